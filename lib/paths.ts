@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** Root of the project: the nearest folder above this file that holds package.json. Never the current folder. */
+function projectRoot(from: string): string {
+  if (existsSync(join(from, 'package.json'))) return from;
+  const up = dirname(from);
+  if (up === from) throw new Error(`no package.json above ${__dirname}`);
+  return projectRoot(up);
+}
+
+const root = projectRoot(__dirname);
+
+/** Every place that the project reads or writes. */
+export const paths = {
+  root,
+  notebooks: join(root, 'notebooks'),
+  reports: join(root, 'reports'),
+  figures: join(root, 'figures'),
+  /** Committed records of desk and full runs. */
+  runs: join(root, 'data', 'runs'),
+  /** Ignored by git: checkpoints, records of quick and smoke runs, downloaded and generated data. */
+  local: join(root, 'data', 'local'),
+  /** Ignored by git: caches of npm, pip and Jupyter. */
+  cache: join(root, '.cache'),
+  venv: join(root, '.venv'),
+} as const;
