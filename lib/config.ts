@@ -1,5 +1,3 @@
-import { UserError, oneOf } from './errors';
-
 /** smoke: seconds, tests. quick: minutes, default of `reproduce`. desk: hours on 2 cores. full: the paper's sizes. */
 export const TIERS = ['smoke', 'quick', 'desk', 'full'] as const;
 export type Tier = (typeof TIERS)[number];
@@ -57,3 +55,50 @@ export interface RunConfig {
   evaluationLines: number;
   checkpointEverySteps: number;
 }
+
+/**
+ * Settings of Murty et al. 2023 (arXiv 2305.18741) as its public code has them: 8 lines a step, AdamW with learning
+ * rate 1e-4 after 10,000 steps of warm-up, then down to 0 at 2,000,000; the plateau is there by 10,000 steps.
+ */
+const questionFormationDesk: RunConfig = {
+  experiment: 'question-formation',
+  tier: 'desk',
+  seed: 1,
+  model: { kind: 'vanilla', layers: 6, width: 512, heads: 8, feedForward: 2048, context: 128, vocabulary: 69, dropout: 0.1 },
+  trainLines: 100_000,
+  batchLines: 8,
+  steps: 20_000,
+  schedule: { kind: 'linear', peak: 1e-4, warmupSteps: 10_000, decaySteps: 2_000_000 },
+  adamw: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 },
+  clipNorm: 1,
+  precision: 'bf16',
+  evaluateEverySteps: 500,
+  evaluationLines: 400,
+  checkpointEverySteps: 500,
+};
+
+/** Question formation per tier. `full` is the paper's length; `quick` and `smoke` change what they say. */
+export const questionFormation: Record<Tier, RunConfig> = {
+  full: { ...questionFormationDesk, tier: 'full', steps: 200_000, evaluateEverySteps: 1000, checkpointEverySteps: 1000 },
+  desk: questionFormationDesk,
+  quick: {
+    ...questionFormationDesk,
+    tier: 'quick',
+    steps: 1200,
+    schedule: { kind: 'linear', peak: 5e-4, warmupSteps: 100, decaySteps: 1200 },
+    evaluateEverySteps: 100,
+    evaluationLines: 200,
+    checkpointEverySteps: 100,
+  },
+  smoke: {
+    ...questionFormationDesk,
+    tier: 'smoke',
+    model: { ...questionFormationDesk.model, layers: 1, width: 32, heads: 2, feedForward: 64 },
+    trainLines: 500,
+    steps: 30,
+    schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 5, decaySteps: 30 },
+    evaluateEverySteps: 10,
+    evaluationLines: 20,
+    checkpointEverySteps: 10,
+  },
+};

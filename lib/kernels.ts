@@ -1,0 +1,129 @@
+/**
+ * Tensor primitives: one native op where TensorFlow is loaded, the same in plain TFJS where it is not.
+ * Nothing here knows of gradients; `ops.ts` builds on it.
+ */
+import { DT, isNative, run, tf, type Tensor } from './tf';
+
+/**
+ * A tensor to be multiplied: bfloat16 in mixed precision, else float32 as it is.
+ * Trap: TFJS calls a bfloat16 tensor float32; only the functions of this file may take it.
+ */
+export interface Operand { tensor: Tensor; bf16: boolean }
+
+const F32 = { T: { dtype: DT.float32 } };
+const BF16 = { T: { dtype: DT.bfloat16 } };
+const REDUCE = { ...F32, Tidx: { dtype: DT.int32 } };
+
+const constants = new Map<string, Tensor>();
+
+/** Small int32 vector that lives as long as the process, for axes and permutations. */
+function int32(...values: number[]): Tensor {
+  const key = `${tf.getBackend()}:${values.join()}`;
+  let t = constants.get(key);
+  if (!t) constants.set(key, (t = tf.keep(tf.tensor1d(values, 'int32'))));
+  return t;
+}
+
+const one = (op: string, inputs: Tensor[], attributes: Parameters<typeof run>[2]): Tensor => run(op, inputs, attributes)[0]!;
+
+/** float32 → operand of a product, rounded to bfloat16 if asked for and there is a native engine. */
+export function operand(x: Tensor, bf16: boolean): Operand {
+  if (!bf16 || !isNative()) return { tensor: x, bf16: false };
+  return { tensor: one('Cast', [x], { SrcT: { dtype: DT.float32 }, DstT: { dtype: DT.bfloat16 }, Truncate: false }), bf16: true };
+}
+
+/** Operand → float32. */
+export function float32(x: Operand): Tensor {
+  if (!x.bf16) return x.tensor;
+  return one('Cast', [x.tensor], { SrcT: { dtype: DT.bfloat16 }, DstT: { dtype: DT.float32 }, Truncate: false });
+}
+
+/**
+ * a b, aᵀ b or a bᵀ, in float32. bfloat16 operands are accumulated in float32 and rounded once.
+ * @param a `[m, k]` or, with batch axes in front, `[…, m, k]`  @param b `[k, n]` or `[…, k, n]`  @returns `[…, m, n]`
+ */
+export function matmul(a: Operand, b: Operand, transposeA = false, transposeB = false): Tensor {
+  if (!isNative()) return tf.matMul(a.tensor, b.tensor, transposeA, transposeB);
+  const T = a.bf16 ? BF16 : F32;
+  const product = a.tensor.rank === 2
+    ? one('MatMul', [a.tensor, b.tensor], { ...T, transpose_a: transposeA, transpose_b: transposeB })
+    : one('BatchMatMulV2', [a.tensor, b.tensor], { ...T, adj_x: transposeA, adj_y: transposeB });
+  if (!a.bf16) return product;
+  const result = float32({ tensor: product, bf16: true });
+  product.dispose();
+  return result;
+}
+
+/** Elementwise with broadcasting. */
+export const add = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('AddV2', [a, b], F32) : tf.add(a, b));
+export const sub = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Sub', [a, b], F32) : tf.sub(a, b));
+export const mul = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Mul', [a, b], F32) : tf.mul(a, b));
+export const square = (x: Tensor): Tensor => (isNative() ? one('Square', [x], F32) : tf.square(x));
+export const rsqrt = (x: Tensor): Tensor => (isNative() ? one('Rsqrt', [x], F32) : tf.rsqrt(x));
+export const relu = (x: Tensor): Tensor => (isNative() ? one('Relu', [x], F32) : tf.relu(x));
+
+/** dy where y > 0, else 0. */
+export function reluGradient(dy: Tensor, y: Tensor): Tensor {
+  return isNative() ? one('ReluGrad', [dy, y], F32) : tf.mul(dy, tf.cast(tf.greater(y, 0), 'float32'));
+}
+
+/** Over the last axis. */
+export const softmax = (x: Tensor): Tensor => (isNative() ? one('Softmax', [x], F32) : tf.softmax(x));
+
+/** Mean over the last axis, which stays with length 1. */
+export function meanLast(x: Tensor): Tensor {
+  return isNative() ? one('Mean', [x, int32(x.rank - 1)], { ...REDUCE, keep_dims: true }) : tf.mean(x, -1, true);
+}
+
+/** Sum over the last axis, which stays with length 1. */
+export function sumLast(x: Tensor): Tensor {
+  return isNative() ? one('Sum', [x, int32(x.rank - 1)], { ...REDUCE, keep_dims: true }) : tf.sum(x, -1, true);
+}
+
+/** Sum over rows. @param x `[rows, n]` @returns `[n]` */
+export function sumRows(x: Tensor): Tensor {
+  return isNative() ? one('Sum', [x, int32(0)], { ...REDUCE, keep_dims: false }) : tf.sum(x, 0);
+}
+
+/** Sum of squares of all elements, a scalar. */
+export function sumSquares(x: Tensor): Tensor {
+  return isNative() ? tf.mul(one('L2Loss', [x], F32), 2) : tf.sum(tf.square(x));
+}
+
+export function reshape(x: Tensor, shape: number[]): Tensor {
+  if (!isNative()) return tf.reshape(x, shape);
+  const target = tf.tensor1d(shape, 'int32');
+  const y = one('Reshape', [x, target], { ...F32, Tshape: { dtype: DT.int32 } });
+  target.dispose();
+  return y;
+}
+
+export function transpose(x: Tensor, order: number[]): Tensor {
+  return isNative() ? one('Transpose', [x, int32(...order)], { ...F32, Tperm: { dtype: DT.int32 } }) : tf.transpose(x, order);
+}
+
+/** Parts `x[0]`, `x[1]`, … along the first axis, which goes. */
+export function unstack(x: Tensor): Tensor[] {
+  return isNative() ? run('Unpack', [x], { ...F32, num: x.shape[0]!, axis: 0 }, x.shape[0]!) : tf.unstack(x, 0);
+}
+
+/** Inverse of `unstack`. */
+export function stack(parts: Tensor[]): Tensor {
+  return isNative() ? one('Pack', parts, { ...F32, N: parts.length, axis: 0 }) : tf.stack(parts, 0);
+}
+
+/** Rows `x[index]`. @param x `[rows, n]` @param index `[k]` int32 @returns `[k, n]` */
+export function gatherRows(x: Tensor, index: Tensor): Tensor {
+  if (!isNative()) return tf.gather(x, index as never, 0);
+  return one('Gather', [x, index], { Tparams: { dtype: DT.float32 }, Tindices: { dtype: DT.int32 }, validate_indices: true });
+}
+
+/** Sum of the rows of `x` that share an index, 0 where none does. @param x `[k, n]` @param index `[k]` @returns `[rows, n]` */
+export function sumRowsInto(x: Tensor, index: Tensor, rows: number): Tensor {
+  if (!isNative()) return tf.unsortedSegmentSum(x, index as never, rows);
+  const count = tf.scalar(rows, 'int32');
+  const attributes = { ...F32, Tindices: { dtype: DT.int32 }, Tnumsegments: { dtype: DT.int32 } };
+  const y = one('UnsortedSegmentSum', [x, index, count], attributes);
+  count.dispose();
+  return y;
+}

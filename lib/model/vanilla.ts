@@ -1,0 +1,102 @@
+/** The Transformer of 2017 as a decoder-only language model, with the settings of Murty et al. 2023 (arXiv 2305.18741). */
+import type { VanillaConfig } from '../config';
+import * as K from '../kernels';
+import * as ops from '../ops';
+import { Parameter } from '../parameters';
+import { Random } from '../random';
+import type { Node, Tape } from '../tape';
+import { tf, type Tensor } from '../tf';
+import type { Batch, LanguageModel } from './model';
+
+/** sin and cos of position / 10000^(2i/C), interleaved (Vaswani et al. 2017, section 3.5). @returns `[positions, C]` row by row */
+export function sinusoids(positions: number, width: number): Float32Array {
+  const table = new Float32Array(positions * width);
+  for (let t = 0; t < positions; t++)
+    for (let i = 0; i < width; i++) {
+      const angle = t / 10000 ** ((i - (i % 2)) / width);
+      table[t * width + i] = i % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+    }
+  return table;
+}
+
+interface Block {
+  qkvWeight: Parameter; qkvBias: Parameter; outWeight: Parameter; outBias: Parameter;
+  norm1Gain: Parameter; norm1Bias: Parameter; norm2Gain: Parameter; norm2Bias: Parameter;
+  upWeight: Parameter; upBias: Parameter; downWeight: Parameter; downBias: Parameter;
+}
+
+/** Post-norm, ReLU, sinusoidal positions, embeddings × √C, untied output; dropout on embeddings, attention weights, hidden units and branches. */
+export class Vanilla implements LanguageModel {
+  readonly parameters: Parameter[] = [];
+  private readonly table: Parameter;
+  private readonly blocks: Block[];
+  private readonly headWeight: Parameter;
+  private readonly headBias: Parameter;
+  private readonly positions: Tensor;
+
+  /** Xavier-uniform matrices, zero biases; embeddings normal with std C^−½, so that scaled ones have unit variance; output normal with std 0.01, so that the first loss is near ln V. */
+  constructor(readonly config: VanillaConfig, seed: number) {
+    const { layers, width: C, feedForward: F, vocabulary: V, context } = config;
+    const random = new Random(seed, 'initialisation');
+    const make = (name: string, shape: number[], values: Float32Array): Parameter => {
+      const p = new Parameter(name, shape, values);
+      this.parameters.push(p);
+      return p;
+    };
+    const constant = (name: string, n: number, value: number) => make(name, [n], new Float32Array(n).fill(value));
+    const xavier = (name: string, rows: number, columns: number, fanIn = rows, fanOut = columns) => {
+      const bound = Math.sqrt(6 / (fanIn + fanOut));
+      return make(name, [rows, columns], Float32Array.from({ length: rows * columns }, () => bound * (2 * random.uniform() - 1)));
+    };
+    this.table = make('embedding.weight', [V, C], random.normals(V * C, C ** -0.5));
+    this.blocks = Array.from({ length: layers }, (_, i) => ({
+      qkvWeight: xavier(`block.${i}.attention.qkv.weight`, C, 3 * C, C, C),
+      qkvBias: constant(`block.${i}.attention.qkv.bias`, 3 * C, 0),
+      outWeight: xavier(`block.${i}.attention.out.weight`, C, C),
+      outBias: constant(`block.${i}.attention.out.bias`, C, 0),
+      norm1Gain: constant(`block.${i}.norm1.gain`, C, 1),
+      norm1Bias: constant(`block.${i}.norm1.bias`, C, 0),
+      upWeight: xavier(`block.${i}.mlp.up.weight`, C, F),
+      upBias: constant(`block.${i}.mlp.up.bias`, F, 0),
+      downWeight: xavier(`block.${i}.mlp.down.weight`, F, C),
+      downBias: constant(`block.${i}.mlp.down.bias`, C, 0),
+      norm2Gain: constant(`block.${i}.norm2.gain`, C, 1),
+      norm2Bias: constant(`block.${i}.norm2.bias`, C, 0),
+    }));
+    this.headWeight = make('head.weight', [V, C], random.normals(V * C, 0.01));
+    this.headBias = constant('head.bias', V, 0);
+    this.positions = tf.keep(tf.tensor2d(sinusoids(context, C), [context, C]));
+  }
+
+  /** Last-layer activations. @returns `[N, C]` */
+  hidden(tape: Tape, batch: Batch): Node {
+    const { width: C, dropout, heads } = this.config;
+    const words = ops.embedding(tape, this.table, batch.inputs, Math.sqrt(C));
+    const places = tape.node(K.gatherRows(this.positions, batch.positions));
+    let x = ops.dropout(tape, ops.add(tape, words, places), dropout);
+    for (const b of this.blocks) {
+      const qkv = ops.linear(tape, x, b.qkvWeight, b.qkvBias);
+      const seen = ops.linear(tape, ops.attention(tape, qkv, batch.layout, heads, dropout), b.outWeight, b.outBias);
+      x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, seen, dropout)), b.norm1Gain, b.norm1Bias);
+      const up = ops.dropout(tape, ops.relu(tape, ops.linear(tape, x, b.upWeight, b.upBias)), dropout);
+      const down = ops.dropout(tape, ops.linear(tape, up, b.downWeight, b.downBias), dropout);
+      x = ops.layerNorm(tape, ops.add(tape, x, down), b.norm2Gain, b.norm2Bias);
+    }
+    return x;
+  }
+
+  loss(tape: Tape, batch: Batch): ops.TokenLoss {
+    return ops.crossEntropy(tape, this.hidden(tape, batch), this.headWeight, this.headBias, batch.targets);
+  }
+
+  logits(tape: Tape, batch: Batch): Tensor {
+    const x = this.hidden(tape, batch);
+    const product = K.matmul(x.operand(), tape.parameter(this.headWeight).operand(), false, true);
+    return K.add(product, tape.parameter(this.headBias).value);
+  }
+
+  dispose(): void {
+    for (const p of this.parameters) p.dispose();
+    this.positions.dispose();
+  }
+}

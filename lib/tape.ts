@@ -1,0 +1,108 @@
+/** Reverse-mode differentiation over the hand-written gradients of `ops.ts`. */
+import * as K from './kernels';
+import type { Parameter } from './parameters';
+import type { Random } from './random';
+import { tf, type Tensor } from './tf';
+
+/** How a forward pass runs. */
+export interface TapeOptions {
+  /** Products in bfloat16, everything else in float32. */
+  bf16: boolean;
+  /** Keep what `backward` needs. */
+  record: boolean;
+  /** Source of dropout masks in training; without it dropout does nothing. */
+  dropout?: Random;
+}
+
+/** A value of the forward pass, and after `backward` has reached it the gradient of the loss with respect to it. */
+export class Node {
+  gradient: Tensor | null = null;
+  private cached: K.Operand | null = null;
+
+  constructor(readonly value: Tensor, private readonly tape: Tape) {}
+
+  /** The value as an operand of products, rounded once for all of them. */
+  operand(): K.Operand {
+    if (!this.cached) {
+      this.cached = K.operand(this.value, this.tape.options.bf16);
+      this.tape.keep(this.cached.tensor);
+    }
+    return this.cached;
+  }
+}
+
+/** Sum of two gradients, either of which may be missing. */
+const plus = (a: Tensor | null | undefined, b: Tensor): Tensor => (a ? K.add(a, b) : b);
+
+/**
+ * Records one forward pass and plays it backwards.
+ * Trap: it lives inside one `tf.tidy`, and `release` ends it: until then TensorFlow holds the parameters' values twice
+ * if they are updated.
+ */
+export class Tape {
+  /** Gradient of the loss per parameter; parameters that took no part are absent. */
+  readonly gradients = new Map<Parameter, Tensor>();
+  private readonly pullbacks: (() => void)[] = [];
+  private readonly leaves = new Map<Parameter, Node>();
+  private readonly kept: Tensor[] = [];
+
+  constructor(readonly options: TapeOptions) {}
+
+  node(value: Tensor): Node {
+    return new Node(value, this);
+  }
+
+  /** The parameter's value in this pass, read once. */
+  parameter(p: Parameter): Node {
+    let leaf = this.leaves.get(p);
+    if (!leaf) {
+      this.leaves.set(p, (leaf = this.node(p.read())));
+      this.keep(leaf.value);
+    }
+    return leaf;
+  }
+
+  /** Holds a tensor beyond the `tidy` in which it was made, until `release`. */
+  keep(tensor: Tensor): void {
+    this.kept.push(tf.keep(tensor));
+  }
+
+  /** Frees the parameters' values and all operands; gradients stay. */
+  release(): void {
+    for (const tensor of this.kept.splice(0)) tensor.dispose();
+  }
+
+  /**
+   * A computed value and how its gradient flows back: `pullback(dy)` gives one gradient per input, null for none.
+   * Gradients of inputs that are parameters end in `gradients`.
+   */
+  computed(value: Tensor, inputs: (Node | Parameter)[], pullback: (dy: Tensor) => (Tensor | null)[]): Node {
+    const output = this.node(value);
+    if (!this.options.record) return output;
+    this.pullbacks.push(() => {
+      const dy = output.gradient;
+      if (!dy) return;
+      const parts = tf.tidy(() => {
+        const fresh = pullback(dy);
+        return inputs.map((input, i) => {
+          const g = fresh[i];
+          if (!g) return null;
+          return plus(input instanceof Node ? input.gradient : this.gradients.get(input), g);
+        }) as unknown as Tensor[];
+      });
+      inputs.forEach((input, i) => {
+        const g = parts[i];
+        if (!g) return;
+        if (input instanceof Node) input.gradient = g;
+        else this.gradients.set(input, g);
+      });
+    });
+    return output;
+  }
+
+  /** From the scalar `loss` back to every parameter. */
+  backward(loss: Node): void {
+    loss.gradient = tf.scalar(1);
+    while (this.pullbacks.length) this.pullbacks.pop()!();
+  }
+}

@@ -1,0 +1,119 @@
+/** The record of a run: all that is needed to judge its numbers and to make them again. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import * as os from 'node:os';
+import { dirname, join } from 'node:path';
+import type { RunConfig } from '../config';
+import { UserError } from '../errors';
+import { paths } from '../paths';
+import { engine } from '../tf';
+
+/** One point of the curves. */
+export interface CurvePoint {
+  step: number;
+  tokensSeen: number;
+  /** Mean over the tokens of the steps since the last point. */
+  trainLossNats: number;
+  /** Mean over the tokens of held-out lines, without dropout. */
+  heldOutLossNats: number;
+  /** Share of generalisation questions whose first word the model prefers to be the main auxiliary over the first one. */
+  generalisation: number;
+  learningRate: number;
+  /** Mean over the steps since the last point, before clipping. */
+  gradientNorm: number;
+}
+
+export interface RunRecord {
+  format: 1;
+  id: string;
+  config: RunConfig;
+  configHash: string;
+  dataHash: string;
+  /** The source the run was made with; "+" behind it: with changes that were not committed. */
+  commit: string;
+  versions: { node: string; tensorflow: string | null; tfjs: string };
+  hardware: { cpu: string; cores: number; memoryGiB: number; device: 'cpu' | 'gpu' };
+  startedAt: string;
+  /** Null while the run has not reached its last step. */
+  finishedAt: string | null;
+  /** Wall time over all sessions, evaluations included. */
+  minutes: number;
+  parameters: number;
+  /** Mean over training steps, evaluations left out. */
+  tokensPerSecond: number;
+  curve: CurvePoint[];
+}
+
+/** Text of a value with the keys of its objects sorted, so that equal values have equal texts. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join()}}`;
+}
+
+/** SHA-256 of what decides the weights after any step and the points of the curve. A run may be given more steps later. */
+export function configHash(config: RunConfig): string {
+  const { steps, checkpointEverySteps, tier, ...decisive } = config;
+  return createHash('sha256').update(canonical(decisive)).digest('hex');
+}
+
+/** `question-formation-desk-6-layers-seed-1-` and the first six digits of the config's hash. */
+export function runId(config: RunConfig): string {
+  return `${config.experiment}-${config.tier}-${config.model.layers}-layers-seed-${config.seed}-${configHash(config).slice(0, 6)}`;
+}
+
+/** Folder of a run's checkpoint and, while it is not committed, its record. */
+export const runFolder = (id: string): string => join(paths.local, 'runs', id);
+
+/** Where a run's record is kept: desk and full ones are committed. */
+export function recordPath(id: string, tier: RunConfig['tier']): string {
+  return tier === 'desk' || tier === 'full' ? join(paths.runs, `${id}.json`) : join(runFolder(id), 'record.json');
+}
+
+/** Writes beside the file and renames, so that a reader never sees half of it. */
+export function writeAtomically(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const aside = `${path}.${process.pid}.part`;
+  writeFileSync(aside, text);
+  renameSync(aside, path);
+}
+
+export function writeRecord(record: RunRecord): void {
+  writeAtomically(recordPath(record.id, record.config.tier), `${JSON.stringify(record, null, 1)}\n`);
+}
+
+export function readRecord(path: string): RunRecord {
+  if (!existsSync(path)) throw new UserError(`record: expected a file at ${path}; found none: run the experiment first`);
+  let record: RunRecord;
+  try {
+    record = JSON.parse(readFileSync(path, 'utf8')) as RunRecord;
+  } catch {
+    throw new UserError(`record ${path}: expected JSON; it is damaged: restore it from git or run the experiment again`);
+  }
+  const whole = record.format === 1 && Array.isArray(record.curve) && record.config !== undefined;
+  if (!whole) throw new UserError(`record ${path}: expected format 1 with config and curve; got format ${String(record.format)}: it is from another program or version`);
+  if (configHash(record.config) !== record.configHash) throw new UserError(`record ${path}: expected config hash ${configHash(record.config).slice(0, 12)}; it says ${String(record.configHash).slice(0, 12)}: it was edited or damaged, restore it from git`);
+  return record;
+}
+
+function commit(): string {
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: paths.root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  try {
+    return git('rev-parse', 'HEAD') + (git('status', '--porcelain', '--', 'lib', 'package.json') ? '+' : '');
+  } catch {
+    return 'unknown: not a git checkout';
+  }
+}
+
+/** Record of a run that begins now. */
+export function newRecord(config: RunConfig, dataHash: string, parameters: number): RunRecord {
+  const { tensorflowVersion, tfjsVersion, device } = engine();
+  return {
+    format: 1, id: runId(config), config, configHash: configHash(config), dataHash, commit: commit(),
+    versions: { node: process.versions.node, tensorflow: tensorflowVersion, tfjs: tfjsVersion },
+    hardware: { cpu: os.cpus()[0]?.model.trim() ?? 'unknown', cores: os.cpus().length, memoryGiB: Math.round(os.totalmem() / 2 ** 30), device },
+    startedAt: new Date().toISOString(), finishedAt: null, minutes: 0, parameters, tokensPerSecond: 0, curve: [],
+  };
+}
