@@ -12,7 +12,8 @@ export interface Operand { tensor: Tensor; bf16: boolean }
 
 const F32 = { T: { dtype: DT.float32 } };
 const BF16 = { T: { dtype: DT.bfloat16 } };
-const REDUCE = { ...F32, Tidx: { dtype: DT.int32 } };
+const INT32 = { dtype: DT.int32 };
+const REDUCE = { ...F32, Tidx: INT32 };
 
 const constants = new Map<string, Tensor>();
 
@@ -93,13 +94,13 @@ export function sumSquares(x: Tensor): Tensor {
 export function reshape(x: Tensor, shape: number[]): Tensor {
   if (!isNative()) return tf.reshape(x, shape);
   const target = tf.tensor1d(shape, 'int32');
-  const y = one('Reshape', [x, target], { ...F32, Tshape: { dtype: DT.int32 } });
+  const y = one('Reshape', [x, target], { ...F32, Tshape: INT32 });
   target.dispose();
   return y;
 }
 
 export function transpose(x: Tensor, order: number[]): Tensor {
-  return isNative() ? one('Transpose', [x, int32(...order)], { ...F32, Tperm: { dtype: DT.int32 } }) : tf.transpose(x, order);
+  return isNative() ? one('Transpose', [x, int32(...order)], { ...F32, Tperm: INT32 }) : tf.transpose(x, order);
 }
 
 /** Parts `x[0]`, `x[1]`, … along the first axis, which goes. */
@@ -115,15 +116,34 @@ export function stack(parts: Tensor[]): Tensor {
 /** Rows `x[index]`. @param x `[rows, n]` @param index `[k]` int32 @returns `[k, n]` */
 export function gatherRows(x: Tensor, index: Tensor): Tensor {
   if (!isNative()) return tf.gather(x, index as never, 0);
-  return one('Gather', [x, index], { Tparams: { dtype: DT.float32 }, Tindices: { dtype: DT.int32 }, validate_indices: true });
+  return one('Gather', [x, index], { Tparams: { dtype: DT.float32 }, Tindices: INT32, validate_indices: true });
 }
 
 /** Sum of the rows of `x` that share an index, 0 where none does. @param x `[k, n]` @param index `[k]` @returns `[rows, n]` */
 export function sumRowsInto(x: Tensor, index: Tensor, rows: number): Tensor {
   if (!isNative()) return tf.unsortedSegmentSum(x, index as never, rows);
   const count = tf.scalar(rows, 'int32');
-  const attributes = { ...F32, Tindices: { dtype: DT.int32 }, Tnumsegments: { dtype: DT.int32 } };
+  const attributes = { ...F32, Tindices: INT32, Tnumsegments: INT32 };
   const y = one('UnsortedSegmentSum', [x, index, count], attributes);
   count.dispose();
   return y;
+}
+
+/**
+ * Values of 1/(1 − rate) with probability 1 − rate, else 0, from two 32-bit seeds. Native: Philox, 16 bits a value, so
+ * that the probability is right within 2⁻¹⁷. Trap: plain TFJS draws another mask from the same seeds.
+ */
+export function dropoutMask(seeds: [number, number], rate: number, shape: number[]): Tensor {
+  const size = shape.reduce((a, b) => a * b, 1);
+  const scale = tf.scalar(1 / (1 - rate));
+  if (!isNative()) return tf.mul(tf.cast(tf.greaterEqual(tf.randomUniform(shape, 0, 1, 'float32', seeds[0] / 2 + 1), rate), 'float32'), scale);
+  const pairs = tf.tensor1d([Math.ceil(size / 2)], 'int32');
+  const seed = tf.tensor1d(seeds.map((s) => s | 0), 'int32');
+  const random = one('StatelessRandomUniformFullInt', [pairs, seed], { dtype: INT32, T: INT32, Tseed: INT32 });
+  const halves = one('Bitcast', [random], { T: INT32, type: { dtype: DT.int16 } });
+  const least = one('Cast', [tf.scalar(Math.round(rate * 65536) - 32768, 'int32')], { SrcT: INT32, DstT: { dtype: DT.int16 }, Truncate: false });
+  const kept = one('GreaterEqual', [halves, least], { T: { dtype: DT.int16 } });
+  const ones = one('Cast', [kept], { SrcT: { dtype: DT.bool }, DstT: { dtype: DT.float32 }, Truncate: false });
+  const flat = size % 2 === 0 ? ones : tf.slice(reshape(ones, [size + 1]), 0, size);
+  return mul(reshape(flat, shape), scale);
 }

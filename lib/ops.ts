@@ -58,18 +58,8 @@ export function layerNorm(tape: Tape, x: Node, gain: Parameter, bias: Parameter,
   });
 }
 
-/**
- * Values of 1/(1 − rate) with probability 1 − rate, else 0. The gaps between zeros are drawn from their geometric
- * distribution: a tenth of the draws at rate 0.1.
- */
-export function dropoutMask(random: Random, rate: number, shape: number[]): Tensor {
-  const size = shape.reduce((a, b) => a * b, 1);
-  const mask = new Float32Array(size).fill(1 / (1 - rate));
-  const scale = 1 / Math.log1p(-rate);
-  const gap = (): number => Math.floor(Math.log((random.uint32() + 0.5) * 2 ** -32) * scale);
-  for (let i = gap(); i < size; i += 1 + gap()) mask[i] = 0;
-  return tf.tensor(mask, shape, 'float32');
-}
+const dropoutMask = (random: Random, rate: number, shape: number[]): Tensor =>
+  tf.tidy(() => K.dropoutMask([random.uint32(), random.uint32()], rate, shape));
 
 /** Inverted dropout (Srivastava et al. 2014): in training only, and then E[y] = x. */
 export function dropout(tape: Tape, x: Node, rate: number): Node {

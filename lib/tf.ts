@@ -34,7 +34,7 @@ interface NativeAttribute { name: string; type: number; value: unknown }
 interface NativeOutput { id: number; dtype: number; shape: number[] }
 
 /** TensorFlow's numbers of the dtypes in use. TFJS has no name for bfloat16. */
-export const DT = { float32: 1, int32: 3, bool: 10, bfloat16: 14, resource: 20 } as const;
+export const DT = { float32: 1, int32: 3, int16: 5, bool: 10, bfloat16: 14, resource: 20 } as const;
 
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 const wanted = process.env.DEVICE === undefined ? undefined : oneOf('DEVICE', process.env.DEVICE, ['cpu', 'gpu']);

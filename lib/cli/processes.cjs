@@ -1,0 +1,91 @@
+// @ts-check
+'use strict';
+/** Child processes for set-up: output into a log file, whole process trees ended together. Runs before any package is there. */
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+/**
+ * Processes under way; each leads its own group, so that `make` and its compilers end with it.
+ * @type {Set<import('node:child_process').ChildProcess>}
+ */
+const running = new Set();
+
+/** Ends every process that `logged` started, with all their children. */
+function endAll() {
+  for (const child of running) {
+    try {
+      if (child.pid) process.kill(-child.pid, 'SIGTERM');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
+/**
+ * Runs a program, writes what it prints into `log`, and gives back its exit code (127: not found) with the end of its output.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{ cwd: string, env: NodeJS.ProcessEnv, log: string, limitSeconds?: number }} options
+ * @returns {Promise<{ code: number, output: string }>}
+ */
+function logged(program, args, { cwd, env, log, limitSeconds }) {
+  fs.mkdirSync(path.dirname(log), { recursive: true });
+  const file = fs.openSync(log, 'w');
+  fs.writeSync(file, `$ ${[program, ...args].join(' ')}\n`);
+  return new Promise((resolve) => {
+    let output = '';
+    const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
+    const timer = limitSeconds ? setTimeout(() => child.pid && process.kill(-child.pid, 'SIGTERM'), limitSeconds * 1000) : undefined;
+    /** @param {string} text */
+    const take = (text) => {
+      output = (output + text).slice(-100_000);
+      try {
+        fs.writeSync(file, text);
+      } catch {
+        // A full disk must not hide the program's own message about it.
+      }
+    };
+    /** @param {number} code */
+    const finish = (code) => {
+      if (!running.delete(child)) return;
+      clearTimeout(timer);
+      fs.closeSync(file);
+      resolve({ code, output });
+    };
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', take);
+    child.on('error', (error) => {
+      output += error.message;
+      finish(127);
+    });
+    child.on('close', (code, signal) => finish(exitCode(code, signal)));
+  });
+}
+
+/**
+ * The exit code that a shell would report.
+ * @param {number | null} code
+ * @param {NodeJS.Signals | null} signal
+ */
+const exitCode = (code, signal) => code ?? 128 + (signal ? os.constants.signals[signal] : 0);
+
+/**
+ * One line on why a step failed: what was expected, what came, what to do.
+ * @param {string} step
+ * @param {string} output what the program printed
+ * @param {string} log where all of it lies
+ */
+function failureLine(step, output, log) {
+  const end = `then run the same command again (details: ${log})`;
+  if (/ENOSPC|No space left on device|disk quota exceeded|EDQUOT/i.test(output)) return `${step}: expected room on the disk; it is full; free about 4 GB, ${end}`;
+  if (/EACCES|EROFS|EPERM|Permission denied|Read-only file system/i.test(output)) return `${step}: expected to write to the project folder; it is not writable; make it so, ${end}`;
+  if (/ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name|Name or service not known|ProxyError|Connection broken/i.test(output))
+    return `${step}: expected the package registry to answer; it does not; check the network and the proxy, ${end}`;
+  const lines = output.split('\n').filter((line) => line.trim());
+  const reason = lines.filter((line) => /error/i.test(line)).pop() ?? lines.pop() ?? 'it printed nothing';
+  return `${step}: expected it to succeed; it said "${reason.trim().slice(0, 200)}"; mend that, ${end}`;
+}
+
+module.exports = { logged, endAll, exitCode, failureLine };

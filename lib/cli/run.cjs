@@ -1,0 +1,161 @@
+// @ts-check
+'use strict';
+/** Set-up behind every command, then the command. Only Node's own modules: the packages may not be there yet. */
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { pathToFileURL } = require('node:url');
+const { endAll, exitCode, failureLine, logged } = require('./processes.cjs');
+const { lock, shareLock } = require('./lock.cjs');
+const state = require('./state.cjs');
+
+const root = path.resolve(__dirname, '..', '..');
+const at = state.places(root);
+
+/** An error that the user can mend, as UserError is for TypeScript. */
+class Problem extends Error {}
+
+/** @returns {string[]} the commands of package.json */
+const commands = () => Object.entries(require('../../package.json').scripts).filter(([, line]) => line.includes('start.cjs')).map(([name]) => name);
+
+/**
+ * Starts a TypeScript file of lib/cli.
+ * @param {string} name
+ * @param {string[]} args
+ * @param {import('node:child_process').SpawnOptions} options
+ */
+function startTypeScript(name, args, options) {
+  const tsx = pathToFileURL(require.resolve('tsx', { paths: [root] })).href;
+  const env = { ...process.env, TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json') };
+  return spawn(process.execPath, ['--import', tsx, path.join(__dirname, `${name}.ts`), ...args], { stdio: 'inherit', env, ...options });
+}
+
+/**
+ * Waits for a child; signals to this process reach it.
+ * Trap: a terminal sends Ctrl-C to the child as well; sent twice, it would mean "at once" to many programs.
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {Promise<number>}
+ */
+function ended(child) {
+  for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+    process.on(signal, () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(name);
+      resolve(exitCode(code, signal));
+    });
+  });
+}
+
+/** npm's program: the one that runs this command, else the one on PATH. */
+function npmProgram() {
+  const given = process.env.npm_execpath;
+  if (given && path.basename(given) === 'npm-cli.js' && fs.existsSync(given)) return given;
+  const found = state.onPath('npm');
+  if (!found) throw new Problem('expected npm on PATH; found none; install it (it comes with Node), then run the same command again');
+  return fs.realpathSync(found);
+}
+
+/**
+ * Installs the packages of package-lock.json, install scripts off, unless they are there.
+ * @param {string} npm
+ */
+async function installPackages(npm) {
+  const wanted = state.readJson(path.join(root, 'package-lock.json'));
+  if (!wanted) throw new Problem('expected package-lock.json in the project folder; found none that can be read; restore it with "git checkout package-lock.json"');
+  if (state.installedMatchesLock(wanted, state.readJson(path.join(root, 'node_modules', '.package-lock.json')))) return;
+  const start = Date.now();
+  console.error('set-up: npm packages ...');
+  const log = path.join(root, '.cache', 'setup', 'npm.log');
+  const cache = path.join(root, '.cache', 'npm');
+  const flags = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-update-notifier', '--logs-max=0', '--cache', cache];
+  const work = logged(process.execPath, [npm, ...flags], { cwd: root, env: process.env, log });
+  const { code, output } = await work;
+  if (code !== 0) throw new Problem(failureLine('npm packages', output, path.relative(root, log)));
+  console.error(`set-up: npm packages, ${((Date.now() - start) / 1000).toFixed(0)} s`);
+}
+
+/**
+ * npm packages here; all else in setup.ts, which needs them.
+ * @param {string} reason
+ */
+async function setUp(reason) {
+  const start = Date.now();
+  console.error(`set-up (${reason})`);
+  const npm = npmProgram();
+  const interrupted = (/** @type {NodeJS.Signals} */ signal) => {
+    endAll();
+    fs.rmSync(at.lock, { force: true });
+    process.exit(exitCode(null, signal));
+  };
+  for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, interrupted);
+  await installPackages(npm);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeListener(signal, interrupted);
+  const child = startTypeScript('setup', [npm], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], cwd: root });
+  if (child.pid) shareLock(at.lock, child.pid);
+  const code = await ended(child);
+  if (code !== 0) return code;
+  state.writeJson(at.stamp, state.dependsOn(root));
+  console.error(`set-up: done, ${((Date.now() - start) / 1000).toFixed(0)} s`);
+  return 0;
+}
+
+/**
+ * Runs set-up if there is anything to do.
+ * @returns {Promise<number>} exit code
+ */
+async function ensureSetUp() {
+  if (!state.reasonToSetUp(root)) return 0;
+  fs.mkdirSync(path.dirname(at.lock), { recursive: true });
+  const release = await lock(at.lock, (pid) => console.error(`set-up: another command (process ${pid}) is at it; waiting`));
+  try {
+    const reason = state.reasonToSetUp(root);
+    return reason ? await setUp(reason) : 0;
+  } finally {
+    release();
+  }
+}
+
+/**
+ * One line for what set-up could not do.
+ * @param {unknown} error
+ */
+function problemLine(error) {
+  if (error instanceof Problem) return error.message;
+  const { code, message, stack } = /** @type {NodeJS.ErrnoException} */ (error);
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') return `expected to write to ${root}; it is not writable (${message}); make it so, or clone the project where you may write`;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `expected room on the disk of ${root}; it is full; free about 4 GB and run the same command again`;
+  return stack ?? message;
+}
+
+/**
+ * The folder that relative paths in arguments mean: where the user typed the command. npm itself moves to the project folder.
+ * @param {string} command
+ */
+const userFolder = (command) => (process.env.npm_lifecycle_event === command && process.env.INIT_CWD) || process.cwd();
+
+/**
+ * @param {string | undefined} command
+ * @param {string[]} args
+ */
+async function run(command, args) {
+  if (!command || !commands().includes(command)) {
+    console.error(`${command ? `"${command}": no such command` : 'no command'}; known: ${commands().map((name) => (name === 'test' ? 'npm test' : `npm run ${name}`)).join(', ')}`);
+    process.exit(1);
+  }
+  let code = 1;
+  try {
+    code = await ensureSetUp();
+  } catch (error) {
+    console.error(`set-up: ${problemLine(error)}`);
+  }
+  // What is missing is doctor's subject: it runs as soon as the packages are there.
+  const canStart = code === 0 || (code === 1 && command === 'doctor' && fs.existsSync(path.join(root, 'node_modules', 'tsx', 'package.json')));
+  if (canStart) code = await ended(startTypeScript(command, args, { cwd: userFolder(command) }));
+  process.exit(code);
+}
+
+module.exports = { run, problemLine, Problem };
