@@ -83,7 +83,7 @@ function failureLine(step, output, log) {
   if (/EACCES|EROFS|EPERM|Permission denied|Read-only file system/i.test(output)) return `${step}: expected to write to the project folder; it is not writable; make it so, ${end}`;
   if (/ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name|Name or service not known|ProxyError|Connection broken/i.test(output))
     return `${step}: expected the package registry to answer; it does not; check the network and the proxy, ${end}`;
-  const lines = output.split('\n').filter((line) => line.trim());
+  const lines = output.split('\n').filter((line) => line.trim() && !/Log files were not written|complete log of this run/.test(line));
   const reason = lines.filter((line) => /error/i.test(line)).pop() ?? lines.pop() ?? 'it printed nothing';
   return `${step}: expected it to succeed; it said "${reason.trim().slice(0, 200)}"; mend that, ${end}`;
 }

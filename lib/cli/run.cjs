@@ -66,15 +66,19 @@ function npmProgram() {
 async function installPackages(npm) {
   const wanted = state.readJson(path.join(root, 'package-lock.json'));
   if (!wanted) throw new Problem('expected package-lock.json in the project folder; found none that can be read; restore it with "git checkout package-lock.json"');
-  if (state.installedMatchesLock(wanted, state.readJson(path.join(root, 'node_modules', '.package-lock.json')))) return;
+  const modules = path.join(root, 'node_modules');
+  if (state.installedMatchesLock(wanted, state.readJson(path.join(modules, '.package-lock.json')))) return;
   const start = Date.now();
   console.error('set-up: npm packages ...');
   const log = path.join(root, '.cache', 'setup', 'npm.log');
-  const cache = path.join(root, '.cache', 'npm');
-  const flags = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-update-notifier', '--logs-max=0', '--cache', cache];
-  const work = logged(process.execPath, [npm, ...flags], { cwd: root, env: process.env, log });
-  const { code, output } = await work;
+  // npm takes a package that was cut off for installed, so it starts from nothing, as "npm ci" does. That itself refuses
+  // a lock file without the packages for other platforms, which some registries do not carry.
+  fs.rmSync(modules, { recursive: true, force: true });
+  const flags = ['install', '--no-save', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-update-notifier', '--logs-max=0', '--cache', path.join(root, '.cache', 'npm')];
+  const { code, output } = await logged(process.execPath, [npm, ...flags], { cwd: root, env: process.env, log });
   if (code !== 0) throw new Problem(failureLine('npm packages', output, path.relative(root, log)));
+  if (!state.installedMatchesLock(wanted, state.readJson(path.join(modules, '.package-lock.json'))))
+    throw new Problem('npm packages: expected those of package-lock.json; others came; restore both with "git checkout package.json package-lock.json", then run the same command again');
   console.error(`set-up: npm packages, ${((Date.now() - start) / 1000).toFixed(0)} s`);
 }
 

@@ -137,7 +137,7 @@ function installedMatchesLock(wanted, installed) {
   const names = Object.keys(wanted.packages).filter((name) => name !== '');
   const same = (/** @type {string} */ name) => installed.packages?.[name]?.version === wanted.packages?.[name].version;
   const mayLack = (/** @type {string} */ name) => wanted.packages?.[name].optional === true && !installed.packages?.[name];
-  return names.every((name) => same(name) || mayLack(name)) && Object.keys(installed.packages).every((name) => wanted.packages?.[name]);
+  return names.every((name) => same(name) || mayLack(name));
 }
 
 module.exports = { readJson, writeJson, hasGpu, onPath, compiler, places, dependsOn, missing, setupReason, reasonToSetUp, installedMatchesLock };

@@ -1,6 +1,7 @@
 /**
- * Checkpoints: one JSON line (what is inside, and the SHA-256 of the rest), then every parameter with its two moments
- * as little-endian float32. Order and dropout follow from seed and step, so nothing else has to be kept.
+ * Checkpoints: a line with format and SHA-256 of all that follows, a line of JSON that says what is inside, then every
+ * parameter with its two moments as little-endian float32. Order and dropout follow from seed and step, so nothing else
+ * has to be kept.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
@@ -18,10 +19,7 @@ export interface RunState {
 }
 
 interface Header extends RunState {
-  format: 'memorization-notebooks/checkpoint/1';
-  configHash: string;
   parameters: { name: string; shape: number[] }[];
-  sha256: string;
 }
 
 /** Sums since the last point of the curve. */
@@ -39,25 +37,20 @@ const bytes = (a: Float32Array): Buffer => Buffer.from(a.buffer, a.byteOffset, a
 
 /** Writes aside, syncs and renames: a kill at any moment leaves the previous checkpoint whole. */
 export async function saveCheckpoint(path: string, state: RunState, parameters: Parameter[]): Promise<void> {
-  const body: Buffer[] = [];
-  const hash = createHash('sha256');
+  const header: Header = { ...state, parameters: parameters.map(({ name, shape }) => ({ name, shape })) };
+  const parts = [Buffer.from(`${JSON.stringify(header)}\n`)];
   for (const p of parameters) {
     const snapshot = await p.snapshot();
-    for (const part of PARTS) {
-      body.push(bytes(snapshot[part]));
-      hash.update(body[body.length - 1]!);
-    }
+    parts.push(...PARTS.map((part) => bytes(snapshot[part])));
   }
-  const header: Header = {
-    format: FORMAT, ...state, configHash: state.record.configHash,
-    parameters: parameters.map(({ name, shape }) => ({ name, shape })), sha256: hash.digest('hex'),
-  };
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
   mkdirSync(dirname(path), { recursive: true });
   const aside = `${path}.part`;
   try {
     const file = openSync(aside, 'w');
     try {
-      for (const part of [Buffer.from(`${JSON.stringify(header)}\n`), ...body]) writeWhole(file, part);
+      for (const part of [Buffer.from(`${FORMAT} ${hash.digest('hex')}\n`), ...parts]) writeWhole(file, part);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -73,29 +66,25 @@ function writeWhole(file: number, data: Buffer): void {
   for (let at = 0; at < data.length; ) at += writeSync(file, data, at);
 }
 
-function readHeader(path: string, file: Buffer): { header: Header; body: Buffer } {
-  const end = file.indexOf(10);
+/** Checks all of a checkpoint before any of it is used. */
+function readWhole(path: string): { header: Header; body: Buffer } {
+  const file = readFileSync(path);
   const broken = (why: string) => new UserError(`checkpoint ${path}: ${why}; delete it to start this run anew`);
-  let header: Header;
-  try {
-    header = JSON.parse(file.toString('utf8', 0, end)) as Header;
-  } catch {
-    throw broken('expected a line of JSON at its beginning; the file is foreign or damaged');
-  }
-  if (header.format !== FORMAT) throw broken(`expected format ${FORMAT}; got ${String(header.format)}`);
-  const body = file.subarray(end + 1);
-  const expected = 4 * PARTS.length * header.parameters.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0);
-  if (body.length !== expected) throw broken(`expected ${expected} bytes of numbers; got ${body.length}: it was cut off`);
-  if (createHash('sha256').update(body).digest('hex') !== header.sha256) throw broken('its numbers do not match their SHA-256: the file is damaged');
-  return { header, body };
+  const first = file.indexOf(10);
+  const [format, sha256] = file.toString('latin1', 0, Math.max(0, first)).split(' ');
+  if (format !== FORMAT) throw broken(`expected format ${FORMAT}; got ${JSON.stringify(format?.slice(0, 60))}: it is foreign, damaged or of another version`);
+  const rest = file.subarray(first + 1);
+  if (createHash('sha256').update(rest).digest('hex') !== sha256) throw broken('its content does not match its SHA-256: it is damaged or cut off');
+  const second = rest.indexOf(10);
+  return { header: JSON.parse(rest.toString('utf8', 0, second)) as Header, body: rest.subarray(second + 1) };
 }
 
 /** Puts a checkpoint's numbers into the parameters. Returns null where there is no file; throws a UserError where it is not this run's. */
 export function loadCheckpoint(path: string, configHash: string, parameters: Parameter[]): RunState | null {
   if (!existsSync(path)) return null;
-  const { header, body } = readHeader(path, readFileSync(path));
-  if (header.configHash !== configHash)
-    throw new UserError(`checkpoint ${path}: expected config hash ${configHash.slice(0, 12)}; got ${header.configHash.slice(0, 12)}: it belongs to another run`);
+  const { header, body } = readWhole(path);
+  if (header.record.configHash !== configHash)
+    throw new UserError(`checkpoint ${path}: expected config hash ${configHash.slice(0, 12)}; got ${header.record.configHash.slice(0, 12)}: it belongs to another run`);
   let at = 0;
   parameters.forEach((p, i) => {
     const there = header.parameters[i];

@@ -20,7 +20,10 @@ const twoWays: Grammar = {
   words: { A: 'a b', C: 'c' },
 };
 
-/** Shares words between constituents, branches three deep, marks in two places. */
+/** "a a a" in two ways within one rule: its parts may meet after the first or the second word. */
+const shifting: Grammar = { start: 'S', rules: [[1, 'S', 'L M'], [1, 'L', 'A'], [2, 'L', 'A A'], [1, 'M', 'A A'], [4, 'M', 'A']], words: { A: 'a' } };
+
+/** Shares classes between constituents, branches three deep, marks in two places. */
 const mixed: Grammar = {
   start: 'S',
   rules: [
@@ -43,7 +46,7 @@ test('a tiny table: probabilities, entropy and mean length as worked out by hand
 });
 
 test('moments and probabilities equal those of every derivation written out', () => {
-  for (const grammar of [tiny, twoWays, mixed]) {
+  for (const grammar of [tiny, twoWays, shifting, mixed]) {
     const all = derivations(grammar);
     derivationMoments(grammar).forEach((moments, i) => {
       const those = all.filter((d) => d.marked === (i === 1));

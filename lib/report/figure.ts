@@ -1,0 +1,111 @@
+/** Figures: interactive in JupyterLab and in reports, a PNG where neither is (GitHub), both from one Plotly description. */
+import { join } from 'node:path';
+import type { Config, Data, Layout } from 'plotly.js';
+import { UserError } from '../errors';
+import { writeAtomically } from '../files';
+import { paths } from '../paths';
+import { Display, type Bundle } from './display';
+import { toPng, type PlainFigure } from './static-image';
+import { TEMPLATE } from './style';
+
+export interface Figure {
+  data: Partial<Data>[];
+  layout?: Partial<Layout>;
+  config?: Partial<Config>;
+  /** 2-D figure that stands for this one in its PNG. A 3-D figure needs one. */
+  still?: Figure;
+}
+
+const PLOTLY_MIME = 'application/vnd.plotly.v1+json';
+const SIZE = { width: 760, height: 440 };
+/** Pixels of a PNG per pixel of the screen. */
+const SCALE = 1.5;
+/** Arrays from this length on are packed: nbformat writes each number on a line of its own. */
+const PACK_FROM = 50;
+/** Integers up to here are exact in float32. */
+const FLOAT32_INTEGERS = 2 ** 24;
+
+const DTYPES = new Map<unknown, string>([
+  [Float64Array, 'f8'], [Float32Array, 'f4'], [Int32Array, 'i4'], [Uint32Array, 'u4'], [Int16Array, 'i2'], [Uint16Array, 'u2'], [Int8Array, 'i1'], [Uint8Array, 'u1'],
+]);
+
+type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
+
+/** Plotly's form of a typed array: base64 of its bytes. */
+function packed(array: ArrayBufferView, shape?: string): Plain {
+  const dtype = DTYPES.get(array.constructor);
+  if (!dtype) throw new UserError(`figure: expected numbers in one of ${[...DTYPES.keys()].map((c) => (c as { name: string }).name).join(', ')}; got ${array.constructor.name}`);
+  const bdata = Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
+  return shape ? { dtype, bdata, shape } : { dtype, bdata };
+}
+
+const isNumbers = (value: unknown): value is number[] => Array.isArray(value) && value.every((x) => typeof x === 'number');
+
+/** float32 has seven digits, more than a figure shows; float64 where integers would change. */
+const compact = (values: number[]): Float32Array | Float64Array =>
+  values.some((x) => Number.isInteger(x) && Math.abs(x) > FLOAT32_INTEGERS) ? Float64Array.from(values) : Float32Array.from(values);
+
+/** Long number[] and number[][] packed, or undefined for others. */
+function packedNumbers(value: unknown[]): Plain | undefined {
+  if (value.length >= PACK_FROM && isNumbers(value)) return packed(compact(value));
+  const columns = Array.isArray(value[0]) ? value[0].length : 0;
+  const isMatrix = columns > 0 && value.length * columns >= PACK_FROM && value.every((row) => isNumbers(row) && row.length === columns);
+  return isMatrix ? packed(compact((value as number[][]).flat()), `${value.length}, ${columns}`) : undefined;
+}
+
+/** JSON copy of a value; NaN and ∞, which JSON lacks, become null, which Plotly draws as a gap. */
+function plain(value: unknown, pack: boolean): Plain {
+  if (ArrayBuffer.isView(value)) return pack ? packed(value) : plain(Array.from(value as unknown as ArrayLike<number>), pack);
+  if (Array.isArray(value)) return (pack ? packedNumbers(value) : undefined) ?? value.map((x) => plain(x, pack));
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (value === null || typeof value !== 'object') return null;
+  return Object.fromEntries(Object.entries(value).filter(([, x]) => x !== undefined && typeof x !== 'function').map(([key, x]) => [key, plain(x, pack)]));
+}
+
+const sizeOf = ({ layout }: Figure) => ({ width: layout?.width ?? SIZE.width, height: layout?.height ?? SIZE.height });
+
+/** The figure as Plotly's JSON, in the project's style. */
+export function plainFigure(figure: Figure, { pack }: { pack: boolean }): PlainFigure {
+  const { data, layout, config } = figure;
+  return plain({ data, layout: { template: TEMPLATE, ...layout, height: sizeOf(figure).height }, config }, pack) as unknown as PlainFigure;
+}
+
+export function pngOf(figure: Figure): Promise<Buffer> {
+  const { width, height } = sizeOf(figure);
+  return toPng(plainFigure(figure.still ?? figure, { pack: true }), width, height, SCALE);
+}
+
+/** The output of a cell: Plotly's JSON, PNG, text. No HTML, so that the notebook holds no script. */
+export async function figureBundle(figure: Figure, { png }: { png: boolean }): Promise<Bundle> {
+  const text = (figure.layout?.title as { text?: string } | undefined)?.text;
+  const data: Bundle['data'] = { [PLOTLY_MIME]: plainFigure(figure, { pack: true }), 'text/plain': text ? `Figure: ${text}` : 'Figure' };
+  if (!png) return { data };
+  data['image/png'] = (await pngOf(figure)).toString('base64');
+  return { data, metadata: { 'image/png': sizeOf(figure) } };
+}
+
+/** A figure that is redrawn in place. Give the last one with `still: true`: it gets the PNG. */
+export class LiveFigure {
+  private readonly display = new Display();
+
+  /** @param still whether to make the PNG too (tens of milliseconds; the first a second) */
+  async show(figure: Figure, { still = false } = {}): Promise<void> {
+    this.display.show(await figureBundle(figure, { png: still }));
+  }
+}
+
+export const show = (figure: Figure): Promise<void> => new LiveFigure().show(figure, { still: true });
+
+/**
+ * Writes NAME.png and NAME.json, the description that made it, into figures/.
+ * `reproduce` sets FIGURES to collect them first and put them in place together.
+ */
+export async function saveFigure(name: string, figure: Figure): Promise<void> {
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new UserError(`figure name: expected small letters, digits and hyphens; got "${name}"`);
+  const folder = process.env.FIGURES ?? paths.figures;
+  const png = await pngOf(figure);
+  writeAtomically(join(folder, `${name}.json`), `${JSON.stringify(plainFigure(figure, { pack: false }))}\n`);
+  writeAtomically(join(folder, `${name}.png`), png);
+}

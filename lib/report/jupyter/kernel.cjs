@@ -1,0 +1,168 @@
+// @ts-check
+'use strict';
+/**
+ * The Jupyter kernel: tslab 1.0.22 in the project root, with what it lacks.
+ * - object shorthand for variables of earlier cells, and strict type checks as in tsconfig.json;
+ * - `execute_input` messages, from which nbclient takes the execution counts;
+ * - real `error` messages with name, message and a stack without the kernel's own lines;
+ * - an error in a timer or in a promise that nobody awaits fails the cell;
+ * - an interrupt that code can ask for (`tick` in display.ts), per cell.
+ * Plain JavaScript: tslab has its own TypeScript and must be loaded by Node alone.
+ */
+const { AsyncLocalStorage } = require('node:async_hooks');
+const Module = require('node:module');
+const path = require('node:path');
+const util = require('node:util');
+
+process.chdir(path.join(__dirname, '..', '..', '..'));
+
+/** Changes to tslab's source, made in memory. Each `find` must be there, or tslab has changed and this file must follow. */
+const PATCHES = [
+  {
+    // `({ z })` with z of an earlier cell compiles, then throws "z is not defined": it must become `({ z: exports.z })`.
+    find: 'function wrapPrevIdentifier(node) {',
+    replace: `function wrapPrevIdentifier(node) {
+      if (ts.isShorthandPropertyAssignment(node) && !node.objectAssignmentInitializer) {
+        const symbol = checker.getShorthandAssignmentValueSymbol(ts.getOriginalNode(node));
+        if (!symbol?.declarations?.some((declaration) => declaration.getSourceFile() === declsFile)) return node;
+        const value = ts.factory.createPropertyAccessExpression(ts.factory.createIdentifier("exports"), ts.factory.createIdentifier(node.name.text));
+        return ts.factory.createPropertyAssignment(node.name, value);
+      }`,
+  },
+  {
+    find: 'esModuleInterop: true,\n        target: transpileTarget,',
+    replace: 'esModuleInterop: true,\n        strict: true,\n        target: transpileTarget,',
+  },
+];
+
+/** @param {string} source */
+function patched(source) {
+  for (const { find, replace } of PATCHES) {
+    if (!source.includes(find)) throw new Error(`kernel: tslab's converter.js no longer holds "${find}"; install the pinned tslab (npm ci) or revise ${__filename}`);
+    source = source.replace(find, () => replace);
+  }
+  return source;
+}
+
+/** @type {any} */
+const ModulePrototype = Module.prototype;
+const compile = ModulePrototype._compile;
+/** @param {string} source @param {string} file @param {any[]} rest */
+ModulePrototype._compile = function (source, file, ...rest) {
+  const isConverter = /[\\/]tslab[\\/]dist[\\/]converter\.js$/.test(file);
+  return compile.call(this, isConverter ? patched(source) : source, file, ...rest);
+};
+
+/** @type {any} */
+const { ZmqServer, JupyterHandlerImpl } = require('tslab/dist/jupyter.js');
+const { version: typescriptVersion } = require('@tslab/typescript-for-tslab');
+
+/**
+ * What belongs to one run of one cell. Code reads the cell it was started from, however late it runs.
+ * @typedef {{ interrupted: boolean, errors: CellError[], send: (type: string, content: object) => void }} Cell
+ * @typedef {{ ename: string, evalue: string, traceback: string[] }} CellError
+ */
+/** @type {AsyncLocalStorage<Cell>} */
+const cellOfCode = new AsyncLocalStorage();
+/** @type {Cell | undefined} */
+let running;
+/** First error that reached no `await`; it fails the cell that runs then, or the next one. @type {unknown} */
+let stray;
+/** @type {any} */ (globalThis)[Symbol.for('memorization-notebooks.kernel')] = {
+  /** @param {object} content @param {boolean} update */
+  display(content, update) {
+    const cell = cellOfCode.getStore() ?? running;
+    cell?.send(update ? 'update_display_data' : 'display_data', content);
+  },
+  interrupted: () => cellOfCode.getStore()?.interrupted ?? false,
+};
+for (const event of ['uncaughtException', 'unhandledRejection']) process.on(event, (error) => void (stray ??= error ?? new Error('rejected without a reason')));
+process.on('SIGINT', () => { if (running) running.interrupted = true; });
+
+/** @param {unknown} error @returns {CellError} */
+function describe(error) {
+  const isError = util.types.isNativeError(error) || error instanceof Error;
+  if (!isError) return { ename: 'Thrown', evalue: util.inspect(error), traceback: [red(`Thrown: ${util.inspect(error)}`)] };
+  const { name, message } = /** @type {Error} */ (error);
+  if (message === 'Interrupted asynchronously') return { ename: 'Interrupted', evalue: 'by the user', traceback: [red('Interrupted by the user')] };
+  if (name === 'UserError') return { ename: name, evalue: message, traceback: [red(message)] };
+  const kernelLine = /^\s+at .*(node_modules[\\/]tslab[\\/]|node:|kernel\.cjs)/;
+  const [head = name, ...rest] = util.inspect(error).split('\n').filter((line) => !kernelLine.test(line));
+  return { ename: name, evalue: message, traceback: [red(head), ...rest] };
+}
+
+/** @param {string} text */
+const red = (text) => `\u001b[31m${text}\u001b[0m`;
+
+/** tslab reports a cell's errors and the compiler's diagnostics through `console.error`. @param {any[]} args */
+function collectError(...args) {
+  const [format, file, line, column, text] = args;
+  const where = `${file || 'cell '}${line}:${column}`;
+  const message = `${where} - ${typeof text === 'string' ? text : util.inspect(text)}`;
+  const error = format === '%s%d:%d - %s' ? { ename: 'TypeScriptError', evalue: message, traceback: [red(`TypeScript ${message}`)] } : describe(args[0]);
+  running?.errors.push(error);
+}
+
+const executeMessage = ZmqServer.prototype.handleExecute;
+/** @param {any} socket @param {any} message */
+ZmqServer.prototype.handleExecute = function (socket, message) {
+  /** @type {Cell['send']} */
+  const send = (type, content) => {
+    const out = message.createReply();
+    out.header.msg_type = type;
+    out.content = content;
+    out.signAndSend(this.connInfo.key, this.iopub);
+  };
+  message.content.cell = { interrupted: false, errors: [], send };
+  return executeMessage.call(this, socket, message);
+};
+
+const runCell = JupyterHandlerImpl.prototype.handleExecuteImpl;
+/** @param {any} request @param {any} writeStream @param {any} writeDisplay */
+JupyterHandlerImpl.prototype.handleExecuteImpl = async function (request, writeStream, writeDisplay) {
+  /** @type {Cell} */
+  const cell = request.cell;
+  running = cell;
+  cell.send('execute_input', { code: request.code, execution_count: this.execCount + 1 });
+  try {
+    const count = await cellOfCode.run(cell, () => runCell.call(this, request, writeStream, writeDisplay));
+    if (stray === undefined) return count;
+    cell.errors.push(describe(stray));
+    stray = undefined;
+    throw count;
+  } finally {
+    if (cell.errors.length) {
+      const [first] = cell.errors;
+      request.error = { ename: first?.ename, evalue: cell.errors.map((e) => e.evalue).join('\n'), traceback: cell.errors.flatMap((e) => e.traceback) };
+      cell.send('error', request.error);
+    }
+  }
+};
+
+const handleExecute = JupyterHandlerImpl.prototype.handleExecute;
+/** @param {any} request @param {any[]} rest */
+JupyterHandlerImpl.prototype.handleExecute = async function (request, ...rest) {
+  const reply = await handleExecute.call(this, request, ...rest);
+  if (reply.status === 'error') Object.assign(reply, request.error ?? { ename: 'Error', evalue: '', traceback: [] });
+  if (request.stop_on_error === false) this.execQueue.reset();
+  if (reply.status === 'abort') reply.status = 'aborted';
+  return reply;
+};
+
+const kernelInfo = JupyterHandlerImpl.prototype.handleKernel;
+JupyterHandlerImpl.prototype.handleKernel = function () {
+  const info = kernelInfo.call(this);
+  return { ...info, language_info: { ...info.language_info, version: typescriptVersion } };
+};
+
+/** Ends with the program that started it, even if that was killed. */
+function endWithParent() {
+  const parent = process.ppid;
+  setInterval(() => { if (process.ppid !== parent) process.exit(1); }, 1000).unref();
+}
+
+const realError = console.error;
+console.error = collectError;
+endWithParent();
+require('tslab/dist/main.js').startKernel({ configPath: process.argv[2], enableFindLocal: false });
+console.error = realError;

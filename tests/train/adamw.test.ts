@@ -1,0 +1,61 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { Parameter, type AdamWUpdate } from '../../lib/parameters';
+import { learningRate } from '../../lib/train/schedule';
+import { globalNorm } from '../../lib/train/step';
+import { engine, tf } from '../../lib/tf';
+import { assertClose } from '../assert-close';
+
+/** AdamW of Loshchilov & Hutter 2019, algorithm 2, in float64, with PyTorch's placing of ε. */
+function reference(start: number[], gradients: number[][], u: Omit<AdamWUpdate, 'step'>, decay: boolean): number[] {
+  const [p, m, v] = [[...start], start.map(() => 0), start.map(() => 0)];
+  gradients.forEach((g, t) => g.forEach((gi, i) => {
+    if (decay) p[i]! -= u.learningRate * u.weightDecay * p[i]!;
+    m[i] = u.beta1 * m[i]! + (1 - u.beta1) * gi;
+    v[i] = u.beta2 * v[i]! + (1 - u.beta2) * gi * gi;
+    const mHat = m[i]! / (1 - u.beta1 ** (t + 1));
+    const vHat = v[i]! / (1 - u.beta2 ** (t + 1));
+    p[i]! -= (u.learningRate * mHat) / (Math.sqrt(vHat) + u.epsilon);
+  }));
+  return p;
+}
+
+const START = [0.5, -1, 2, 0.001, -0.3, 7];
+const GRADIENTS = [[0.1, -2, 0, 1e-5, 3, -0.4], [0.2, 1, 0.5, -1e-5, 3, 0.4], [-0.7, 1, 0.5, 2e-5, -1, 0.1]];
+const UPDATE = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-3, weightDecay: 0.3 };
+
+async function updated(shape: number[]): Promise<Float32Array> {
+  const p = new Parameter('p', shape, Float32Array.from(START));
+  GRADIENTS.forEach((g, t) => tf.tidy(() => p.update(tf.tensor(g, shape, 'float32'), { ...UPDATE, step: t + 1 })));
+  const { value } = await p.snapshot();
+  p.dispose();
+  return value;
+}
+
+test('three AdamW updates: a matrix decays, a vector does not', async () => {
+  assertClose(await updated([2, 3]), reference(START, GRADIENTS, UPDATE, true), { relative: 1e-5, absolute: 1e-7, what: 'matrix' });
+  assertClose(await updated([6]), reference(START, GRADIENTS, UPDATE, false), { relative: 1e-5, absolute: 1e-7, what: 'vector' });
+});
+
+test('the same updates in plain TFJS', async (t) => {
+  if (engine().name !== 'tensorflow') return t.skip('no native engine here');
+  tf.setBackend('cpu');
+  try {
+    assertClose(await updated([2, 3]), reference(START, GRADIENTS, UPDATE, true), { relative: 1e-5, absolute: 1e-7, what: 'matrix' });
+  } finally {
+    tf.setBackend('tensorflow');
+  }
+});
+
+test('the learning rate rises in a line to its peak and falls in a line to 0', () => {
+  const s = { kind: 'linear', peak: 1e-3, warmupSteps: 10, decaySteps: 110 } as const;
+  assertClose([1, 5, 10, 60, 110, 500].map((step) => learningRate(s, step)), [1e-4, 5e-4, 1e-3, 5e-4, 0, 0], { absolute: 1e-12, what: 'rate' });
+});
+
+test('the global norm is that of all tensors together', () => {
+  tf.tidy(() => assertClose([globalNorm([tf.tensor2d([[3, 0], [0, 0]]), tf.tensor1d([0, -4])])], [5], { relative: 1e-6, what: 'norm' }));
+});
+
+test('a parameter refuses values of another size', () => {
+  assert.throws(() => new Parameter('w', [2, 2], new Float32Array(3)), /w: expected 4 values for \[2,2\]; got 3/);
+});

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, test } from 'node:test';
+import { questionFormation, type RunConfig } from '../../lib/config';
+import { batchOf } from '../../lib/model/model';
+import { Vanilla } from '../../lib/model/vanilla';
+import { checkpointPath, run } from '../../lib/train/loop';
+import { silent, type TrainingObserver } from '../../lib/train/observer';
+import { configHash, readRecord, recordPath, runFolder, runId, type RunRecord } from '../../lib/train/record';
+import { DivergedError, trainStep } from '../../lib/train/step';
+import { tf } from '../../lib/tf';
+import { assertClose } from '../assert-close';
+
+/** A seed that only these tests use, so that no other run's folder is touched. */
+const CONFIG: RunConfig = { ...questionFormation.smoke, seed: 987_654, trainLines: 60, evaluationLines: 10, steps: 12, evaluateEverySteps: 5, checkpointEverySteps: 4 };
+const FOLDER = runFolder(runId(CONFIG));
+const clean = () => rmSync(FOLDER, { recursive: true, force: true });
+beforeEach(clean);
+afterEach(clean);
+
+/** Stops a run after a step, as a signal would. */
+const stopAfter = (step: number): TrainingObserver => ({ ...silent, progressed: (at) => { if (at.step === step) throw new Error('stopped'); } });
+const numbers = (record: RunRecord) => record.curve.map((p) => ({ ...p }));
+
+/** Weights and moments in a checkpoint: everything behind its two lines of text. */
+const body = (config: RunConfig): Buffer => {
+  const file = readFileSync(checkpointPath(config));
+  return file.subarray(file.indexOf(10, file.indexOf(10) + 1) + 1);
+};
+
+for (const precision of ['fp32', 'bf16'] as const) {
+  test(`a run stopped twice ends in the same bits as one that was not (${precision})`, async () => {
+    const config = { ...CONFIG, precision };
+    const straight = await run(config);
+    const expected = body(config);
+    rmSync(runFolder(runId(config)), { recursive: true });
+    await assert.rejects(run(config, stopAfter(6)), /stopped/);
+    await assert.rejects(run(config, stopAfter(9)), /stopped/);
+    const resumed = await run(config);
+    assert.deepEqual(numbers(resumed), numbers(straight));
+    assert.ok(body(config).equals(expected), 'weights and moments');
+    rmSync(runFolder(runId(config)), { recursive: true });
+  });
+}
+
+test('a finished run is read, not trained again; more steps continue it', async () => {
+  const first = await run(CONFIG);
+  let steps = 0;
+  const counting: TrainingObserver = { ...silent, progressed: () => { steps++; } };
+  assert.deepEqual(await run(CONFIG, counting), first);
+  assert.equal(steps, 0);
+  const longer = await run({ ...CONFIG, steps: 14 }, counting);
+  assert.equal(steps, 2);
+  assert.equal(longer.curve.at(-1)!.step, 14);
+});
+
+test('another seed gives another curve', async () => {
+  const one = await run(CONFIG);
+  const config = { ...CONFIG, seed: CONFIG.seed + 1 };
+  const two = await run(config);
+  rmSync(runFolder(runId(config)), { recursive: true });
+  assert.notEqual(one.curve[0]!.trainLossNats, two.curve[0]!.trainLossNats);
+});
+
+test('damaged and foreign checkpoints are refused in one line and stay as they are', async () => {
+  await assert.rejects(run(CONFIG, stopAfter(9)), /stopped/);
+  const path = checkpointPath(CONFIG);
+  const whole = readFileSync(path);
+  const refused = async (what: RegExp) => {
+    const before = readFileSync(path);
+    await assert.rejects(run(CONFIG), what);
+    assert.ok(readFileSync(path).equals(before), 'the file is untouched');
+  };
+  for (let tenth = 0; tenth < 10; tenth++) {
+    writeFileSync(path, whole);
+    truncateSync(path, Math.floor((whole.length * tenth) / 10));
+    await refused(/^UserError: checkpoint .*damaged/);
+  }
+  for (const at of [90, 400, whole.length - 1000]) {
+    const flipped = Buffer.from(whole);
+    flipped[at]! ^= 1;
+    writeFileSync(path, flipped);
+    await refused(/SHA-256/);
+  }
+  const other = { ...CONFIG, seed: CONFIG.seed + 1 };
+  await assert.rejects(run(other, stopAfter(9)), /stopped/);
+  writeFileSync(path, readFileSync(checkpointPath(other)));
+  rmSync(runFolder(runId(other)), { recursive: true });
+  await refused(/belongs to another run/);
+  writeFileSync(path, 'not a checkpoint');
+  await refused(/foreign, damaged/);
+});
+
+test('damaged records are refused in one line', async () => {
+  const record = await run(CONFIG);
+  const path = recordPath(record.id, CONFIG.tier);
+  const text = readFileSync(path, 'utf8');
+  for (const [bad, what] of [[text.slice(0, 300), /expected JSON/], ['{"format":9}', /format 1/], [text.replace('"trainLines": 60', '"trainLines": 61'), /config hash/]] as const) {
+    writeFileSync(path, bad);
+    assert.throws(() => readRecord(path), what);
+  }
+  assert.throws(() => readRecord(`${path}.none`), /found none/);
+});
+
+test('a record says what is needed to make it again', async () => {
+  const record = await run(CONFIG);
+  assert.equal(record.configHash, configHash(CONFIG));
+  assert.match(record.dataHash, /^[0-9a-f]{64}$/);
+  assert.ok(record.finishedAt && record.minutes > 0 && record.tokensPerSecond > 0);
+  assert.deepEqual(record.curve.map((p) => p.step), [5, 10, 12]);
+  assert.ok(!existsSync(`${checkpointPath(CONFIG)}.part`) && body(CONFIG).length === 12 * record.parameters);
+});
+
+test('one batch is driven to its own entropy: ln 2 at the one free token', async () => {
+  const config: RunConfig = { ...CONFIG, model: { ...CONFIG.model, width: 64, feedForward: 128, dropout: 0 }, schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 10, decaySteps: 400 } };
+  const model = new Vanilla(config.model, 1);
+  const lines = [[5, 1, 2, 3, 4, 68], [6, 1, 2, 3, 4, 68]];
+  let loss = 0;
+  let tensors = 0;
+  for (let step = 1; step <= 150; step++) {
+    loss = trainStep(model, config, step, () => batchOf(lines, 68)).lossNats;
+    if (step === 50) tensors = tf.memory().numTensors;
+  }
+  // The first word is one of two; everything after it is certain.
+  assertClose([loss], [Math.log(2) / 6], { absolute: 0.01, what: 'loss' });
+  assert.equal(tf.memory().numTensors, tensors, 'no tensor is left behind');
+  model.dispose();
+});
+
+test('a loss that is not finite stops the run and names step, rate and norm', async () => {
+  const model = new Vanilla(CONFIG.model, 1);
+  const weight = model.parameters[0]!;
+  weight.write(new Float32Array(weight.size).fill(NaN));
+  assert.throws(() => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68)), (e: Error) => e instanceof DivergedError && /step 3.*learning rate .*gradient norm/.test(e.message));
+});
