@@ -1,11 +1,12 @@
 /** The record of a run: all that is needed to judge its numbers and to make them again. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { RunConfig } from '../config';
 import { UserError } from '../errors';
+import { writeAtomically } from '../files';
 import { paths } from '../paths';
 import { engine } from '../tf';
 
@@ -70,14 +71,6 @@ export const runFolder = (id: string): string => join(paths.local, 'runs', id);
 /** Where a run's record is kept: desk and full ones are committed. */
 export function recordPath(id: string, tier: RunConfig['tier']): string {
   return tier === 'desk' || tier === 'full' ? join(paths.runs, `${id}.json`) : join(runFolder(id), 'record.json');
-}
-
-/** Writes beside the file and renames, so that a reader never sees half of it. */
-export function writeAtomically(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  const aside = `${path}.${process.pid}.part`;
-  writeFileSync(aside, text);
-  renameSync(aside, path);
 }
 
 export function writeRecord(record: RunRecord): void {
