@@ -84,10 +84,11 @@ export const questionFormation: Record<Tier, RunConfig> = {
   quick: {
     ...questionFormationDesk,
     tier: 'quick',
-    steps: 1200,
-    schedule: { kind: 'linear', peak: 5e-4, warmupSteps: 100, decaySteps: 1200 },
+    model: { ...questionFormationDesk.model, dropout: 0 },
+    steps: 1300,
+    schedule: { kind: 'linear', peak: 1.5e-4, warmupSteps: 200, decaySteps: 1300 },
     evaluateEverySteps: 100,
-    evaluationLines: 200,
+    evaluationLines: 100,
     checkpointEverySteps: 100,
   },
   smoke: {

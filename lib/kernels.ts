@@ -14,6 +14,7 @@ const F32 = { T: { dtype: DT.float32 } };
 const BF16 = { T: { dtype: DT.bfloat16 } };
 const INT32 = { dtype: DT.int32 };
 const REDUCE = { ...F32, Tidx: INT32 };
+const SLICE = { fp32: { ...F32, Index: INT32 }, bf16: { ...BF16, Index: INT32 } };
 
 const constants = new Map<string, Tensor>();
 
@@ -62,10 +63,20 @@ export const mul = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Mul', [a
 export const square = (x: Tensor): Tensor => (isNative() ? one('Square', [x], F32) : tf.square(x));
 export const rsqrt = (x: Tensor): Tensor => (isNative() ? one('Rsqrt', [x], F32) : tf.rsqrt(x));
 export const relu = (x: Tensor): Tensor => (isNative() ? one('Relu', [x], F32) : tf.relu(x));
+export const sigmoid = (x: Tensor): Tensor => (isNative() ? one('Sigmoid', [x], F32) : tf.sigmoid(x));
+export const exp = (x: Tensor): Tensor => (isNative() ? one('Exp', [x], F32) : tf.exp(x));
+export const log = (x: Tensor): Tensor => (isNative() ? one('Log', [x], F32) : tf.log(x));
+/** eˣ − 1, exact near 0. */
+export const expm1 = (x: Tensor): Tensor => (isNative() ? one('Expm1', [x], F32) : tf.expm1(x));
 
 /** dy where y > 0, else 0. */
 export function reluGradient(dy: Tensor, y: Tensor): Tensor {
   return isNative() ? one('ReluGrad', [dy, y], F32) : tf.mul(dy, tf.cast(tf.greater(y, 0), 'float32'));
+}
+
+/** dy · y (1 − y), for y = sigmoid(x). */
+export function sigmoidGradient(dy: Tensor, y: Tensor): Tensor {
+  return isNative() ? one('SigmoidGrad', [y, dy], F32) : tf.mul(dy, tf.mul(y, tf.sub(1, y)));
 }
 
 /** Over the last axis. */
@@ -81,14 +92,20 @@ export function sumLast(x: Tensor): Tensor {
   return isNative() ? one('Sum', [x, int32(x.rank - 1)], { ...REDUCE, keep_dims: true }) : tf.sum(x, -1, true);
 }
 
+/** Largest over the last axis, which stays with length 1. */
+export function maxLast(x: Tensor): Tensor {
+  return isNative() ? one('Max', [x, int32(x.rank - 1)], { ...REDUCE, keep_dims: true }) : tf.max(x, -1, true);
+}
+
 /** Sum over rows. @param x `[rows, n]` @returns `[n]` */
 export function sumRows(x: Tensor): Tensor {
   return isNative() ? one('Sum', [x, int32(0)], { ...REDUCE, keep_dims: false }) : tf.sum(x, 0);
 }
 
-/** Sum of squares of all elements, a scalar. */
-export function sumSquares(x: Tensor): Tensor {
-  return isNative() ? tf.mul(one('L2Loss', [x], F32), 2) : tf.sum(tf.square(x));
+/** Sum of squares of all elements of all tensors, a scalar. */
+export function sumSquares(tensors: Tensor[]): Tensor {
+  if (!isNative()) return tf.addN(tensors.map((x) => tf.sum(tf.square(x))));
+  return mul(one('AddN', tensors.map((x) => one('L2Loss', [x], F32)), { ...F32, N: tensors.length }), tf.scalar(2));
 }
 
 export function reshape(x: Tensor, shape: number[]): Tensor {
@@ -101,6 +118,38 @@ export function reshape(x: Tensor, shape: number[]): Tensor {
 
 export function transpose(x: Tensor, order: number[]): Tensor {
   return isNative() ? one('Transpose', [x, int32(...order)], { ...F32, Tperm: INT32 }) : tf.transpose(x, order);
+}
+
+/** `count` places from `start` on along one axis; `x` itself where that is all of it. */
+export function part<X extends Tensor | Operand>(x: X, axis: number, start: number, count: number): X {
+  const { tensor, bf16 } = 'bf16' in x ? x : { tensor: x, bf16: false };
+  if (start === 0 && count === tensor.shape[axis]) return x;
+  const begin = tensor.shape.map((_, i) => (i === axis ? start : 0));
+  const size = tensor.shape.map((n, i) => (i === axis ? count : n));
+  const wrap = (t: Tensor) => ('bf16' in x ? { tensor: t, bf16 } : t) as X;
+  if (!isNative()) return wrap(tf.slice(tensor, begin, size));
+  const [from, extent] = [tf.tensor1d(begin, 'int32'), tf.tensor1d(size, 'int32')];
+  const y = one('Slice', [tensor, from, extent], bf16 ? SLICE.bf16 : SLICE.fp32);
+  from.dispose();
+  extent.dispose();
+  return wrap(y);
+}
+
+/** Tensors one after the other along an axis. */
+export function concat(parts: Tensor[], axis: number): Tensor {
+  if (parts.length === 1) return parts[0]!;
+  return isNative() ? one('ConcatV2', [...parts, int32(axis)], { ...F32, N: parts.length, Tidx: INT32 }) : tf.concat(parts, axis);
+}
+
+/** Zeros behind `x` along an axis until it has length `length`. */
+export function padTo(x: Tensor, axis: number, length: number): Tensor {
+  if (x.shape[axis] === length) return x;
+  const widths = x.shape.map((n, i): [number, number] => [0, i === axis ? length - n : 0]);
+  if (!isNative()) return tf.pad(x, widths);
+  const paddings = tf.tensor2d(widths, undefined, 'int32');
+  const y = one('Pad', [x, paddings], { ...F32, Tpaddings: INT32 });
+  paddings.dispose();
+  return y;
 }
 
 /** Parts `x[0]`, `x[1]`, … along the first axis, which goes. */
@@ -129,21 +178,10 @@ export function sumRowsInto(x: Tensor, index: Tensor, rows: number): Tensor {
   return y;
 }
 
-/**
- * Values of 1/(1 − rate) with probability 1 − rate, else 0, from two 32-bit seeds. Native: Philox, 16 bits a value, so
- * that the probability is right within 2⁻¹⁷. Trap: plain TFJS draws another mask from the same seeds.
- */
-export function dropoutMask(seeds: [number, number], rate: number, shape: number[]): Tensor {
-  const size = shape.reduce((a, b) => a * b, 1);
-  const scale = tf.scalar(1 / (1 - rate));
-  if (!isNative()) return tf.mul(tf.cast(tf.greaterEqual(tf.randomUniform(shape, 0, 1, 'float32', seeds[0] / 2 + 1), rate), 'float32'), scale);
-  const pairs = tf.tensor1d([Math.ceil(size / 2)], 'int32');
-  const seed = tf.tensor1d(seeds.map((s) => s | 0), 'int32');
-  const random = one('StatelessRandomUniformFullInt', [pairs, seed], { dtype: INT32, T: INT32, Tseed: INT32 });
-  const halves = one('Bitcast', [random], { T: INT32, type: { dtype: DT.int16 } });
-  const least = one('Cast', [tf.scalar(Math.round(rate * 65536) - 32768, 'int32')], { SrcT: INT32, DstT: { dtype: DT.int16 }, Truncate: false });
-  const kept = one('GreaterEqual', [halves, least], { T: { dtype: DT.int16 } });
-  const ones = one('Cast', [kept], { SrcT: { dtype: DT.bool }, DstT: { dtype: DT.float32 }, Truncate: false });
-  const flat = size % 2 === 0 ? ones : tf.slice(reshape(ones, [size + 1]), 0, size);
-  return mul(reshape(flat, shape), scale);
+/** 1/(1 − rate) everywhere, and 0 at the positions that `dropped` names in the flattened tensor. */
+export function dropoutMask(dropped: Int32Array, rate: number, shape: number[]): Tensor {
+  // Trap: TensorFlow reads this array in place for as long as the tensor lives; it must not be used again.
+  const mask = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1 / (1 - rate));
+  for (const i of dropped) mask[i] = 0;
+  return tf.tensor(mask, shape, 'float32');
 }

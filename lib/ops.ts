@@ -2,21 +2,15 @@
  * The differentiable operations of the models, each with its gradient written by hand: autodiff of TFJS would keep
  * every intermediate and pay its bookkeeping per primitive, and has no bfloat16.
  *
- * Letters: `N` tokens in a batch, `B` lines, `T` longest line, `C` width, `H` heads, `V` vocabulary.
+ * Letters: `N` tokens in a batch, `C` width, `V` vocabulary.
  */
+import { dropoutMask } from './attention';
 import * as K from './kernels';
 import type { Parameter } from './parameters';
-import type { Random } from './random';
 import type { Node, Tape } from './tape';
 import { tf, type Tensor } from './tf';
 
-/** Where the tokens of a batch stand. Tokens of all lines follow each other without padding. */
-export interface Layout {
-  lines: number;
-  longest: number;
-  /** `[N]` row of each token in the padded `[B·T]`; null when every line has length T. */
-  slots: Tensor | null;
-}
+export { attention } from './attention';
 
 /** y = x W + b. @param x `[N, k]` @param weight `[k, n]` @param bias `[n]` @returns `[N, n]` */
 export function linear(tape: Tape, x: Node, weight: Parameter, bias: Parameter): Node {
@@ -40,6 +34,26 @@ export function relu(tape: Tape, x: Node): Node {
   return tape.computed(y, [x], (dy) => [K.reluGradient(dy, y)]);
 }
 
+const [GELU_SLOPE, GELU_CUBE] = [Math.sqrt(8 / Math.PI), 0.044715];
+
+/**
+ * GELU in its tanh form, ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks & Gimpel 2016, section 2), computed as
+ * x σ(u) with u = √(8/π) (x + 0.044715 x³): the same, with fewer passes over memory.
+ */
+export function gelu(tape: Tape, x: Node): Node {
+  const [linear, cubic, slope] = [GELU_SLOPE, GELU_SLOPE * GELU_CUBE, 3 * GELU_SLOPE * GELU_CUBE].map((c) => tf.scalar(c)) as [Tensor, Tensor, Tensor];
+  const [y, gate, squared] = tf.tidy(() => {
+    const x2 = K.square(x.value);
+    const s = K.sigmoid(K.mul(x.value, K.add(linear, K.mul(cubic, x2))));
+    return [K.mul(x.value, s), s, x2];
+  }) as [Tensor, Tensor, Tensor];
+  return tape.computed(y, [x], (dy) => {
+    // σ + x σ (1 − σ) u′, u′ = √(8/π) (1 + 3 · 0.044715 x²).
+    const xu = K.mul(x.value, K.add(linear, K.mul(slope, squared)));
+    return [K.mul(dy, K.add(gate, K.sigmoidGradient(xu, gate)))];
+  });
+}
+
 /**
  * y = (x − mean) / √(var + ε) · gain + bias over the last axis (Ba, Kiros & Hinton 2016).
  * @param x `[N, C]` @param gain `[C]` @param bias `[C]`
@@ -59,7 +73,7 @@ export function layerNorm(tape: Tape, x: Node, gain: Parameter, bias: Parameter,
 }
 
 const dropoutMask = (random: Random, rate: number, shape: number[]): Tensor =>
-  tf.tidy(() => K.dropoutMask([random.uint32(), random.uint32()], rate, shape));
+  tf.tidy(() => K.dropoutMask(random.sparse(shape.reduce((a, b) => a * b, 1), rate), rate, shape));
 
 /** Inverted dropout (Srivastava et al. 2014): in training only, and then E[y] = x. */
 export function dropout(tape: Tape, x: Node, rate: number): Node {
@@ -76,60 +90,6 @@ export function embedding(tape: Tape, table: Parameter, ids: Tensor, scale = 1):
   return tape.computed(y, [table], (dy) => [K.sumRowsInto(K.mul(dy, factor), ids, table.shape[0]!)]);
 }
 
-/** −10³⁰ above the diagonal, 0 elsewhere. @returns `[T, T]` */
-function causalMask(longest: number): Tensor {
-  const mask = new Float32Array(longest * longest);
-  for (let i = 0; i < longest; i++) mask.fill(-1e30, i * longest + i + 1, (i + 1) * longest);
-  return tf.tensor2d(mask, [longest, longest]);
-}
-
-/** Rows to their places in the padded batch, zeros between. @param x `[N, n]` @returns `[B·T, n]` */
-function pad(x: Tensor, { slots, lines, longest }: Layout): Tensor {
-  return slots ? K.sumRowsInto(x, slots, lines * longest) : x;
-}
-
-/** Inverse of `pad`. */
-const unpad = (x: Tensor, { slots }: Layout): Tensor => (slots ? K.gatherRows(x, slots) : x);
-
-/**
- * Causal multi-head self-attention: softmax(q kᵀ / √(C/H)) v for every head (Vaswani et al. 2017, eq. 1), with dropout
- * on the weights. Lines do not see each other, and padding lies behind every token that could see it.
- * @param qkv `[N, 3C]`, queries, keys and values side by side @returns `[N, C]`, heads side by side
- */
-export function attention(tape: Tape, qkv: Node, layout: Layout, heads: number, rate = 0): Node {
-  const { lines: B, longest: T } = layout;
-  const C = qkv.value.shape[1]! / 3;
-  const d = C / heads;
-  const random = rate > 0 ? tape.options.dropout : undefined;
-  const operand = (x: Tensor) => K.operand(x, tape.options.bf16 && T >= 64);
-  const merge = (x: Tensor) => unpad(K.reshape(K.transpose(x, [0, 2, 1, 3]), [B * T, C]), layout);
-
-  const [y, q, k, v, p, mask, out] = tf.tidy(() => {
-    const split = K.transpose(K.reshape(pad(qkv.value, layout), [B, T, 3, heads, d]), [2, 0, 3, 1, 4]);
-    const [q0, k0, v0] = K.unstack(split) as [Tensor, Tensor, Tensor];
-    const scaled = K.mul(q0, tf.scalar(1 / Math.sqrt(d)));
-    const scores = K.matmul(operand(scaled), operand(k0), false, true);
-    const weights = K.softmax(K.add(scores, causalMask(T)));
-    const keep = random ? dropoutMask(random, rate, [B, heads, T, T]) : null;
-    const o = K.matmul(operand(keep ? K.mul(weights, keep) : weights), operand(v0));
-    return [merge(o), scaled, k0, v0, weights, keep, o] as unknown as Tensor[];
-  }) as unknown as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | null, Tensor];
-
-  return tape.computed(y, [qkv], (dy) => {
-    const dout = K.transpose(K.reshape(pad(dy, layout), [B, T, heads, d]), [0, 2, 1, 3]);
-    const dropped = mask ? K.mul(p, mask) : p;
-    const dweights = K.matmul(operand(dout), operand(v), false, true);
-    const dp = mask ? K.mul(dweights, mask) : dweights;
-    // Σ_j p_j dp_j = out · dout, row by row: no product of [T, T] matrices is needed.
-    const ds = operand(K.mul(p, K.sub(dp, K.sumLast(K.mul(out, dout)))));
-    const dq = K.mul(K.matmul(ds, operand(k)), tf.scalar(1 / Math.sqrt(d)));
-    const dk = K.matmul(ds, operand(q), true, false);
-    const dv = K.matmul(operand(dropped), operand(dout), true, false);
-    const joined = K.transpose(K.stack([dq, dk, dv]), [1, 3, 0, 2, 4]);
-    return [unpad(K.reshape(joined, [B * T, 3 * C]), layout)];
-  });
-}
-
 /** What `crossEntropy` gives: the mean to differentiate, and every token's own loss. */
 export interface TokenLoss {
   mean: Node;
@@ -137,26 +97,93 @@ export interface TokenLoss {
   perToken: Tensor;
 }
 
+/** Logits in memory at a time: 4 MB in float32, so that they stay in cache. */
+const LOGITS_AT_A_TIME = 2 ** 20;
+
+/** A range of ids, and the tokens whose target lies in it. */
+interface IdRange {
+  first: number;
+  size: number;
+  /** `[k]` int32. */
+  tokens: Tensor;
+  /** Where their targets' logits stand in `[N, size]`: `[k, 2]` int32, and `[k]` counted row by row. */
+  places: Tensor;
+  flat: Tensor;
+}
+
+/** Cuts the vocabulary so that `[N, size]` logits are few. `order` undoes the grouping of tokens by range. */
+function idRanges(targets: Tensor, V: number, atATime: number): { ranges: IdRange[]; order: Tensor } {
+  const ids = targets.dataSync();
+  const size = Math.min(V, Math.max(64, Math.floor(atATime / ids.length)));
+  const members = Array.from({ length: Math.ceil(V / size) }, (): number[] => []);
+  ids.forEach((id, token) => members[Math.floor(id / size)]!.push(token));
+  const order = new Int32Array(ids.length);
+  members.flat().forEach((token, place) => (order[token] = place));
+  const ranges = members.map((tokens, i) => {
+    const first = i * size;
+    const length = Math.min(size, V - first);
+    return {
+      first, size: length,
+      tokens: tf.tensor1d(tokens, 'int32'),
+      places: tf.tensor2d(tokens.flatMap((token) => [token, ids[token]! - first]), [tokens.length, 2], 'int32'),
+      flat: tf.tensor1d(tokens.map((token) => token * length + ids[token]! - first), 'int32'),
+    };
+  });
+  return { ranges, order: tf.tensor1d(order, 'int32') };
+}
+
 /**
- * Softmax cross-entropy of logits x Wᵀ (+ b) against ids, mean over tokens, nats. The gradient, p − onehot, is formed
- * in the forward pass, so that logits and probabilities are read once.
- * @param x `[N, C]` @param weight `[V, C]` @param targets `[N]` int32
+ * Softmax cross-entropy of logits z = x Wᵀ (+ b) against ids: log Σ exp z − z_target, mean over tokens, nats; gradient
+ * p − onehot. Ids are taken range by range, forward for the sum, backward for the gradient from the same logits
+ * computed again, so that `[N, V]` never lies in memory and the gradient of each row of W is written once (as in
+ * Wijmans et al. 2024, arXiv 2411.09009). Exact for any logits: nothing underflows to log 0, and the target's
+ * p − 1 = expm1(−loss) loses no digits as p nears 1.
+ * @param x `[N, C]` @param weight `[V, C]` @param bias `[V]` @param targets `[N]` int32
  */
-export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter, targets: Tensor): TokenLoss {
-  const w = tape.parameter(weight);
-  const xo = x.operand();
+export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, atATime = LOGITS_AT_A_TIME): TokenLoss {
   const [N, V] = [x.value.shape[0]!, weight.shape[0]!];
-  const [perToken, mean, dlogits] = tf.tidy(() => {
-    const logits = K.add(K.matmul(xo, w.operand(), false, true), tape.parameter(bias).value);
-    const logp = tf.logSoftmax(logits);
-    const onehot = tf.oneHot(targets as never, V) as Tensor;
-    const nats = tf.neg(tf.sum(tf.mul(logp, onehot), -1));
-    return [nats, tf.mean(nats), K.mul(K.sub(tf.exp(logp), tf.cast(onehot, 'float32')), tf.scalar(1 / N))];
+  const { ranges, order } = idRanges(targets, V, atATime);
+  const [xo, w] = [x.operand(), tape.parameter(weight).operand()];
+  const b = bias && tape.parameter(bias).value;
+  const logits = ({ first, size }: IdRange): Tensor => {
+    const z = K.matmul(xo, K.part(w, 0, first, size), false, true);
+    return b ? K.add(z, K.part(b, 0, first, size)) : z;
+  };
+
+  const [perToken, mean, total] = tf.tidy(() => {
+    const seen = ranges.map((range) => tf.tidy(() => {
+      const z = logits(range);
+      const target = K.gatherRows(K.reshape(z, [N * range.size, 1]), range.flat);
+      // max p = 1 / Σ exp(z − max z) is at least 1/V: its logarithm is always safe.
+      return [K.maxLast(z), K.log(K.maxLast(K.softmax(z))), target];
+    })) as unknown as [Tensor, Tensor, Tensor][];
+    const largest = K.concat(seen.map(([max]) => max), 1);
+    const most = K.maxLast(largest);
+    const rest = K.log(K.sumLast(K.exp(K.sub(K.sub(largest, most), K.concat(seen.map(([, logp]) => logp), 1)))));
+    const target = K.gatherRows(K.concat(seen.map(([, , z]) => z), 0), order);
+    const nats = K.add(K.sub(most, target), rest);
+    return [K.reshape(nats, [N]), tf.mean(nats), K.add(most, rest)];
   }) as [Tensor, Tensor, Tensor];
-  const loss = tape.computed(mean, [x, weight, bias], (dy) => {
-    const dz = K.mul(dlogits, dy);
-    const dzo = K.operand(dz, tape.options.bf16);
-    return [K.matmul(dzo, w.operand()), K.matmul(dzo, xo, true, false), K.sumRows(dz)];
+
+  const loss = tape.computed(mean, bias ? [x, weight, bias] : [x, weight], (dy) => {
+    const share = K.mul(dy, tf.scalar(1 / N));
+    const shared = K.operand(K.mul(x.value, share), tape.options.bf16);
+    const atTarget = K.expm1(K.reshape(tf.neg(perToken), [N, 1]));
+    let dx: Tensor | null = null;
+    const rows = ranges.map((range) => {
+      const [sum, dw, db] = tf.tidy(() => {
+        const p = K.exp(K.sub(logits(range), total));
+        const dz = K.withValues(p, range.places, K.reshape(K.gatherRows(atTarget, range.tokens), [range.tokens.size]));
+        const dzo = K.operand(dz, tape.options.bf16);
+        const part = K.matmul(dzo, K.part(w, 0, range.first, range.size));
+        return [dx ? K.add(dx, part) : part, K.matmul(dzo, shared, true, false), b && K.mul(K.sumRows(dz), share)] as never;
+      }) as unknown as [Tensor, Tensor, Tensor | null];
+      dx?.dispose();
+      dx = sum;
+      return { dw, db };
+    });
+    const gradients = [K.mul(dx!, share), K.concat(rows.map(({ dw }) => dw), 0)];
+    return b ? [...gradients, K.concat(rows.map(({ db }) => db!), 0)] : gradients;
   });
   return { mean: loss, perToken };
 }

@@ -1,16 +1,24 @@
 /** Trainable tensors, and AdamW on them in one native call each. */
+import type { AdamWConfig } from './config';
 import * as K from './kernels';
 import { DT, isNative, run, tf, type Tensor } from './tf';
 
-/** The numbers of one AdamW update that all parameters share. */
-export interface AdamWUpdate {
-  /** Updates done with this one included, from 1. */
-  step: number;
-  learningRate: number;
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  weightDecay: number;
+/**
+ * One AdamW update as in PyTorch (Loshchilov & Hutter 2019): p ← p − η·λ·p − η·m̂ / (√v̂ + ε), decay on matrices only.
+ * TensorFlow's op adds its ε to √v, before the correction; ε·√(1 − β₂ᵗ) makes both the same.
+ * Trap: its scalars are made once for all parameters and belong to the caller's `tidy`.
+ */
+export class AdamWUpdate {
+  readonly decay: Tensor | null;
+  /** β₁ᵗ, β₂ᵗ, η, β₁, β₂ and TensorFlow's ε, in the order of its op. */
+  readonly scalars: Tensor[];
+
+  /** @param step updates done with this one included, from 1 */
+  constructor(readonly config: AdamWConfig, readonly step: number, readonly learningRate: number) {
+    const { beta1, beta2, epsilon, weightDecay } = config;
+    this.decay = weightDecay === 0 ? null : tf.scalar(1 - learningRate * weightDecay);
+    this.scalars = [beta1 ** step, beta2 ** step, learningRate, beta1, beta2, epsilon * Math.sqrt(1 - beta2 ** step)].map((x) => tf.scalar(x));
+  }
 }
 
 const FLOAT = { dtype: { dtype: DT.float32 } };
@@ -108,27 +116,20 @@ export class Parameter {
     return (this.moments ??= { m: zeros(), v: zeros() });
   }
 
-  /**
-   * One AdamW update as in PyTorch (Loshchilov & Hutter 2019): p ← p − η·λ·p − η·m̂ / (√v̂ + ε), decay on matrices only.
-   * TensorFlow's op adds its ε to √v, before the correction; ε·√(1 − β₂ᵗ) makes both the same.
-   */
-  update(gradient: Tensor, u: AdamWUpdate): void {
+  update(gradient: Tensor, { decay, scalars }: AdamWUpdate): void {
     const { m, v } = this.ensureMoments();
-    const decay = this.shape.length > 1 ? 1 - u.learningRate * u.weightDecay : 1;
     tf.tidy(() => {
-      if (decay !== 1) this.value.assign(K.mul(this.value.read(), tf.scalar(decay)));
-      const correction2 = Math.sqrt(1 - u.beta2 ** u.step);
-      const epsilon = u.epsilon * correction2;
+      if (decay && this.shape.length > 1) this.value.assign(K.mul(this.value.read(), decay));
       if (isNative()) {
-        const scalars = [u.beta1 ** u.step, u.beta2 ** u.step, u.learningRate, u.beta1, u.beta2, epsilon].map((x) => tf.scalar(x));
         const inputs = [this.value.resource, m.resource, v.resource, ...scalars, gradient];
         run('ResourceApplyAdam', inputs, { T: { dtype: DT.float32 }, use_locking: false, use_nesterov: false }, 0);
         return;
       }
-      m.assign(tf.add(tf.mul(m.read(), u.beta1), tf.mul(gradient, 1 - u.beta1)));
-      v.assign(tf.add(tf.mul(v.read(), u.beta2), tf.mul(tf.square(gradient), 1 - u.beta2)));
-      const rate = (u.learningRate * correction2) / (1 - u.beta1 ** u.step);
-      this.value.assign(tf.sub(this.value.read(), tf.mul(rate, tf.div(m.read(), tf.add(tf.sqrt(v.read()), epsilon)))));
+      const [power1, power2, rate, beta1, beta2, epsilon] = scalars as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+      m.assign(tf.add(tf.mul(m.read(), beta1), tf.mul(gradient, tf.sub(1, beta1))));
+      v.assign(tf.add(tf.mul(v.read(), beta2), tf.mul(tf.square(gradient), tf.sub(1, beta2))));
+      const corrected = tf.div(tf.mul(rate, tf.sqrt(tf.sub(1, power2))), tf.sub(1, power1));
+      this.value.assign(tf.sub(this.value.read(), tf.mul(corrected, tf.div(m.read(), tf.add(tf.sqrt(v.read()), epsilon)))));
     });
   }
 

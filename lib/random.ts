@@ -23,6 +23,22 @@ function hash32(text: string): number {
   return h >>> 0;
 }
 
+/** Cumulative geometric distribution in 32 bits, and for each leading byte the first gap that it can mean. */
+interface GapTable { limits: Float64Array; first: Uint16Array }
+const gapTables = new Map<number, GapTable>();
+
+/** `limits[k]` = 2³² P(gap ≤ k), with P(gap ≥ k) = (1 − rate)ᵏ, as far as 32 bits tell it from 1. */
+function gapTable(rate: number): GapTable {
+  let table = gapTables.get(rate);
+  if (!table) {
+    const gaps = Math.ceil((33 * Math.LN2) / -Math.log1p(-rate)) + 1;
+    const limits = Float64Array.from({ length: gaps }, (_, k) => (k === gaps - 1 ? 2 ** 32 : 2 ** 32 * (1 - (1 - rate) ** (k + 1))));
+    const first = Uint16Array.from({ length: 256 }, (_, byte) => limits.findIndex((limit) => byte * 2 ** 24 < limit));
+    gapTables.set(rate, (table = { limits, first }));
+  }
+  return table;
+}
+
 /**
  * Seeded generator (xoshiro128**, Blackman & Vigna 2018) behind initialisation, shuffling, dropout and sampling.
  * Trap: one seed gives one stream per `stream` name; two purposes must never share a name.
@@ -94,6 +110,26 @@ export class Random {
   /** `n` normals of mean 0 and the given standard deviation. */
   normals(n: number, std = 1): Float32Array {
     return Float32Array.from({ length: n }, () => std * this.normal());
+  }
+
+  /**
+   * Positions in 0 … n − 1, each taken with probability `rate` independently of the others, in order. The gaps between
+   * them are drawn from their geometric distribution: one draw per position taken.
+   */
+  sparse(n: number, rate: number): Int32Array {
+    if (!(rate > 0 && rate < 1)) throw new RangeError(`sparse: expected a rate between 0 and 1; got ${rate}`);
+    const { limits, first } = gapTable(rate);
+    const positions = new Int32Array(Math.ceil(n * rate + 8 * Math.sqrt(n * rate) + 16));
+    let count = 0;
+    for (let i = -1; ; ) {
+      const u = this.uint32();
+      let gap = first[u >>> 24]!;
+      while (u >= limits[gap]!) gap++;
+      i += 1 + gap;
+      if (i >= n) return positions.slice(0, count);
+      if (count === positions.length) throw new Error(`sparse: more than ${count} of ${n} at rate ${rate}`);
+      positions[count++] = i;
+    }
   }
 
   /** Uniformly random order of 0 … n − 1 (Fisher-Yates). */

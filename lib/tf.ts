@@ -34,7 +34,7 @@ interface NativeAttribute { name: string; type: number; value: unknown }
 interface NativeOutput { id: number; dtype: number; shape: number[] }
 
 /** TensorFlow's numbers of the dtypes in use. TFJS has no name for bfloat16. */
-export const DT = { float32: 1, int32: 3, int16: 5, bool: 10, bfloat16: 14, resource: 20 } as const;
+export const DT = { float32: 1, int32: 3, bool: 10, bfloat16: 14, resource: 20 } as const;
 
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 const wanted = process.env.DEVICE === undefined ? undefined : oneOf('DEVICE', process.env.DEVICE, ['cpu', 'gpu']);
@@ -103,6 +103,15 @@ function nativeAttribute(name: string, value: Attributes[string]): NativeAttribu
   return { name, type: b.TF_ATTR_TYPE, value: value.dtype };
 }
 
+/** Attributes in the binding's form, made once for objects that are used again. */
+const converted = new WeakMap<Attributes, NativeAttribute[]>();
+
+function nativeAttributes(attributes: Attributes): NativeAttribute[] {
+  let list = converted.get(attributes);
+  if (!list) converted.set(attributes, (list = Object.keys(attributes).map((name) => nativeAttribute(name, attributes[name]!))));
+  return list;
+}
+
 const TFJS_DTYPE: Record<number, tfjs.DataType> = { 1: 'float32', 3: 'int32', 10: 'bool', 14: 'float32', 20: 'string' };
 
 /**
@@ -111,8 +120,7 @@ const TFJS_DTYPE: Record<number, tfjs.DataType> = { 1: 'float32', 3: 'int32', 10
  */
 export function run(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
   const native = nativeBackend!;
-  const list = Object.keys(attributes).map((name) => nativeAttribute(name, attributes[name]!));
-  return native.binding.executeOp(op, list, native.getInputTensorIds(inputs), outputs).map(({ id, dtype, shape }) => {
+  return native.binding.executeOp(op, nativeAttributes(attributes), native.getInputTensorIds(inputs), outputs).map(({ id, dtype, shape }) => {
     const dataId = {};
     native.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
     return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: TFJS_DTYPE[dtype] ?? 'float32' });

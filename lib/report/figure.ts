@@ -1,6 +1,6 @@
 /** Figures: interactive in JupyterLab and in reports, a PNG where neither is (GitHub), both from one Plotly description. */
 import { join } from 'node:path';
-import type { Config, Data, Layout } from 'plotly.js';
+import type { Config, Data, Layout, PlotData } from 'plotly.js';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
@@ -8,8 +8,11 @@ import { Display, type Bundle } from './display';
 import { toPng, type PlainFigure } from './static-image';
 import { TEMPLATE } from './style';
 
+/** A trace, with what @types/plotly.js leaves out. */
+export type Trace = Partial<Data> | (Partial<PlotData> & { zmid?: number });
+
 export interface Figure {
-  data: Partial<Data>[];
+  data: Trace[];
   layout?: Partial<Layout>;
   config?: Partial<Config>;
   /** 2-D figure that stands for this one in its PNG. A 3-D figure needs one. */

@@ -35,21 +35,26 @@ const CIVIDIS: [number, string][] = [
   [0.625, '#8a8678'], [0.75, '#a59c74'], [0.875, '#c3b369'], [1, '#fee838'],
 ];
 
+/** For values of both signs; white is zero. */
+const BLUE_TO_ORANGE: [number, string][] = [[0, '#08417a'], [0.25, '#5a9bd0'], [0.5, '#f7f7f7'], [0.75, '#e08e4a'], [1, '#8a3a00']];
+
 export const TEMPLATE: Template = {
   layout: {
     font: { family: '"DejaVu Sans", Verdana, system-ui, sans-serif', size: 12, color: INK },
-    title: { font: { size: 15 }, x: 0, xref: 'paper', xanchor: 'left', yref: 'container', y: 0.97, yanchor: 'top', automargin: true, pad: { b: 14 } },
+    title: { font: { size: 15 }, x: 0, xref: 'paper', xanchor: 'left', yref: 'container', y: 0.96, yanchor: 'top' },
     colorway: [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth, COLOURS.paper],
     paper_bgcolor: 'white',
     plot_bgcolor: 'white',
-    margin: { l: 56, r: 24, t: 56, b: 48 },
+    margin: { l: 56, r: 24, t: 64, b: 48 },
     xaxis: AXIS,
     yaxis: AXIS,
-    colorscale: { sequential: CIVIDIS },
+    colorscale: { sequential: CIVIDIS, sequentialminus: CIVIDIS, diverging: BLUE_TO_ORANGE },
     hovermode: 'closest',
     hoverlabel: { bgcolor: 'white', bordercolor: '#d0d7de', font: { color: INK } },
-    legend: { orientation: 'h', x: 0, xanchor: 'left', y: 1.02, yanchor: 'bottom', font: { size: 11 } },
+    legend: { orientation: 'h', x: 0, xanchor: 'left', y: -0.2, yanchor: 'top', font: { size: 11 } },
   } as Partial<Layout>,
+  // Else these types would bring colours of their own.
+  data: { heatmap: [{ autocolorscale: true }], contour: [{ autocolorscale: true }], surface: [{ autocolorscale: true }] } as Template['data'],
 };
 
 /** An axis and its unit: `axis('loss', 'nats per token')` reads "loss (nats per token)". Leave the unit out for counts. */

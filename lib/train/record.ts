@@ -1,7 +1,7 @@
 /** The record of a run: all that is needed to judge its numbers and to make them again. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
 import type { RunConfig } from '../config';
@@ -89,6 +89,12 @@ export function readRecord(path: string): RunRecord {
   if (!whole) throw new UserError(`record ${path}: expected format 1 with config and curve; got format ${String(record.format)}: it is from another program or version`);
   if (configHash(record.config) !== record.configHash) throw new UserError(`record ${path}: expected config hash ${configHash(record.config).slice(0, 12)}; it says ${String(record.configHash).slice(0, 12)}: it was edited or damaged, restore it from git`);
   return record;
+}
+
+/** Committed records of an experiment, in the order of their ids. */
+export function committedRecords(experiment: RunConfig['experiment']): RunRecord[] {
+  const files = existsSync(paths.runs) ? readdirSync(paths.runs).filter((name) => name.endsWith('.json')).sort() : [];
+  return files.map((name) => readRecord(join(paths.runs, name))).filter((record) => record.config.experiment === experiment);
 }
 
 function commit(): string {

@@ -2,6 +2,7 @@
 import type { RunConfig } from '../config';
 import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
+import { AdamWUpdate } from '../parameters';
 import { Random } from '../random';
 import { Tape } from '../tape';
 import { engine, tf, type Tensor } from '../tf';
@@ -46,9 +47,10 @@ export function trainStep(model: LanguageModel, config: RunConfig, step: number,
     if (!Number.isFinite(gradientNorm)) throw new DivergedError('the gradient', step, rate, gradientNorm);
 
     const shrink = gradientNorm > config.clipNorm ? tf.scalar(config.clipNorm / gradientNorm) : null;
+    const update = new AdamWUpdate(config.adamw, step, rate);
     model.parameters.forEach((p, i) => {
       const gradient = shrink ? K.mul(gradients[i]!, shrink) : gradients[i]!;
-      p.update(gradient, { ...config.adamw, step, learningRate: rate });
+      p.update(gradient, update);
       gradient.dispose();
     });
     return { lossNats, tokens: batch.tokens, gradientNorm, learningRate: rate } as never;
@@ -57,5 +59,5 @@ export function trainStep(model: LanguageModel, config: RunConfig, step: number,
 
 /** √ of the sum of squares over all tensors. */
 export function globalNorm(gradients: Tensor[]): number {
-  return tf.tidy(() => Math.sqrt(gradients.reduce((sum, g) => sum + K.sumSquares(g).dataSync()[0]!, 0)) as never) as unknown as number;
+  return tf.tidy(() => Math.sqrt(K.sumSquares(gradients).dataSync()[0]!) as never) as unknown as number;
 }

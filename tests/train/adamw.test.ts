@@ -1,13 +1,14 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { Parameter, type AdamWUpdate } from '../../lib/parameters';
+import type { AdamWConfig } from '../../lib/config';
+import { AdamWUpdate, Parameter } from '../../lib/parameters';
 import { learningRate } from '../../lib/train/schedule';
 import { globalNorm } from '../../lib/train/step';
 import { engine, tf } from '../../lib/tf';
 import { assertClose } from '../assert-close';
 
 /** AdamW of Loshchilov & Hutter 2019, algorithm 2, in float64, with PyTorch's placing of ε. */
-function reference(start: number[], gradients: number[][], u: Omit<AdamWUpdate, 'step'>, decay: boolean): number[] {
+function reference(start: number[], gradients: number[][], u: AdamWConfig & { learningRate: number }, decay: boolean): number[] {
   const [p, m, v] = [[...start], start.map(() => 0), start.map(() => 0)];
   gradients.forEach((g, t) => g.forEach((gi, i) => {
     if (decay) p[i]! -= u.learningRate * u.weightDecay * p[i]!;
@@ -26,7 +27,7 @@ const UPDATE = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-3, wei
 
 async function updated(shape: number[]): Promise<Float32Array> {
   const p = new Parameter('p', shape, Float32Array.from(START));
-  GRADIENTS.forEach((g, t) => tf.tidy(() => p.update(tf.tensor(g, shape, 'float32'), { ...UPDATE, step: t + 1 })));
+  GRADIENTS.forEach((g, t) => tf.tidy(() => p.update(tf.tensor(g, shape, 'float32'), new AdamWUpdate(UPDATE, t + 1, UPDATE.learningRate))));
   const { value } = await p.snapshot();
   p.dispose();
   return value;

@@ -1,0 +1,158 @@
+/** Executes a notebook with Jupyter and turns it into a report. Nothing is put in its place before all of it is there. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { jupyterEnvironment } from '../cli/environment';
+import type { Tier } from '../config';
+import { UserError } from '../errors';
+import { writeAtomically } from '../files';
+import { paths } from '../paths';
+import { normalised, pairState, readNotebook, verdictsOf, type Notebook, type PairState } from './pair';
+import type { TrainingProgress } from './progress';
+import type { Verdict } from './verdict';
+
+/** Where results go. */
+export interface Places {
+  notebooks: string;
+  reports: string;
+  figures: string;
+  venv: string;
+}
+
+export interface Job {
+  name: string;
+  tier: Tier;
+  seed: number;
+  /** Whether the executed notebook replaces the one in `notebooks`. */
+  save: boolean;
+  places: Places;
+}
+
+export interface Result {
+  name: string;
+  minutes: number;
+  verdicts: Verdict[];
+  report: string;
+}
+
+/** A cell failed: its source and what it said. */
+export class CellError extends Error {
+  constructor(readonly notebook: string, readonly source: string, readonly output: string) {
+    super(`${notebook}: a cell failed\n\n${source.replace(/^/gm, '  | ')}\n\n${output}`);
+    this.name = 'CellError';
+  }
+}
+
+const running = new Set<ChildProcess>();
+const workFolders = new Set<string>();
+
+/** Ends Jupyter's processes (their kernels end with them) and removes what is half done. */
+export function abandon(): void {
+  for (const child of running) {
+    try {
+      if (child.pid) process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+  for (const folder of workFolders) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Runs a program of the Python environment in a process group of its own; gives back what it wrote on stderr. */
+function runPython(places: Places, program: string, args: string[], environment: NodeJS.ProcessEnv): Promise<{ code: number; errors: string }> {
+  const path = join(places.venv, 'bin', program);
+  if (!existsSync(path)) throw new UserError(`expected ${path}, which set-up installs; found none; run "npm run doctor"`);
+  return new Promise((resolve, reject) => {
+    const child = spawn(path, args, { cwd: paths.root, env: environment, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+    running.add(child);
+    let errors = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      running.delete(child);
+      resolve({ code: code ?? 1, errors });
+    });
+  });
+}
+
+const withoutColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, '');
+
+/** The failing cell in what nbconvert prints: 70 lines of Python, then source and message. */
+export function cellError(name: string, errors: string): Error {
+  const match = /An error occurred while executing the following cell:\n-{10,}\n([\s\S]*?)\n-{10,}\n([\s\S]*)/.exec(withoutColours(errors));
+  if (match) return new CellError(name, match[1]!, match[2]!.trim());
+  if (/DeadKernelError/.test(errors)) return new UserError(`${name}: expected the kernel to live; it died, perhaps of too little memory; run it with --tier smoke to see whether it works at all`);
+  const last = errors.trim().split('\n').slice(-3).join(' ');
+  return new UserError(`${name}: expected Jupyter to execute it; it said "${last}"; run "npm run doctor"`);
+}
+
+/** The notebook to execute, made from the file that counts. */
+async function prepare({ name, places }: Job, state: PairState, target: string): Promise<void> {
+  if (state !== 'ts only' && state !== 'ts newer') return copyFileSync(join(places.notebooks, `${name}.ipynb`), target);
+  const { code, errors } = await runPython(places, 'jupytext', ['--quiet', '--to', 'ipynb', '--output', target, join(places.notebooks, `${name}.ts`)], jupyterEnvironment());
+  if (code !== 0) throw new UserError(`${name}.ts: expected jupytext's percent format; jupytext said "${errors.trim().split('\n').pop()}"`);
+}
+
+/** Puts the executed notebook and its pair in place. */
+async function saveNotebook({ name, places }: Job, notebook: Notebook, state: PairState, folder: string): Promise<void> {
+  const clean = join(folder, 'clean.ipynb');
+  writeAtomically(clean, `${JSON.stringify(normalised(notebook), null, 1)}\n`);
+  if (state !== 'same' && state !== 'ts only' && state !== 'ts newer') {
+    const ts = join(folder, 'clean.ts');
+    const { code, errors } = await runPython(places, 'jupytext', ['--quiet', '--to', 'ts:percent', '--output', ts, clean], jupyterEnvironment());
+    if (code !== 0) throw new UserError(`${name}: expected jupytext to write the .ts file; it said "${errors.trim().split('\n').pop()}"`);
+    renameSync(ts, join(places.notebooks, `${name}.ts`));
+  }
+  renameSync(clean, join(places.notebooks, `${name}.ipynb`));
+}
+
+function progressIn(file: string): TrainingProgress | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as TrainingProgress;
+  } catch {
+    return null;
+  }
+}
+
+async function executed(job: Job, folder: string, tell: (at: TrainingProgress | null) => void): Promise<string> {
+  const [progress, target] = [join(folder, 'progress.json'), join(folder, 'executed.ipynb')];
+  const environment = { ...jupyterEnvironment(), TIER: job.tier, SEED: String(job.seed), FIGURES: join(folder, 'figures'), PROGRESS: progress };
+  const polling = setInterval(() => tell(progressIn(progress)), 500);
+  try {
+    const args = ['nbconvert', '--to', 'notebook', '--execute', '--ExecutePreprocessor.record_timing=False', '--output', target, join(folder, `${job.name}.ipynb`)];
+    const { code, errors } = await runPython(job.places, 'jupyter', args, environment);
+    if (code !== 0) throw cellError(job.name, errors);
+  } finally {
+    clearInterval(polling);
+  }
+  return target;
+}
+
+/** Executes one notebook: report, figures and, if asked for, the notebook itself are put in place at the end. */
+export async function execute(job: Job, tell: (at: TrainingProgress | null) => void = () => {}): Promise<Result> {
+  const { name, places } = job;
+  const startedAt = performance.now();
+  const state = pairState(name, places.notebooks);
+  mkdirSync(join(paths.cache, 'reproduce'), { recursive: true });
+  const folder = mkdtempSync(join(paths.cache, 'reproduce', `${name}-`));
+  workFolders.add(folder);
+  try {
+    await prepare(job, state, join(folder, `${name}.ipynb`));
+    const target = await executed(job, folder, tell);
+    const args = ['nbconvert', '--to', 'html', '--template', 'report', '--output', `${name}.html`, target];
+    const { code, errors } = await runPython(places, 'jupyter', args, jupyterEnvironment());
+    if (code !== 0) throw cellError(name, errors);
+    const report = join(places.reports, `${name}.html`);
+    const notebook = readNotebook(target);
+    mkdirSync(places.reports, { recursive: true });
+    mkdirSync(places.figures, { recursive: true });
+    renameSync(join(folder, `${name}.html`), report);
+    const figures = join(folder, 'figures');
+    if (existsSync(figures)) for (const file of readdirSync(figures)) renameSync(join(figures, file), join(places.figures, file));
+    if (job.save) await saveNotebook(job, notebook, state, folder);
+    return { name, minutes: (performance.now() - startedAt) / 60_000, verdicts: verdictsOf(notebook), report };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    workFolders.delete(folder);
+  }
+}

@@ -1,0 +1,91 @@
+/** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
+import type { Tier } from '../config';
+import { UserError } from '../errors';
+import { Display, escapeHtml, type Bundle } from './display';
+import { htmlTable, textTable } from './table';
+
+export const VERDICT_MIME = 'application/vnd.memorization.verdict+json';
+
+export type Outcome = 'REPRODUCED' | 'NOT REPRODUCED' | 'INCONCLUSIVE';
+
+/** One run's value beside the paper's. */
+export interface OwnValue {
+  seed: number;
+  tier: Tier;
+  value: number;
+  /** Why this run cannot decide, such as "20 times fewer steps than published". It is shown and not counted. */
+  unfit?: string;
+}
+
+export interface Question {
+  /** The paper's sentence, or ours after it, that the value stands for. */
+  claim: string;
+  /** Where it stands: paper, section, figure. */
+  source: string;
+  paper: number;
+  /** Largest |ours − paper| that counts as the same; set before the runs. */
+  tolerance: number;
+  unit: string;
+  ours: readonly OwnValue[];
+  /** Seeds that must be there to decide. */
+  leastSeeds?: number;
+}
+
+export interface Verdict extends Question {
+  outcome: Outcome;
+  reason: string;
+}
+
+const runs = (n: number): string => (n === 1 ? '1 run' : `${n} runs`);
+
+/** Smoke runs train for seconds: none can decide. */
+const unfitness = ({ tier, unfit }: OwnValue): string | undefined => unfit ?? (tier === 'smoke' ? 'a smoke run of seconds' : undefined);
+
+const isWithin = ({ value }: OwnValue, { paper, tolerance }: Question): boolean => Math.abs(value - paper) <= tolerance;
+
+/**
+ * The rule. Of the runs that can decide: all |ours − paper| ≤ tolerance → REPRODUCED; none → NOT REPRODUCED; some → INCONCLUSIVE.
+ * No such run, or fewer seeds than asked for → INCONCLUSIVE. A value that is not a number is outside every tolerance.
+ */
+export function verdict(question: Question): Verdict {
+  const { paper, tolerance, ours, leastSeeds = 1 } = question;
+  if (!Number.isFinite(paper) || !(tolerance > 0)) throw new UserError(`verdict: expected a paper's value and a tolerance above 0; got ${paper} and ${tolerance}`);
+  const fit = ours.filter((run) => unfitness(run) === undefined);
+  const within = fit.filter((run) => isWithin(run, question)).length;
+  const seeds = new Set(fit.map(({ seed }) => seed)).size;
+  const decided = (outcome: Outcome, reason: string): Verdict => ({ ...question, outcome, reason });
+
+  if (!ours.length) return decided('INCONCLUSIVE', 'no run');
+  if (!fit.length) return decided('INCONCLUSIVE', `no run that can decide: ${[...new Set(ours.map(unfitness))].join('; ')}`);
+  if (seeds < leastSeeds) return decided('INCONCLUSIVE', `${seeds} of the ${leastSeeds} seeds asked for`);
+  if (within === fit.length) return decided('REPRODUCED', fit.length === 1 ? 'the run is within the tolerance' : `all ${fit.length} runs are within the tolerance`);
+  if (within === 0) return decided('NOT REPRODUCED', fit.length === 1 ? 'the run is outside the tolerance' : `all ${fit.length} runs are outside the tolerance`);
+  return decided('INCONCLUSIVE', `${within} of ${runs(fit.length)} within the tolerance`);
+}
+
+const number = (x: number): string => (Number.isFinite(x) ? x.toFixed(3) : String(x));
+
+const COLOUR: Record<Outcome, string> = { REPRODUCED: '#1a7f37', 'NOT REPRODUCED': '#b35900', INCONCLUSIVE: '#57606a' };
+
+/** Columns of the table: one row per run. */
+function rows(v: Verdict): string[][] {
+  return v.ours.map((run) => {
+    const unfit = unfitness(run);
+    const finding = unfit ? `not counted: ${unfit}` : isWithin(run, v) ? 'within' : 'outside';
+    return [run.tier, String(run.seed), number(run.value), `${run.value >= v.paper ? '+' : '−'}${number(Math.abs(run.value - v.paper))}`, finding];
+  });
+}
+
+export function verdictBundle(v: Verdict): Bundle {
+  const columns = ['tier', 'seed', `ours (${v.unit})`, `ours − paper (${v.unit})`, 'finding'];
+  const expected = `Paper: ${v.paper.toFixed(2)} ± ${v.tolerance.toFixed(2)} ${v.unit}`;
+  const badge = `<b style="color: ${COLOUR[v.outcome]}; border-left: 4px solid; padding-left: 0.5em">${v.outcome}</b>: ${escapeHtml(v.reason)}.`;
+  const html = `<p>${badge}</p><p>${escapeHtml(v.claim)}<br>${escapeHtml(expected)} (${escapeHtml(v.source)}).</p>${htmlTable(columns, rows(v))}`;
+  const text = `${v.outcome}: ${v.reason}.\n${v.claim}\n${expected} (${v.source}).\n${textTable(columns, rows(v))}`;
+  return { data: { 'text/html': html, 'text/plain': text, [VERDICT_MIME]: v } };
+}
+
+/** Shows the verdict in the cell's output, where `reproduce` reads it. */
+export function showVerdict(question: Question): void {
+  new Display().show(verdictBundle(verdict(question)));
+}
