@@ -92,6 +92,13 @@ function computed(tf: typeof import('../tf').tf): { matMul: Check; gradient: Che
   return { matMul: near([19, 22, 43, 50], product), gradient: near(at.map((x) => 1 - Math.tanh(x) ** 2), slope) };
 }
 
+/** What to do for the fast engine, by the reason that set-up noted. */
+function engineAdvice(reason: string): string {
+  if (reason.startsWith('no C++ compiler')) return 'install g++ and make, then run the same command again';
+  if (reason.startsWith('no wheel')) return 'name a Python from 3.10 to 3.13 in the variable PYTHON, remove .venv, then run the same command again';
+  return 'remove node_modules, then run the same command again';
+}
+
 /** Loads TensorFlow and computes: here, since a broken library must not keep the other items from being printed. */
 function engineItems(): { items: Item[]; checks: Record<string, Check> } {
   const choice = engineChoice();
@@ -100,12 +107,12 @@ function engineItems(): { items: Item[]; checks: Record<string, Check> } {
     const { name, device, tensorflowVersion, tfjsVersion, bf16 } = engine();
     const native = name === 'tensorflow';
     const library = join(paths.root, 'node_modules', '@tensorflow', 'tfjs-node-gpu', 'deps', 'lib', 'libtensorflow.so');
-    const advice = 'install g++ and make and Python 3.10 to 3.13, remove .venv and node_modules, and run the same command again';
+    const fast = native && choice?.engine === 'native-wheel';
     const items: Item[] = [
-      { name: 'engine', state: choice?.engine === 'native-wheel' && native ? 'ok' : 'slow', value: `${choice?.engine ?? 'unknown'}: ${choice?.reason ?? 'set-up did not end'}`, ...(choice?.engine === 'native-wheel' && native ? {} : { advice }) },
+      { name: 'engine', state: fast ? 'ok' : 'slow', value: `${choice?.engine ?? 'unknown'}: ${choice?.reason ?? 'set-up did not end'}`, ...(fast ? {} : { advice: engineAdvice(choice?.reason ?? '') }) },
       native
         ? { name: 'TensorFlow', state: 'ok', value: `${tensorflowVersion} on the ${device.toUpperCase()}, ${existsSync(library) ? relative(paths.root, realpathSync(library)) : 'library of the package'}` }
-        : { name: 'TensorFlow', state: 'slow', value: 'not loaded: plain TFJS computes, hundreds of times slower', advice },
+        : { name: 'TensorFlow', state: 'slow', value: 'not loaded: plain TFJS computes, hundreds of times slower' },
       { name: 'TFJS', state: 'ok', value: tfjsVersion },
       { name: 'bf16', state: 'ok', value: bf16 ? 'in hardware' : 'not in hardware: fp32 is used' },
     ];

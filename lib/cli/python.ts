@@ -28,8 +28,8 @@ function inspect(program: string): Python | null {
   }
 }
 
-/** The best of the Pythons found: one that TensorFlow has a wheel for, else one that Jupyter runs on; or a UserError. */
-export function choosePython(found: Python[]): Python {
+/** The best of the Pythons found: one that TensorFlow has a wheel for, else one that Jupyter runs on; or a UserError. `lookedFor` names what came where none was found. */
+export function choosePython(found: Python[], lookedFor = 'none on PATH'): Python {
   const usable = found.filter((python) => isNewEnough(python) && python.hasVenv);
   const best = usable.find(({ version }) => minor(version) <= NEWEST_WITH_WHEEL) ?? usable[0];
   if (best) return best;
@@ -38,7 +38,7 @@ export function choosePython(found: Python[]): Python {
   const withoutVenv = found.find(isNewEnough);
   if (withoutVenv) throw new UserError(`${wanted}; ${withoutVenv.program} ${withoutVenv.version} lacks venv; ${todo}`);
   if (found[0]) throw new UserError(`${wanted}; ${found[0].program} is ${found[0].version}; ${todo}`);
-  throw new UserError(`${wanted}; found none on PATH; ${todo}`);
+  throw new UserError(`${wanted}; found ${lookedFor}; ${todo}`);
 }
 
 /** Python to make .venv with: the variable PYTHON names one, else those on PATH. */
@@ -51,7 +51,7 @@ export function findPython(): Python {
     if (python) found.push(python);
     if (python && isNewEnough(python) && python.hasVenv && minor(python.version) <= NEWEST_WITH_WHEEL) break;
   }
-  return choosePython(found);
+  return choosePython(found, given ? `none that runs as PYTHON="${given}"` : undefined);
 }
 
 const marks = join(paths.venv, '.setup');

@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { endAll, exitCode, failureLine, logged } = require('./processes.cjs');
+const allocator = require('./allocator.cjs');
 const { lock, shareLock } = require('./lock.cjs');
 const state = require('./state.cjs');
 
@@ -26,7 +27,7 @@ const commands = () => Object.entries(require('../../package.json').scripts).fil
  */
 function startTypeScript(name, args, options) {
   const tsx = pathToFileURL(require.resolve('tsx', { paths: [root] })).href;
-  const env = { ...process.env, TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json') };
+  const env = { ...allocator, ...process.env, TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json') };
   return spawn(process.execPath, ['--import', tsx, path.join(__dirname, `${name}.ts`), ...args], { stdio: 'inherit', env, ...options });
 }
 
@@ -82,6 +83,19 @@ async function installPackages(npm) {
   console.error(`set-up: npm packages, ${((Date.now() - start) / 1000).toFixed(0)} s`);
 }
 
+/** Room that an empty project grows into, GiB: measured, with a margin; with CUDA's libraries where there is a GPU. */
+const ROOM_GIB = { cpu: 3, gpu: 12 };
+
+/** Says before the work that it will not fit, or that the folder is read-only. */
+function checkFolder() {
+  fs.accessSync(root, fs.constants.W_OK);
+  if (fs.existsSync(path.join(root, '.venv', '.setup'))) return;
+  const { bavail, bsize } = fs.statfsSync(root);
+  const freeGiB = (bavail * bsize) / 2 ** 30;
+  const neededGiB = state.hasGpu() ? ROOM_GIB.gpu : ROOM_GIB.cpu;
+  if (freeGiB < neededGiB) throw new Problem(`expected ${neededGiB} GiB free on the disk of ${root}; there are ${freeGiB.toFixed(1)}; free some and run the same command again`);
+}
+
 /**
  * npm packages here; all else in setup.ts, which needs them.
  * @param {string} reason
@@ -89,6 +103,8 @@ async function installPackages(npm) {
 async function setUp(reason) {
   const start = Date.now();
   console.error(`set-up (${reason})`);
+  // Until set-up ends there is no stamp: one that is cut off is never taken for done.
+  fs.rmSync(at.stamp, { force: true });
   const npm = npmProgram();
   const interrupted = (/** @type {NodeJS.Signals} */ signal) => {
     endAll();
@@ -113,6 +129,7 @@ async function setUp(reason) {
  */
 async function ensureSetUp() {
   if (!state.reasonToSetUp(root)) return 0;
+  checkFolder();
   fs.mkdirSync(path.dirname(at.lock), { recursive: true });
   const release = await lock(at.lock, (pid) => console.error(`set-up: another command (process ${pid}) is at it; waiting`));
   try {

@@ -1,5 +1,5 @@
 /** The part of set-up that needs the npm packages; start.cjs calls it under the lock, with npm's program as the argument. */
-import { existsSync, mkdirSync, readFileSync, renameSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UserError } from '../errors';
 import { paths } from '../paths';
@@ -11,9 +11,6 @@ import { ensureJupyter, ensureTensorFlow, ensureVenv, wheelName } from './python
 
 const { hasGpu, readJson, writeJson } = require('./state.cjs') as { hasGpu(): boolean; readJson(file: string): any; writeJson(file: string, value: unknown): void };
 
-/** Room that an empty .venv grows into, GiB: measured, with a margin. CUDA's libraries take the rest. */
-const ROOM_GIB = { cpu: 3, gpu: 10 };
-
 /** Prints a step's name when it begins and its seconds when it ended with something done. */
 async function timed<T>(name: string, work: () => Promise<T>, done: (result: T) => boolean): Promise<T> {
   const start = Date.now();
@@ -21,15 +18,6 @@ async function timed<T>(name: string, work: () => Promise<T>, done: (result: T) 
   const result = await work();
   console.error(`set-up: ${name}, ${done(result) ? `${((Date.now() - start) / 1000).toFixed(0)} s` : 'already there'}`);
   return result;
-}
-
-function checkRoom(gpu: boolean): void {
-  if (existsSync(join(paths.venv, '.setup'))) return;
-  const { bavail, bsize } = statfsSync(paths.root);
-  const freeGiB = (bavail * bsize) / 2 ** 30;
-  const neededGiB = gpu ? ROOM_GIB.gpu : ROOM_GIB.cpu;
-  if (freeGiB < neededGiB)
-    throw new UserError(`expected ${neededGiB} GiB free on the disk of ${paths.root}; there are ${freeGiB.toFixed(1)}; free some and run the same command again`);
 }
 
 /** .cache/plotly.min.js: plotly.js as one minified file. tsx brings the minifier. */
@@ -67,7 +55,6 @@ async function jupyter(plotly: Promise<boolean>): Promise<boolean> {
 
 async function setUp(npm: string): Promise<void> {
   const gpu = hasGpu();
-  checkRoom(gpu);
   const did = (work: boolean) => work;
   await timed('Python environment', ensureVenv, did);
   const wheel = wheelName(gpu);

@@ -118,7 +118,7 @@ function missing(root) {
  * @param {string[]} absent
  */
 function setupReason(stamp, now, absent) {
-  if (!stamp) return 'first time, about a minute';
+  if (!stamp) return 'it has not ended here yet; about a minute';
   const changed = Object.keys(now).filter((name) => stamp[name] !== now[name]);
   if (changed.length) return `changed: ${changed.join(', ')}`;
   return absent.length ? `missing: ${absent.join(', ')}` : null;

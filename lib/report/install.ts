@@ -26,7 +26,7 @@ function write(path: string, text: string): void {
 /** The kernel is named tslab, as in notebooks written elsewhere; people see it as "TypeScript". */
 function kernelSpec(): string {
   const argv = [process.execPath, join(sources, 'kernel.cjs'), '{connection_file}'];
-  return `${JSON.stringify({ argv, display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' }, null, 2)}\n`;
+  return `${JSON.stringify({ argv, env: require('../cli/allocator.cjs'), display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' }, null, 2)}\n`;
 }
 
 /** @param venv folder of the Python environment. Does nothing where all is in place. */

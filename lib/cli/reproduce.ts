@@ -1,0 +1,109 @@
+/** `npm run reproduce [-- NOTEBOOK...]`: executes notebooks; writes reports, figures and one line each. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { TIERS, type Tier } from '../config';
+import { oneOf, UserError, wholeNumber } from '../errors';
+import { writeAtomically } from '../files';
+import { paths } from '../paths';
+import { abandon, CellError, execute, type Places, type Result } from '../report/execute';
+import { notebookNames, pairState, selectNotebooks } from '../report/pair';
+import { bar, duration, progressText, TerminalLine, type TrainingProgress } from '../report/progress';
+import { main, parse } from './arguments';
+import { exitCode } from './processes';
+
+const USAGE = {
+  command: 'reproduce',
+  summary: 'Executes notebooks and writes reports/NAME.html and figures/. NOTEBOOK: its name, its number, or the start of its name; without one, all. The smoke tier writes to .cache/smoke/.',
+  positionals: '[NOTEBOOK...]',
+  options: {
+    tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'quick' },
+    seed: { type: 'string', help: 'whole number from 1', default: '1' },
+    save: { type: 'boolean', help: 'put the executed notebook with its outputs into notebooks/, and bring its .ts into line' },
+  },
+} as const;
+
+/** A smoke run shows that all works, and no result: it never takes the place of one. */
+function placesOf(tier: Tier): Places {
+  const { notebooks, reports, figures, venv } = paths;
+  const smoke = join(paths.cache, 'smoke');
+  return tier === 'smoke' ? { notebooks, venv, reports: join(smoke, 'reports'), figures: join(smoke, 'figures') } : { notebooks, reports, figures, venv };
+}
+
+/** Seconds that each notebook took the last time, per tier: from them comes the time left for those still to begin. */
+const secondsFile = join(paths.cache, 'reproduce', 'seconds.json');
+
+function knownSeconds(): Record<string, number> {
+  try {
+    return existsSync(secondsFile) ? (JSON.parse(readFileSync(secondsFile, 'utf8')) as Record<string, number>) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** What the moving line says: this notebook's training and the time for all that is left, where it is known. */
+export function statusLine(name: string, elapsedSeconds: number, at: TrainingProgress | null, laterSeconds: number | null): string {
+  const later = laterSeconds ? `, then about ${duration(laterSeconds)} for the rest` : '';
+  return at ? `${name} ${bar(at.step / at.steps, 16)} ${progressText(at)}${later}` : `${name}: ${duration(elapsedSeconds)} so far${later}`;
+}
+
+/** Name, minutes, verdicts, report. */
+export function resultLine({ name, minutes, verdicts, report }: Result): string {
+  const outcome = verdicts.length ? verdicts.map((v) => `${v.outcome} (${v.reason})`).join('; ') : 'no verdict';
+  return `${name}  ${minutes.toFixed(1)} min  ${outcome}  ${relative(paths.root, report)}`;
+}
+
+/** Sum over the notebooks that follow, or null where one has not run before. */
+function secondsFor(names: string[], tier: Tier): number | null {
+  const known = knownSeconds();
+  const seconds = names.map((name) => known[`${tier} ${name}`]);
+  return seconds.every((s) => s !== undefined) ? seconds.reduce<number>((sum, s) => sum + s!, 0) : null;
+}
+
+async function reproduce(names: string[], tier: Tier, seed: number, save: boolean): Promise<number> {
+  const line = new TerminalLine();
+  const places = placesOf(tier);
+  let failed = 0;
+  for (const [i, name] of names.entries()) {
+    const state = pairState(name, places.notebooks);
+    if (state.endsWith('newer')) line.print(`${name}: its .ipynb and .ts differ; the newer one is executed (${state}); --save brings them into line`);
+    const startedAt = performance.now();
+    const rest = secondsFor(names.slice(i + 1), tier);
+    if (!line.isLive) line.print(`${name}: started`);
+    try {
+      const result = await execute({ name, tier, seed, save, places }, (at) => line.update(statusLine(name, (performance.now() - startedAt) / 1000, at, rest)));
+      line.clear();
+      console.log(resultLine(result));
+      writeAtomically(secondsFile, JSON.stringify({ ...knownSeconds(), [`${tier} ${name}`]: 60 * result.minutes }));
+    } catch (error) {
+      if (!(error instanceof CellError || error instanceof UserError)) throw error;
+      failed++;
+      line.print(error.message);
+      console.log(`${name}  ${((performance.now() - startedAt) / 60_000).toFixed(1)} min  FAILED`);
+    }
+  }
+  return failed;
+}
+
+/** On Ctrl-C nothing half done stays. */
+function abandonOnSignal(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      abandon();
+      console.error(`\nreproduce: stopped; nothing half done was kept; training goes on from its last checkpoint when it is started again`);
+      process.exit(exitCode(null, signal));
+    });
+  }
+}
+
+if (require.main === module) {
+  main('reproduce', async (argv) => {
+    const { values, positionals } = parse(USAGE, argv);
+    const tier = oneOf('--tier', values.tier, TIERS);
+    const seed = wholeNumber('--seed', values.seed, 1);
+    if (tier === 'smoke' && values.save) throw new UserError('--save: expected tier quick, desk or full; got smoke, whose outputs show no result');
+    const names = selectNotebooks(positionals, notebookNames());
+    abandonOnSignal();
+    const failed = await reproduce(names, tier, seed, values.save === true);
+    if (failed) process.exitCode = 1;
+  });
+}
