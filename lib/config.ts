@@ -16,7 +16,30 @@ export interface VanillaConfig {
   dropout: number;
 }
 
-export type ModelConfig = VanillaConfig;
+/** GPT-2 (Radford et al. 2019): pre-norm, tanh-GELU, learned positions, tied output; feed-forward 4 · width. */
+export interface Gpt2Config {
+  kind: 'gpt2';
+  layers: number;
+  width: number;
+  heads: number;
+  /** Longest sequence, tokens. */
+  context: number;
+  vocabulary: number;
+  /** Share of activations dropped in training. */
+  dropout: number;
+}
+
+export type ModelConfig = VanillaConfig | Gpt2Config;
+
+const gpt2Size = (layers: number, width: number, heads: number): Gpt2Config => ({ kind: 'gpt2', layers, width, heads, context: 1024, vocabulary: 50257, dropout: 0.1 });
+
+/** The published sizes: 124, 355, 774 and 1558 million parameters. */
+export const GPT2_SIZES = {
+  small: gpt2Size(12, 768, 12),
+  medium: gpt2Size(24, 1024, 16),
+  large: gpt2Size(36, 1280, 20),
+  xl: gpt2Size(48, 1600, 25),
+} as const;
 
 /** Linear warm-up from 0 to `peak` over `warmupSteps`, then linear decay to 0 at `decaySteps`. A step is one optimiser update. */
 export interface ScheduleConfig {
@@ -34,11 +57,11 @@ export interface AdamWConfig {
   weightDecay: number;
 }
 
-export interface RunConfig {
+export interface RunConfig<M extends ModelConfig = ModelConfig> {
   experiment: 'question-formation';
   tier: Tier;
   seed: number;
-  model: ModelConfig;
+  model: M;
   /** Lines in the training split. */
   trainLines: number;
   /** Lines per step. */
@@ -60,7 +83,7 @@ export interface RunConfig {
  * Settings of Murty et al. 2023 (arXiv 2305.18741) as its public code has them: 8 lines a step, AdamW with learning
  * rate 1e-4 after 10,000 steps of warm-up, then down to 0 at 2,000,000; the plateau is there by 10,000 steps.
  */
-const questionFormationDesk: RunConfig = {
+const questionFormationDesk: RunConfig<VanillaConfig> = {
   experiment: 'question-formation',
   tier: 'desk',
   seed: 1,
@@ -78,7 +101,7 @@ const questionFormationDesk: RunConfig = {
 };
 
 /** Question formation per tier. `full` is the paper's length; `quick` and `smoke` change what they say. */
-export const questionFormation: Record<Tier, RunConfig> = {
+export const questionFormation: Record<Tier, RunConfig<VanillaConfig>> = {
   full: { ...questionFormationDesk, tier: 'full', steps: 200_000, evaluateEverySteps: 1000, checkpointEverySteps: 1000 },
   desk: questionFormationDesk,
   quick: {

@@ -178,6 +178,12 @@ export function sumRowsInto(x: Tensor, index: Tensor, rows: number): Tensor {
   return y;
 }
 
+/** `x` with other values at some places. @param x `[m, n]` @param places `[k, 2]` int32, no two alike @param values `[k]` */
+export function withValues(x: Tensor, places: Tensor, values: Tensor): Tensor {
+  if (isNative()) return one('TensorScatterUpdate', [x, places, values], { ...F32, Tindices: INT32 });
+  return tf.tensorScatterUpdate(x, places, values);
+}
+
 /** 1/(1 − rate) everywhere, and 0 at the positions that `dropped` names in the flattened tensor. */
 export function dropoutMask(dropped: Int32Array, rate: number, shape: number[]): Tensor {
   // Trap: TensorFlow reads this array in place for as long as the tensor lives; it must not be used again.

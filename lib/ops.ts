@@ -72,9 +72,6 @@ export function layerNorm(tape: Tape, x: Node, gain: Parameter, bias: Parameter,
   });
 }
 
-const dropoutMask = (random: Random, rate: number, shape: number[]): Tensor =>
-  tf.tidy(() => K.dropoutMask(random.sparse(shape.reduce((a, b) => a * b, 1), rate), rate, shape));
-
 /** Inverted dropout (Srivastava et al. 2014): in training only, and then E[y] = x. */
 export function dropout(tape: Tape, x: Node, rate: number): Node {
   const random = tape.options.dropout;

@@ -1,30 +1,46 @@
 /** What every language model of the collection offers, and the batches it reads. */
-import type { Layout, TokenLoss } from '../ops';
+import type { AttentionCache, Layout } from '../attention';
+import type { ModelConfig } from '../config';
+import { UserError } from '../errors';
+import type { TokenLoss } from '../ops';
 import type { Parameter } from '../parameters';
 import type { Node, Tape } from '../tape';
 import { tf, type Tensor } from '../tf';
 
-/** Tokens to read and to predict. All `[N]` int32: the tokens of all lines one after the other, without padding. */
-export interface Batch {
+/** Tokens to read. All `[N]` int32: the tokens of all lines one after the other, without padding. */
+export interface Inputs {
   inputs: Tensor;
-  targets: Tensor;
   /** Place of each token in its line, from 0. */
   positions: Tensor;
   layout: Layout;
+}
+
+/** Tokens to read and to predict. */
+export interface Batch extends Inputs {
+  /** `[N]` int32. */
+  targets: Tensor;
   tokens: number;
 }
 
 export interface LanguageModel {
+  readonly config: ModelConfig;
   /** In the order in which they were initialised. */
   readonly parameters: Parameter[];
-  /** Activations of the last layer. @returns `[N, C]` */
-  hidden(tape: Tape, batch: Batch): Node;
+  /**
+   * Activations of the last layer. With one cache per layer the tokens follow those that the caches have seen.
+   * @returns `[N, C]`
+   */
+  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[]): Node;
+  /** Logits of activations of the last layer. @param x `[n, C]` @returns `[n, V]` */
+  head(tape: Tape, x: Node): Tensor;
   /** Mean cross-entropy, and each token's. */
   loss(tape: Tape, batch: Batch): TokenLoss;
   /** @returns `[N, V]` */
-  logits(tape: Tape, batch: Batch): Tensor;
+  logits(tape: Tape, batch: Inputs): Tensor;
   dispose(): void;
 }
+
+const vector = (values: Int32Array): Tensor => tf.tensor1d(values, 'int32');
 
 /**
  * Batch of lines of unequal length: token t of a line is read and token t + 1 predicted, `start` stands before the first.
@@ -43,10 +59,44 @@ export function batchOf(lines: ArrayLike<number>[], start: number): Batch {
       slots[at] = b * longest + t;
     }
   });
-  const vector = (values: Int32Array) => tf.tensor1d(values, 'int32');
   const full = tokens === lines.length * longest;
   return {
     inputs: vector(inputs), targets: vector(targets), positions: vector(positions), tokens,
     layout: { lines: lines.length, longest, slots: full ? null : vector(slots) },
   };
+}
+
+/** Throws a UserError unless every sequence fits the model's context and every id its vocabulary. */
+export function checkTokens(sequences: readonly ArrayLike<number>[], { context, vocabulary }: ModelConfig): void {
+  for (const sequence of sequences) {
+    if (sequence.length > context)
+      throw new UserError(`tokens: expected at most ${context}, the model's context; got a sequence of ${sequence.length}: shorten it or use a model with a longer context`);
+    for (let t = 0; t < sequence.length; t++) {
+      const id = sequence[t]!;
+      if (!(Number.isInteger(id) && id >= 0 && id < vocabulary))
+        throw new UserError(`tokens: expected ids from 0 to ${vocabulary - 1}, the model's vocabulary; got ${id} at position ${t}: check that the text was encoded for this model`);
+    }
+  }
+}
+
+/** Sequences of one length, whose first token stands at position `from`. The tensors belong to the caller's `tidy`. */
+export function inputsOf(sequences: readonly ArrayLike<number>[], from = 0): Inputs {
+  const [lines, longest] = [sequences.length, sequences[0]!.length];
+  const [inputs, positions] = [new Int32Array(lines * longest), new Int32Array(lines * longest)];
+  sequences.forEach((sequence, b) => {
+    inputs.set(sequence, b * longest);
+    for (let t = 0; t < longest; t++) positions[b * longest + t] = from + t;
+  });
+  return { inputs: vector(inputs), positions: vector(positions), layout: { lines, longest, slots: null } };
+}
+
+/** Batch of windows `[B][T + 1]` of a text: the first T tokens are read, the last T predicted. */
+export function windowBatch(windows: readonly ArrayLike<number>[], config: ModelConfig): Batch {
+  const T = (windows[0]?.length ?? 0) - 1;
+  if (T < 1 || windows.some((w) => w.length !== T + 1))
+    throw new UserError(`windows: expected one or more of one length, at least 2 tokens; got lengths ${windows.map((w) => w.length).join(', ') || 'of nothing'}`);
+  const [heads, tails] = [0, 1].map((shift) => windows.map((w) => Array.prototype.slice.call(w, shift, shift + T) as number[])) as [number[][], number[][]];
+  checkTokens(heads, config);
+  checkTokens(tails, config);
+  return { ...inputsOf(heads), targets: vector(Int32Array.from(tails.flat())), tokens: windows.length * T };
 }

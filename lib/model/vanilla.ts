@@ -1,4 +1,5 @@
 /** The Transformer of 2017 as a decoder-only language model, with the settings of Murty et al. 2023 (arXiv 2305.18741). */
+import type { AttentionCache } from '../attention';
 import type { VanillaConfig } from '../config';
 import * as K from '../kernels';
 import * as ops from '../ops';
@@ -6,7 +7,7 @@ import { Parameter } from '../parameters';
 import { Random } from '../random';
 import type { Node, Tape } from '../tape';
 import { tf, type Tensor } from '../tf';
-import type { Batch, LanguageModel } from './model';
+import type { Batch, Inputs, LanguageModel } from './model';
 
 /** sin and cos of position / 10000^(2i/C), interleaved (Vaswani et al. 2017, section 3.5). @returns `[positions, C]` row by row */
 export function sinusoids(positions: number, width: number): Float32Array {
@@ -69,19 +70,19 @@ export class Vanilla implements LanguageModel {
   }
 
   /** Last-layer activations. @returns `[N, C]` */
-  hidden(tape: Tape, batch: Batch): Node {
+  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[]): Node {
     const { width: C, dropout, heads } = this.config;
     const words = ops.embedding(tape, this.table, batch.inputs, Math.sqrt(C));
     const places = tape.node(K.gatherRows(this.positions, batch.positions));
     let x = ops.dropout(tape, ops.add(tape, words, places), dropout);
-    for (const b of this.blocks) {
+    this.blocks.forEach((b, i) => {
       const qkv = ops.linear(tape, x, b.qkvWeight, b.qkvBias);
-      const seen = ops.linear(tape, ops.attention(tape, qkv, batch.layout, heads, dropout), b.outWeight, b.outBias);
+      const seen = ops.linear(tape, ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]), b.outWeight, b.outBias);
       x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, seen, dropout)), b.norm1Gain, b.norm1Bias);
       const up = ops.dropout(tape, ops.relu(tape, ops.linear(tape, x, b.upWeight, b.upBias)), dropout);
       const down = ops.dropout(tape, ops.linear(tape, up, b.downWeight, b.downBias), dropout);
       x = ops.layerNorm(tape, ops.add(tape, x, down), b.norm2Gain, b.norm2Bias);
-    }
+    });
     return x;
   }
 
@@ -89,10 +90,13 @@ export class Vanilla implements LanguageModel {
     return ops.crossEntropy(tape, this.hidden(tape, batch), this.headWeight, this.headBias, batch.targets);
   }
 
-  logits(tape: Tape, batch: Batch): Tensor {
-    const x = this.hidden(tape, batch);
+  head(tape: Tape, x: Node): Tensor {
     const product = K.matmul(x.operand(), tape.parameter(this.headWeight).operand(), false, true);
     return K.add(product, tape.parameter(this.headBias).value);
+  }
+
+  logits(tape: Tape, batch: Inputs): Tensor {
+    return this.head(tape, this.hidden(tape, batch));
   }
 
   dispose(): void {

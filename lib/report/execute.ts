@@ -7,7 +7,7 @@ import type { Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
-import { normalised, pairState, readNotebook, verdictsOf, type Notebook, type PairState } from './pair';
+import { METADATA, normalised, pairState, readNotebook, verdictsOf, type Notebook, type PairState } from './pair';
 import type { TrainingProgress } from './progress';
 import type { Verdict } from './verdict';
 
@@ -86,11 +86,15 @@ export function cellError(name: string, errors: string): Error {
   return new UserError(`${name}: expected Jupyter to execute it; it said "${last}"; run "npm run doctor"`);
 }
 
-/** The notebook to execute, made from the file that counts. */
+/** The notebook to execute, made from the file that counts, without outputs. */
 async function prepare({ name, places }: Job, state: PairState, target: string): Promise<void> {
-  if (state !== 'ts only' && state !== 'ts newer') return copyFileSync(join(places.notebooks, `${name}.ipynb`), target);
-  const { code, errors } = await runPython(places, 'jupytext', ['--quiet', '--to', 'ipynb', '--output', target, join(places.notebooks, `${name}.ts`)], jupyterEnvironment());
-  if (code !== 0) throw new UserError(`${name}.ts: expected jupytext's percent format; jupytext said "${errors.trim().split('\n').pop()}"`);
+  const ts = join(places.notebooks, `${name}.ts`);
+  if (state !== 'ts only' && state !== 'ts newer') copyFileSync(join(places.notebooks, `${name}.ipynb`), target);
+  else {
+    const { code, errors } = await runPython(places, 'jupytext', ['--quiet', '--to', 'ipynb', '--output', target, ts], jupyterEnvironment());
+    if (code !== 0) throw new UserError(`${ts}: expected jupytext's percent format; jupytext said "${errors.trim().split('\n').pop()}"`);
+  }
+  writeAtomically(target, JSON.stringify({ ...readNotebook(target), metadata: METADATA }));
 }
 
 /** Puts the executed notebook and its pair in place. */

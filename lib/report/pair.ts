@@ -95,12 +95,18 @@ export function pairState(name: string, folder: string = paths.notebooks): PairS
 export const verdictsOf = ({ cells }: Notebook): Verdict[] =>
   cells.flatMap((cell) => cell.outputs ?? []).map((output) => output.data?.[VERDICT_MIME]).filter((v): v is Verdict => v !== undefined);
 
+/** Of every notebook here: which kernel runs it, and that jupytext keeps the .ts beside it. */
+export const METADATA = {
+  jupytext: { formats: 'ipynb,ts:percent' },
+  kernelspec: { display_name: 'TypeScript', language: 'typescript', name: 'tslab' },
+  language_info: { name: 'typescript', file_extension: '.ts', mimetype: 'text/typescript' },
+};
+
 /**
  * A notebook as it is committed: outputs kept; times of execution, session ids and Jupyter's own marks removed,
  * so that an equal execution gives an equal file.
  */
 export function normalised(notebook: Notebook): Notebook {
-  const { kernelspec, jupytext = { formats: 'ipynb,ts:percent' } } = notebook.metadata as Record<string, object>;
   const cells = notebook.cells.map((cell, i) => ({ ...cell, id: `cell-${i + 1}`, metadata: {} }));
-  return { ...notebook, cells, metadata: { jupytext, kernelspec, language_info: { name: 'typescript', file_extension: '.ts', mimetype: 'text/typescript' } } };
+  return { ...notebook, cells, metadata: METADATA };
 }

@@ -54,7 +54,7 @@ export const TEMPLATE: Template = {
     legend: { orientation: 'h', x: 0, xanchor: 'left', y: -0.2, yanchor: 'top', font: { size: 11 } },
   } as Partial<Layout>,
   // Else these types would bring colours of their own.
-  data: { heatmap: [{ autocolorscale: true }], contour: [{ autocolorscale: true }], surface: [{ autocolorscale: true }] } as Template['data'],
+  data: { heatmap: [{ autocolorscale: true }], contour: [{ autocolorscale: true }], surface: [{ autocolorscale: true }] } as object,
 };
 
 /** An axis and its unit: `axis('loss', 'nats per token')` reads "loss (nats per token)". Leave the unit out for counts. */

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunConfig } from '../config';
+import { checkConfig } from '../config-check';
+import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import { Vanilla } from '../model/vanilla';
 import { loadCheckpoint, saveCheckpoint, type RunningMeans } from './checkpoint';
 import { silent, type TrainingObserver } from './observer';
 import { QuestionFormation } from './question-formation';
@@ -17,12 +18,13 @@ export const checkpointPath = (config: RunConfig): string => join(runFolder(runI
 
 /** The finished record of this run, if there is one; else trains, from the last checkpoint if there is one. */
 export async function run(config: RunConfig, observer: TrainingObserver = silent): Promise<RunRecord> {
+  checkConfig(config);
   const path = recordPath(runId(config), config.tier);
   if (existsSync(path)) {
     const record = readRecord(path);
     if (record.finishedAt !== null && record.config.steps >= config.steps) return record;
   }
-  const model = new Vanilla(config.model, config.seed);
+  const model = buildModel(config.model, config.seed);
   try {
     return await new Training(config, model, new QuestionFormation(config), observer).toTheEnd();
   } finally {

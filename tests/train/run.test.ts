@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
-import { questionFormation, type RunConfig } from '../../lib/config';
+import { questionFormation, type RunConfig, type VanillaConfig } from '../../lib/config';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
 import { checkpointPath, run } from '../../lib/train/loop';
@@ -12,7 +12,7 @@ import { tf } from '../../lib/tf';
 import { assertClose } from '../assert-close';
 
 /** A seed that only these tests use, so that no other run's folder is touched. */
-const CONFIG: RunConfig = { ...questionFormation.smoke, seed: 987_654, trainLines: 60, evaluationLines: 10, steps: 12, evaluateEverySteps: 5, checkpointEverySteps: 4 };
+const CONFIG: RunConfig<VanillaConfig> = { ...questionFormation.smoke, seed: 987_654, trainLines: 60, evaluationLines: 10, steps: 12, evaluateEverySteps: 5, checkpointEverySteps: 4 };
 const FOLDER = runFolder(runId(CONFIG));
 const clean = () => rmSync(FOLDER, { recursive: true, force: true });
 beforeEach(clean);
@@ -112,7 +112,7 @@ test('a record says what is needed to make it again', async () => {
 });
 
 test('one batch is driven to its own entropy: ln 2 at the one free token', async () => {
-  const config: RunConfig = { ...CONFIG, model: { ...CONFIG.model, width: 64, feedForward: 128, dropout: 0 }, schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 10, decaySteps: 400 } };
+  const config: RunConfig<VanillaConfig> = { ...CONFIG, model: { ...CONFIG.model, width: 64, feedForward: 128, dropout: 0 }, schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 10, decaySteps: 400 } };
   const model = new Vanilla(config.model, 1);
   const lines = [[5, 1, 2, 3, 4, 68], [6, 1, 2, 3, 4, 68]];
   let loss = 0;

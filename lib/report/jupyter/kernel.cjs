@@ -2,7 +2,7 @@
 'use strict';
 /**
  * The Jupyter kernel: tslab 1.0.22 in the project root, with what it lacks.
- * - object shorthand for variables of earlier cells, and strict type checks as in tsconfig.json;
+ * - object shorthand for variables of earlier cells; strict type checks as in tsconfig.json, each with its file's name;
  * - `execute_input` messages, from which nbclient takes the execution counts;
  * - real `error` messages with name, message and a stack without the kernel's own lines;
  * - an error in a timer or in a promise that nobody awaits fails the cell;
@@ -32,6 +32,11 @@ const PATCHES = [
   {
     find: 'esModuleInterop: true,\n        target: transpileTarget,',
     replace: 'esModuleInterop: true,\n        strict: true,\n        target: transpileTarget,',
+  },
+  {
+    // A message of several lines became several errors without the file's name.
+    find: 'traverseDiagnosticMessageChain(start, end, d.messageText, diagnostics, fileName);',
+    replace: 'diagnostics.push({ start, end, messageText: ts.flattenDiagnosticMessageText(d.messageText, "\\n"), category: d.category, code: d.code, fileName });',
   },
 ];
 

@@ -1,0 +1,87 @@
+/** GPT-2 (Radford et al. 2019), with the parameter names and layouts of Hugging Face's `GPT2LMHeadModel`. */
+import type { AttentionCache } from '../attention';
+import type { Gpt2Config } from '../config';
+import * as K from '../kernels';
+import * as ops from '../ops';
+import { Parameter } from '../parameters';
+import { Random } from '../random';
+import type { Node, Tape } from '../tape';
+import type { Tensor } from '../tf';
+import type { Batch, Inputs, LanguageModel } from './model';
+
+/** Where a parameter's first values come from. */
+export type Values = (name: string, shape: number[]) => Float32Array;
+
+/** Names and shapes in the order of initialisation. Weights of layers are `[in, out]`. */
+export function gpt2Shapes({ layers, width: C, context, vocabulary }: Gpt2Config): [name: string, shape: number[]][] {
+  const norm = (name: string): [string, number[]][] => [[`${name}.weight`, [C]], [`${name}.bias`, [C]]];
+  const linear = (name: string, rows: number, columns: number): [string, number[]][] => [[`${name}.weight`, [rows, columns]], [`${name}.bias`, [columns]]];
+  const block = (h: string) => [
+    ...norm(`${h}.ln_1`), ...linear(`${h}.attn.c_attn`, C, 3 * C), ...linear(`${h}.attn.c_proj`, C, C),
+    ...norm(`${h}.ln_2`), ...linear(`${h}.mlp.c_fc`, C, 4 * C), ...linear(`${h}.mlp.c_proj`, 4 * C, C),
+  ];
+  return [['wte.weight', [vocabulary, C]], ['wpe.weight', [context, C]], ...Array.from({ length: layers }, (_, i) => block(`h.${i}`)).flat(), ...norm('ln_f')];
+}
+
+/**
+ * Normal with std 0.02, projections into the residual stream 0.02 / √(2L), biases 0, gains 1. The projections' scale is
+ * Radford et al. 2019, section 2.3; 0.02 for both embeddings is Hugging Face's `initializer_range`, used by nanoGPT too
+ * (the code of the original draws `wpe` with 0.01).
+ */
+export function gpt2Initial({ layers }: Gpt2Config, seed: number): Values {
+  const random = new Random(seed, 'initialisation');
+  return (name, shape) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    if (shape.length === 1) return new Float32Array(size).fill(name.endsWith('.weight') ? 1 : 0);
+    return random.normals(size, name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * layers) : 0.02);
+  };
+}
+
+/** Pre-norm, tanh-GELU, learned positions, output tied to the embedding; dropout on embeddings, attention weights and branches. */
+export class Gpt2 implements LanguageModel {
+  readonly parameters: Parameter[];
+  private readonly named: Map<string, Parameter>;
+
+  /** @param values called once per parameter, in the order of `gpt2Shapes` */
+  constructor(readonly config: Gpt2Config, values: Values) {
+    this.parameters = gpt2Shapes(config).map(([name, shape]) => new Parameter(name, shape, values(name, shape)));
+    this.named = new Map(this.parameters.map((p) => [p.name, p]));
+  }
+
+  private get(name: string): Parameter {
+    return this.named.get(name)!;
+  }
+
+  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[]): Node {
+    const { layers, heads, dropout } = this.config;
+    const norm = (x: Node, name: string) => ops.layerNorm(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
+    const linear = (x: Node, name: string) => ops.linear(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
+    const words = ops.embedding(tape, this.get('wte.weight'), batch.inputs);
+    const places = ops.embedding(tape, this.get('wpe.weight'), batch.positions);
+    let x = ops.dropout(tape, ops.add(tape, words, places), dropout);
+    for (let i = 0; i < layers; i++) {
+      const h = `h.${i}`;
+      const seen = ops.attention(tape, linear(norm(x, `${h}.ln_1`), `${h}.attn.c_attn`), batch.layout, heads, dropout, caches?.[i]);
+      x = ops.add(tape, x, ops.dropout(tape, linear(seen, `${h}.attn.c_proj`), dropout));
+      const up = ops.gelu(tape, linear(norm(x, `${h}.ln_2`), `${h}.mlp.c_fc`));
+      x = ops.add(tape, x, ops.dropout(tape, linear(up, `${h}.mlp.c_proj`), dropout));
+    }
+    return norm(x, 'ln_f');
+  }
+
+  head(tape: Tape, x: Node): Tensor {
+    return K.matmul(x.operand(), tape.parameter(this.get('wte.weight')).operand(), false, true);
+  }
+
+  loss(tape: Tape, batch: Batch): ops.TokenLoss {
+    return ops.crossEntropy(tape, this.hidden(tape, batch), this.get('wte.weight'), null, batch.targets);
+  }
+
+  logits(tape: Tape, batch: Inputs): Tensor {
+    return this.head(tape, this.hidden(tape, batch));
+  }
+
+  dispose(): void {
+    for (const p of this.parameters) p.dispose();
+  }
+}
