@@ -1,10 +1,6 @@
 /** `npm run train -- EXPERIMENT`: one run without Jupyter. */
 import { questionFormation, TIERS, type RunConfig } from '../config';
 import { oneOf, UserError, wholeNumber } from '../errors';
-import { terminalObserver } from '../report/progress';
-import { banner } from '../tf';
-import { run } from '../train/loop';
-import { recordPath } from '../train/record';
 import { main, parse } from './arguments';
 
 const EXPERIMENTS = { 'question-formation': questionFormation } as const;
@@ -28,6 +24,11 @@ main('train', async (argv) => {
     model: { ...base.model, layers: values.layers === undefined ? base.model.layers : wholeNumber('--layers', values.layers, 1, 96) },
     steps: values.steps === undefined ? base.steps : wholeNumber('--steps', values.steps, 1),
   };
+  // Loaded here, so that help and wrong arguments are answered without TensorFlow, and its errors are ours to print.
+  const { terminalObserver } = require('../report/progress') as typeof import('../report/progress');
+  const { banner } = require('../tf') as typeof import('../tf');
+  const { run } = require('../train/loop') as typeof import('../train/loop');
+  const { recordPath } = require('../train/record') as typeof import('../train/record');
   console.log(banner());
   const record = await run(config, terminalObserver());
   console.log(`record: ${recordPath(record.id, config.tier)}`);
