@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError } from './errors';
 
@@ -10,7 +10,7 @@ export function writeAtomically(path: string, content: string | Uint8Array): voi
     writeFileSync(aside, content);
     renameSync(aside, path);
   } catch (error) {
-    rmSync(aside, { force: true });
+    if (existsSync(aside)) rmSync(aside);
     throw new UserError(`expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; what was there before is whole`);
   }
 }
