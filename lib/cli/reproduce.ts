@@ -85,7 +85,7 @@ async function reproduce(names: string[], tier: Tier, seed: number, save: boolea
 }
 
 /** On Ctrl-C nothing half done stays. */
-function abandonOnSignal(): void {
+export function abandonOnSignal(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       abandon();

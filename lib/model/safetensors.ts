@@ -77,11 +77,11 @@ export class SafetensorsFile {
     const entries = Object.entries(json).filter(([name]) => name !== '__metadata__').map(([name, entry]) => {
       if (!isEntry(entry)) throw this.broken(`${name}: expected dtype, shape and data_offsets; got ${JSON.stringify(entry).slice(0, 100)}`);
       const { dtype, shape, data_offsets: [from, to] } = entry;
+      if (to < from || to > bytes) throw this.broken(`${name}: expected bytes within the ${bytes} behind the header; its offsets say ${from} to ${to}`);
       return { name, dtype, shape, from, to };
     });
     let end = 0;
     for (const { name, dtype, shape, from, to } of [...entries].sort((a, b) => a.from - b.from || a.to - b.to)) {
-      if (to < from || to > bytes) throw this.broken(`${name}: expected bytes within the ${bytes} behind the header; its offsets say ${from} to ${to}`);
       if (from !== end) throw this.broken(`${name}: expected to begin at byte ${end}, where the tensor before it ends; its offsets say ${from}: tensors ${from < end ? 'overlap' : 'leave a gap'}`);
       const width = FLOATS[dtype];
       if (width !== undefined && to - from !== width * size(shape)) throw this.broken(`${name}: expected ${width * size(shape)} bytes for ${dtype} [${shape}]; its offsets say ${to - from}`);

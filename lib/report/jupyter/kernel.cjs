@@ -4,6 +4,7 @@
  * The Jupyter kernel: tslab 1.0.22 in the project root, with what it lacks.
  * - object shorthand for variables of earlier cells; strict type checks as in tsconfig.json, each with its file's name;
  * - `execute_input` messages, from which nbclient takes the execution counts;
+ * - no message is answered before all sockets are bound;
  * - real `error` messages with name, message and a stack without the kernel's own lines;
  * - an error in a timer or in a promise that nobody awaits fails the cell;
  * - an interrupt that code can ask for (`tick` in display.ts), per cell.
@@ -81,18 +82,29 @@ let stray;
   },
   interrupted: () => cellOfCode.getStore()?.interrupted ?? false,
 };
-for (const event of ['uncaughtException', 'unhandledRejection']) process.on(event, (error) => void (stray ??= error ?? new Error('rejected without a reason')));
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, (error) => {
+    if (running) stray ??= error ?? new Error('rejected without a reason');
+    else process.stderr.write(`kernel: ${util.inspect(error)}\n`);
+  });
+}
 process.on('SIGINT', () => { if (running) running.interrupted = true; });
 
 /** @param {unknown} error @returns {CellError} */
 function describe(error) {
   const isError = util.types.isNativeError(error) || error instanceof Error;
   if (!isError) return { ename: 'Thrown', evalue: util.inspect(error), traceback: [red(`Thrown: ${util.inspect(error)}`)] };
-  const { name, message } = /** @type {Error} */ (error);
-  if (message === 'Interrupted asynchronously') return { ename: 'Interrupted', evalue: 'by the user', traceback: [red('Interrupted by the user')] };
+  const { name, message, code } = /** @type {Error & { code?: string }} */ (error);
+  if (code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED' || /^(Interrupted asynchronously|interrupted by the user)$/.test(message)) {
+    // Of the first part of a cell, before its first await, only this error tells of the interrupt.
+    if (running) running.interrupted = true;
+    return { ename: 'Interrupted', evalue: 'by the user', traceback: [red('Interrupted by the user')] };
+  }
   if (name === 'UserError') return { ename: name, evalue: message, traceback: [red(message)] };
   const kernelLine = /^\s+at .*(node_modules[\\/]tslab[\\/]|node:|kernel\.cjs)/;
-  const [head = name, ...rest] = util.inspect(error).split('\n').filter((line) => !kernelLine.test(line));
+  // Node puts the place in the compiled cell in front, where line numbers are not the cell's own.
+  const text = util.inspect(error).replace(/^evalmachine\.<anonymous>:\d+\n[^]*?\n\n/, '').replaceAll('evalmachine.<anonymous>', 'compiled cell');
+  const [head = name, ...rest] = text.split('\n').filter((line) => !kernelLine.test(line));
   return { ename: name, evalue: message, traceback: [red(head), ...rest] };
 }
 
@@ -107,6 +119,24 @@ function collectError(...args) {
   const error = format === '%s%d:%d - %s' ? { ename: 'TypeScriptError', evalue: message, traceback: [red(`TypeScript ${message}`)] } : describe(args[0]);
   running?.errors.push(error);
 }
+
+/**
+ * A message can come while another socket is still being bound; an answer on that one would throw EBUSY.
+ * @type {Promise<void>[]}
+ */
+const binding = [];
+const { bindSocket, handleShellMessage } = ZmqServer.prototype;
+/** @param {any[]} args */
+ZmqServer.prototype.bindSocket = function (...args) {
+  const bound = bindSocket.apply(this, args);
+  binding.push(bound);
+  return bound;
+};
+/** @param {any[]} args */
+ZmqServer.prototype.handleShellMessage = async function (...args) {
+  await Promise.all(binding);
+  return handleShellMessage.apply(this, args);
+};
 
 const executeMessage = ZmqServer.prototype.handleExecute;
 /** @param {any} socket @param {any} message */
