@@ -82,9 +82,9 @@ export function dropout(tape: Tape, x: Node, rate: number): Node {
 
 /** Rows of a table, times `scale`. @param table `[V, C]` @param ids `[N]` int32 @returns `[N, C]` */
 export function embedding(tape: Tape, table: Parameter, ids: Tensor, scale = 1): Node {
-  const factor = tf.scalar(scale);
-  const y = tf.tidy(() => K.mul(K.gatherRows(tape.parameter(table).value, ids), factor));
-  return tape.computed(y, [table], (dy) => [K.sumRowsInto(K.mul(dy, factor), ids, table.shape[0]!)]);
+  const scaled = (x: Tensor) => (scale === 1 ? x : K.mul(x, tf.scalar(scale)));
+  const y = tf.tidy(() => scaled(K.gatherRows(tape.parameter(table).value, ids)));
+  return tape.computed(y, [table], (dy) => [K.sumRowsInto(scaled(dy), ids, table.shape[0]!)]);
 }
 
 /** What `crossEntropy` gives: the mean to differentiate, and every token's own loss. */
@@ -94,8 +94,8 @@ export interface TokenLoss {
   perToken: Tensor;
 }
 
-/** Logits in memory at a time: 4 MB in float32, so that they stay in cache. */
-const LOGITS_AT_A_TIME = 2 ** 20;
+/** Logits in memory at a time: 8 MB in float32, so that they stay in cache. */
+const LOGITS_AT_A_TIME = 2 ** 21;
 
 /** A range of ids, and the tokens whose target lies in it. */
 interface IdRange {
@@ -129,6 +129,23 @@ function idRanges(targets: Tensor, V: number, atATime: number): { ranges: IdRang
   return { ranges, order: tf.tensor1d(order, 'int32') };
 }
 
+/** `perToken`: z_target's loss `[N]`; `total`: log Σ exp z `[N, 1]`; both by way of each range's largest logit. */
+function lossOverRanges(ranges: IdRange[], order: Tensor, logits: (range: IdRange) => Tensor): { perToken: Tensor; total: Tensor } {
+  return tf.tidy(() => {
+    const seen = ranges.map((range) => tf.tidy(() => {
+      const z = logits(range);
+      const target = K.gatherRows(K.reshape(z, [z.size, 1]), range.flat);
+      // max p = 1 / Σ exp(z − max z) is at least 1/V: its logarithm is always safe.
+      return [K.maxLast(z), K.log(K.maxLast(K.softmax(z))), target];
+    })) as unknown as [Tensor, Tensor, Tensor][];
+    const largest = K.concat(seen.map(([max]) => max), 1);
+    const most = K.maxLast(largest);
+    const rest = K.log(K.sumLast(K.exp(K.sub(K.sub(largest, most), K.concat(seen.map(([, logp]) => logp), 1)))));
+    const target = K.gatherRows(K.concat(seen.map(([, , z]) => z), 0), order);
+    return { perToken: K.reshape(K.add(K.sub(most, target), rest), [order.size]), total: K.add(most, rest) };
+  });
+}
+
 /**
  * Softmax cross-entropy of logits z = x Wᵀ (+ b) against ids: log Σ exp z − z_target, mean over tokens, nats; gradient
  * p − onehot. Ids are taken range by range, forward for the sum, backward for the gradient from the same logits
@@ -147,20 +164,8 @@ export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Param
     return b ? K.add(z, K.part(b, 0, first, size)) : z;
   };
 
-  const [perToken, mean, total] = tf.tidy(() => {
-    const seen = ranges.map((range) => tf.tidy(() => {
-      const z = logits(range);
-      const target = K.gatherRows(K.reshape(z, [N * range.size, 1]), range.flat);
-      // max p = 1 / Σ exp(z − max z) is at least 1/V: its logarithm is always safe.
-      return [K.maxLast(z), K.log(K.maxLast(K.softmax(z))), target];
-    })) as unknown as [Tensor, Tensor, Tensor][];
-    const largest = K.concat(seen.map(([max]) => max), 1);
-    const most = K.maxLast(largest);
-    const rest = K.log(K.sumLast(K.exp(K.sub(K.sub(largest, most), K.concat(seen.map(([, logp]) => logp), 1)))));
-    const target = K.gatherRows(K.concat(seen.map(([, , z]) => z), 0), order);
-    const nats = K.add(K.sub(most, target), rest);
-    return [K.reshape(nats, [N]), tf.mean(nats), K.add(most, rest)];
-  }) as [Tensor, Tensor, Tensor];
+  const { perToken, total } = lossOverRanges(ranges, order, logits);
+  const mean = tf.mean(perToken);
 
   const loss = tape.computed(mean, bias ? [x, weight, bias] : [x, weight], (dy) => {
     const share = K.mul(dy, tf.scalar(1 / N));

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { questionFormation, type Gpt2Config, type RunConfig, type VanillaConfig } from '../../lib/config';
+import { generate, memorised } from '../../lib/model/generate';
+import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
+import { inputsOf, windowBatch, type LanguageModel } from '../../lib/model/model';
+import { Vanilla } from '../../lib/model/vanilla';
+import { Random } from '../../lib/random';
+import { Tape } from '../../lib/tape';
+import { tf } from '../../lib/tf';
+import { trainStep } from '../../lib/train/step';
+import { assertClose } from '../assert-close';
+import { shaken } from './passes';
+
+const GPT2: Gpt2Config = { kind: 'gpt2', layers: 2, width: 16, heads: 2, context: 24, vocabulary: 31, dropout: 0.3 };
+const VANILLA: VanillaConfig = { ...GPT2, kind: 'vanilla', feedForward: 24 };
+const PROMPT = [3, 30, 7, 7, 1];
+const models = async (): Promise<LanguageModel[]> => [await shaken(new Gpt2(GPT2, gpt2Initial(GPT2, 2))), await shaken(new Vanilla(VANILLA, 2))];
+
+/** Logits of the last token of a sequence, all of it read anew. */
+const lastLogits = (model: LanguageModel, sequence: number[]): Float32Array => {
+  let values!: Float32Array;
+  tf.tidy(() => {
+    const tape = new Tape({ bf16: false, record: false });
+    values = (model.logits(tape, inputsOf([sequence])).dataSync() as Float32Array).slice(-model.config.vocabulary);
+    tape.release();
+  });
+  return values;
+};
+
+test('greedy generation with kept keys and values equals reading everything anew', async () => {
+  const random = new Random(8, 'prompts');
+  for (const model of await models()) {
+    const seen = new Set<number>();
+    for (let n = 1; n <= 12; n += 2) {
+      const prompt = Array.from({ length: n }, () => random.int(31));
+      const sequence = [...prompt];
+      while (sequence.length < 24) {
+        const z = lastLogits(model, sequence);
+        sequence.push(z.indexOf(Math.max(...z)));
+      }
+      assert.deepEqual(generate(model, prompt, { maxNewTokens: 24 - n, temperature: 0 }), sequence.slice(n), `${model.config.kind}, prompt of ${n}`);
+      for (const id of sequence.slice(n)) seen.add(id);
+    }
+    assert.ok(seen.size > 5, `texts that would tell a wrong cache: ${seen.size} different tokens`);
+  }
+});
+
+test('draws have the frequencies of softmax(logits / temperature), among the largest topK alone', async () => {
+  const [model] = (await models()) as [LanguageModel];
+  const z = lastLogits(model, PROMPT);
+  const least = Float32Array.from(z).sort()[31 - 4]!;
+  const masses = Array.from(z, (x) => (x >= least ? Math.exp(x / 0.4) : 0));
+  const total = masses.reduce((a, b) => a + b);
+  const counts = masses.map(() => 0);
+  const draws = 400;
+  for (let seed = 1; seed <= draws; seed++) counts[generate(model, PROMPT, { maxNewTokens: 1, temperature: 0.4, topK: 4, seed })[0]!]!++;
+  assertClose(counts.map((c) => c / draws), masses.map((m) => m / total), { absolute: 0.07, what: 'id' });
+  assert.equal(counts.filter((c) => c > 0).length, 4);
+});
+
+test('one seed draws one text, another seed another', async () => {
+  const [model] = (await models()) as [LanguageModel];
+  const text = (seed: number) => generate(model, PROMPT, { maxNewTokens: 15, seed });
+  assert.deepEqual(text(1), text(1));
+  assert.notDeepEqual(text(1), text(2));
+});
+
+test('generation leaves no tensor behind', async () => {
+  const [model] = (await models()) as [LanguageModel];
+  const once = () => generate(model, PROMPT, { maxNewTokens: 10, temperature: 0 });
+  once();
+  const before = tf.memory().numTensors;
+  once();
+  assert.equal(tf.memory().numTensors, before);
+});
+
+test('what was trained until it is known counts as memorised, other text and text cut wrongly do not', () => {
+  const config = { ...GPT2, width: 32, dropout: 0 };
+  const run: RunConfig = { ...questionFormation.smoke, precision: 'fp32', schedule: { kind: 'linear', peak: 5e-3, warmupSteps: 10, decaySteps: 400 } };
+  const random = new Random(3, 'windows');
+  const windows = Array.from({ length: 36 }, () => Array.from({ length: 17 }, () => random.int(31)));
+  const model = new Gpt2(config, gpt2Initial(config, 1));
+  const parts = { prefix: 6, continuation: 10 };
+  assert.equal(memorised(model, windows, parts), 0);
+  for (let step = 1; step <= 120; step++) trainStep(model, run, step, () => windowBatch(windows.slice(0, 27), config));
+  assert.equal(memorised(model, windows.slice(0, 27), parts), 1);
+  // 36 windows are more than are continued at a time; the last nine were never seen.
+  assert.equal(memorised(model, windows, parts), 0.75);
+  const wrongEnd = windows.slice(0, 27).map((w, i) => (i < 9 ? [...w.slice(0, 15), (w[15]! + 1) % 31] : w));
+  assertClose([memorised(model, wrongEnd, parts)], [2 / 3], { absolute: 1e-9, what: 'share' });
+});
+
+test('lengths, ids and settings that cannot be are refused in one line', async () => {
+  const [model] = (await models()) as [LanguageModel];
+  const refuse = (what: RegExp, prompt: number[], options: object) => assert.throws(() => generate(model, prompt, { maxNewTokens: 3, temperature: 0, ...options }), (e: Error) => e.name === 'UserError' && what.test(e.message));
+  refuse(/with the 20 new ones at most 24, the model's context; got 5/, PROMPT, { maxNewTokens: 20 });
+  refuse(/expected 1 token or more.*got 0/, [], {});
+  refuse(/ids from 0 to 30.*got 31 at position 1/, [1, 31], {});
+  refuse(/maxNewTokens.*got 0/, PROMPT, { maxNewTokens: 0 });
+  refuse(/temperature.*got NaN/, PROMPT, { temperature: NaN });
+  refuse(/topK.*got 0/, PROMPT, { temperature: 1, topK: 0, seed: 1 });
+  refuse(/seed: expected one/, PROMPT, { temperature: 1 });
+  assert.throws(() => memorised(model, [PROMPT], {}), /windows of at least 64 tokens .*got one of 5/);
+  assert.throws(() => memorised(model, [], {}), /got none/);
+  assert.throws(() => memorised(model, [new Array(64).fill(1)], {}), /at most 24/);
+});

@@ -1,0 +1,104 @@
+/** What the tests of all models share: forward and backward passes as plain numbers. */
+import assert from 'node:assert/strict';
+import type { Batch, LanguageModel } from '../../lib/model/model';
+import type { Parameter } from '../../lib/parameters';
+import { Random } from '../../lib/random';
+import { Tape } from '../../lib/tape';
+import { tf, type Tensor } from '../../lib/tf';
+import { assertClose } from '../assert-close';
+
+export type MakeBatch = () => Batch;
+interface Options { dropout?: Random; bf16?: boolean }
+
+export function withPass<R>(make: MakeBatch, options: Options, body: (tape: Tape, batch: Batch) => R): R {
+  let result!: R;
+  tf.tidy(() => {
+    const tape = new Tape({ bf16: false, record: false, ...options });
+    result = body(tape, make());
+    tape.release();
+  });
+  return result;
+}
+
+/** Mean loss, nats. */
+export const lossOf = (model: LanguageModel, make: MakeBatch, options: Options = {}): number =>
+  withPass(make, options, (tape, batch) => model.loss(tape, batch).mean.value.dataSync()[0]!);
+
+export const perToken = (model: LanguageModel, make: MakeBatch): number[] =>
+  withPass(make, {}, (tape, batch) => Array.from(model.loss(tape, batch).perToken.dataSync()));
+
+export const logitsOf = (model: LanguageModel, make: MakeBatch): Float32Array =>
+  withPass(make, {}, (tape, batch) => model.logits(tape, batch).dataSync() as Float32Array);
+
+export function gradients(model: LanguageModel, make: MakeBatch, options: Options = {}): Map<Parameter, Float32Array> {
+  const result = new Map<Parameter, Float32Array>();
+  tf.tidy(() => {
+    const tape = new Tape({ bf16: false, record: true, ...options });
+    tape.backward(model.loss(tape, make()).mean);
+    for (const [p, g] of tape.gradients) result.set(p, g.dataSync() as Float32Array);
+    tape.release();
+  });
+  return result;
+}
+
+/** Moves every parameter away from its symmetric start, so that no gradient is zero by accident. */
+export async function shaken<M extends LanguageModel>(model: M): Promise<M> {
+  const random = new Random(4, 'shake');
+  for (const p of model.parameters) {
+    const { value } = await p.snapshot();
+    p.write(value.map((x) => x + 0.2 * random.normal()));
+  }
+  return model;
+}
+
+/** Derivative along a random direction by central differences, against the hand-written gradient, per parameter. */
+export async function checkGradients(model: LanguageModel, make: MakeBatch, dropoutSeed?: number): Promise<void> {
+  const options = (): Options => (dropoutSeed === undefined ? {} : { dropout: new Random(dropoutSeed, 'gradient-check') });
+  const analytic = gradients(model, make, options());
+  const random = new Random(5, 'directions');
+  assert.equal(analytic.size, model.parameters.length, 'every parameter takes part');
+  for (const p of model.parameters) {
+    const { value } = await p.snapshot();
+    const g = analytic.get(p)!;
+    const norm = Math.hypot(...g);
+    const direction = value.map((_, i) => g[i]! / norm + (0.3 * random.normal()) / Math.sqrt(p.size));
+    const at = (h: number): number => {
+      p.write(value.map((x, i) => x + h * direction[i]!));
+      return lossOf(model, make, options());
+    };
+    const h = 4e-3;
+    const numeric = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
+    p.write(value);
+    const expected = g.reduce((sum, x, i) => sum + x * direction[i]!, 0);
+    assertClose([numeric], [expected], { relative: 1e-2, absolute: 3e-4, what: p.name });
+  }
+}
+
+/** Largest |a|. */
+export const largest = (a: ArrayLike<number>): number => Array.from(a).reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+
+/** Runs the body in plain TFJS. */
+export async function inPlainTfjs(body: () => Promise<void> | void): Promise<void> {
+  tf.setBackend('cpu');
+  try {
+    await body();
+  } finally {
+    tf.setBackend('tensorflow');
+  }
+}
+
+/** A model's gradients in plain TFJS against those of the native engine. */
+export async function checkPlainTfjs<M extends LanguageModel>(build: () => M, make: MakeBatch): Promise<void> {
+  const native = await shaken(build());
+  const expected = gradients(native, make);
+  const values = await Promise.all(native.parameters.map((p) => p.snapshot()));
+  await inPlainTfjs(() => {
+    const plain = build();
+    plain.parameters.forEach((p, i) => p.write(values[i]!.value));
+    const got = gradients(plain, make);
+    plain.parameters.forEach((p, i) => assertClose(got.get(p)!, expected.get(native.parameters[i]!)!, { relative: 1e-4, absolute: 2e-6, what: p.name }));
+  });
+}
+
+/** Values of a tensor that a function makes. */
+export const valuesOf = (make: () => Tensor): Float32Array => tf.tidy(() => make().dataSync() as never) as unknown as Float32Array;
