@@ -39,6 +39,17 @@ const PATCHES = [
     find: 'traverseDiagnosticMessageChain(start, end, d.messageText, diagnostics, fileName);',
     replace: 'diagnostics.push({ start, end, messageText: ts.flattenDiagnosticMessageText(d.messageText, "\\n"), category: d.category, code: d.code, fileName });',
   },
+  {
+    // TypeScript's second timer, which runs when files of the project change while a cell runs, made that cell fail.
+    find: 'if (rebuildTimer) {\n            throw new Error("Unexpected pending rebuildTimer");',
+    replace: `if (callback.name === "invalidateResolutionsOfFailedLookup") return setTimeout(callback, 250);
+        if (rebuildTimer) {
+            throw new Error("Unexpected pending rebuildTimer");`,
+  },
+  {
+    find: 'throw new Error("clearing unexpected tiemr");',
+    replace: 'clearTimeout(timeoutId);',
+  },
 ];
 
 /** @param {string} source */

@@ -1,0 +1,139 @@
+/** Reports and JupyterLab as a reader sees them. Skipped where there is no Chromium. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after, before, describe } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { jupyterEnvironment } from '../lib/cli/environment';
+import { labArguments } from '../lib/cli/lab';
+import { paths } from '../lib/paths';
+import { execute, type Result } from '../lib/report/execute';
+import { findChromium, withPage, type Visit } from './browser';
+
+const FIXTURE = '90-parts';
+const fixtures = join(paths.root, 'tests', 'fixtures');
+const skip = findChromium() ? false : 'no Chromium on PATH; install one, or name it in CHROMIUM';
+
+/** Texts that only plotly.js has; a file with one copy of it has each once per copy. */
+const countOf = (text: string, part: string): number => text.split(part).length - 1;
+
+const freePort = (): Promise<number> => new Promise((resolve) => {
+  const server = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = server.address() as AddressInfo;
+    server.close(() => resolve(port));
+  });
+});
+
+describe('a report opened from the disk', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'report-'));
+  let result: Result;
+  before(async () => {
+    const places = { notebooks: fixtures, reports: folder, figures: folder, venv: paths.venv };
+    result = await execute({ name: FIXTURE, tier: 'smoke', seed: 1, save: false, places });
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('draws every figure with Plotly, asks nothing of the network, logs no error', async () => {
+    await withPage(async ({ page, outside, errors }) => {
+      await page.goto(pathToFileURL(result.report).href);
+      await page.waitForFunction(() => document.querySelectorAll('.js-plotly-plot .main-svg').length > 0);
+      assert.equal(await page.locator('.js-plotly-plot').count(), 3);
+      assert.equal(await page.locator('img').count(), 0);
+      assert.deepEqual(outside, []);
+      assert.deepEqual(errors, []);
+    });
+  });
+
+  test('answers the mouse with the values under it', async () => {
+    await withPage(async ({ page }) => {
+      await page.goto(pathToFileURL(result.report).href);
+      const heat = page.locator('.js-plotly-plot').last();
+      await heat.scrollIntoViewIfNeeded();
+      const plot = heat.locator('.nsewdrag').first();
+      await plot.hover();
+      const label = await heat.locator('.hoverlayer .hovertext').first().textContent();
+      assert.match(label ?? '', /x: 1[45].*y: (9|10).*z: −?0\.\d/s);
+    });
+  });
+
+  test('typesets formulas', async () => {
+    await withPage(async ({ page }) => {
+      await page.goto(pathToFileURL(result.report).href);
+      await page.waitForSelector('mjx-container svg');
+      assert.ok(!(await page.locator('body').innerText()).includes('$E(x)'));
+    });
+  });
+
+  test('holds plotly.js once', () => {
+    const html = readFileSync(result.report, 'utf8');
+    const library = readFileSync(join(paths.cache, 'plotly.min.js'), 'utf8');
+    assert.equal(countOf(html, 'Plotly.newPlot('), 3);
+    const sample = library.slice(1_000_000, 1_000_080);
+    assert.equal(countOf(library, sample), 1);
+    assert.equal(countOf(html, sample), 1);
+  });
+});
+
+/** JupyterLab as `npm run lab` starts it, in a folder with the fixture. */
+async function withLab(work: (address: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-'));
+  const env = { ...jupyterEnvironment(), TIER: 'smoke', SEED: '1', FIGURES: folder };
+  const bin = (name: string) => join(paths.venv, 'bin', name);
+  execFileSync(bin('jupytext'), ['--quiet', '--to', 'ipynb', '--output', join(folder, `${FIXTURE}.ipynb`), join(fixtures, `${FIXTURE}.ts`)], { env });
+  const [port, token] = [await freePort(), 'token-of-this-test'];
+  const args = labArguments(port, false).filter((arg) => !/root_dir|preferred_dir/.test(arg));
+  let server: ChildProcess | undefined;
+  try {
+    server = spawn(bin('jupyter-lab'), [...args, `--ServerApp.root_dir=${folder}`, `--IdentityProvider.token=${token}`], { cwd: folder, env, stdio: 'ignore' });
+    const base = `http://127.0.0.1:${port}`;
+    while (!(await fetch(`${base}/api`).then((r) => r.ok, () => false))) {
+      assert.equal(server.exitCode, null, 'JupyterLab ended before it answered');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    await work(`${base}/lab/tree/${FIXTURE}.ipynb?token=${token}`);
+  } finally {
+    const ended = server && server.exitCode === null ? new Promise((resolve) => server!.once('close', resolve)) : null;
+    server?.kill('SIGTERM');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Lengths of the live figure's first curve as they change, until the notebook's last cell has its output. */
+async function watchLiveCurve({ page }: Visit): Promise<number[]> {
+  await page.evaluate(() => {
+    const seen: number[] = ((window as any).seen = []);
+    setInterval(() => {
+      const length = (document.querySelector('.jp-RenderedPlotly') as any)?.data?.[0]?.x?.length;
+      if (length !== undefined && seen[seen.length - 1] !== length) seen.push(length);
+    }, 20);
+  });
+  await page.getByRole('menuitem', { name: 'Run', exact: true }).click();
+  await page.getByRole('menuitem', { name: 'Run All Cells', exact: true }).click();
+  await page.getByText('a smoke run of seconds').first().waitFor({ timeout: 180_000 });
+  return page.evaluate(() => (window as any).seen);
+}
+
+describe('JupyterLab', { skip }, () => {
+  test('"Run All Cells": the live curve grows in place, all figures are interactive, the console is silent', async () => {
+    await withLab((address) => withPage(async (visit) => {
+      const { page, outside, errors } = visit;
+      await page.goto(address);
+      await page.locator('.jp-NotebookPanel').waitFor({ timeout: 120_000 });
+      await page.getByText('TypeScript', { exact: true }).first().waitFor({ timeout: 120_000 });
+      const lengths = await watchLiveCurve(visit);
+      assert.deepEqual(lengths, [...lengths].sort((a, b) => a - b));
+      assert.ok(lengths.length >= 4, `expected the curve to grow at least three times; its lengths were ${lengths.join(', ')}`);
+      assert.equal(lengths[lengths.length - 1], 8);
+      assert.equal(await page.locator('.jp-RenderedPlotly.js-plotly-plot').count(), 3);
+      assert.equal(await page.locator('.jp-OutputArea-output img').count(), 0);
+      assert.deepEqual(outside, []);
+      assert.deepEqual(errors, []);
+      if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, 'lab.png') });
+    }, 3200));
+  });
+});

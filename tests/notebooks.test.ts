@@ -1,0 +1,77 @@
+/** The committed notebooks, as readers of the repository find them, and a smoke run of each. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { describe } from 'node:test';
+import { paths } from '../lib/paths';
+import { execute } from '../lib/report/execute';
+import { SECTIONS } from '../lib/report/notebook';
+import { notebookNames, percentCells, readNotebook, sourceCells, textOf, verdictsOf, type Output } from '../lib/report/pair';
+
+const MOST_CELLS = 20;
+const MOST_LINES = 25;
+const MOST_BYTES = 1_000_000;
+
+/** All `## headings` of a notebook. */
+const headings = (sources: string[]): string[] => sources.flatMap((source) => [...source.matchAll(/^## (.*)$/gm)].map((match) => match[1]!.trim()));
+
+test('there are notebooks', () => assert.ok(notebookNames().length > 0));
+
+for (const name of notebookNames()) {
+  describe(name, () => {
+    const path = join(paths.notebooks, `${name}.ipynb`);
+    const notebook = readNotebook(path);
+    const code = notebook.cells.filter(({ cell_type }) => cell_type === 'code');
+    const outputs: Output[] = code.flatMap((cell) => cell.outputs ?? []);
+
+    test('six sections in their order', () => {
+      const markdown = sourceCells(notebook).filter(({ kind }) => kind === 'markdown').map(({ source }) => source);
+      assert.deepEqual(headings(markdown), [...SECTIONS]);
+    });
+
+    test('its .ts holds the same cells', () => {
+      assert.deepEqual(percentCells(readFileSync(join(paths.notebooks, `${name}.ts`), 'utf8')), sourceCells(notebook));
+    });
+
+    test(`at most ${MOST_CELLS} cells of at most ${MOST_LINES} lines, under ${MOST_BYTES / 1e6} MB`, () => {
+      assert.ok(notebook.cells.length <= MOST_CELLS, `${notebook.cells.length} cells`);
+      for (const { source } of notebook.cells) assert.ok(textOf(source).split('\n').length <= MOST_LINES, `too long:\n${textOf(source)}`);
+      assert.ok(statSync(path).size < MOST_BYTES, `${statSync(path).size} bytes`);
+    });
+
+    test('executed once from top to bottom, without error', () => {
+      assert.deepEqual(code.map(({ execution_count }) => execution_count), code.map((_, i) => i + 1));
+      assert.deepEqual(outputs.filter(({ output_type }) => output_type === 'error'), []);
+    });
+
+    test('every figure has a PNG, and none a script', () => {
+      const figures = outputs.filter(({ data }) => data?.['application/vnd.plotly.v1+json'] !== undefined);
+      assert.ok(figures.length > 0);
+      for (const { data } of figures) {
+        const png = Buffer.from(textOf(data!['image/png'] as string), 'base64');
+        assert.equal(png.subarray(1, 4).toString(), 'PNG');
+      }
+      assert.ok(!outputs.some(({ data }) => textOf((data?.['text/html'] ?? '') as string).includes('<script')));
+    });
+
+    test('it names its tier, and ends with verdicts of a tier that counts', () => {
+      const said = outputs.map(({ data }) => textOf((data?.['text/plain'] ?? '') as string)).join('\n');
+      assert.match(said, /^Tier (quick|desk|full), seed \d+\./m);
+      assert.ok(verdictsOf(notebook).length > 0);
+    });
+
+    test('a smoke run works from top to bottom and decides nothing', async () => {
+      mkdirSync(paths.local, { recursive: true });
+      const folder = mkdtempSync(join(paths.local, 'smoke-'));
+      try {
+        const places = { notebooks: paths.notebooks, reports: folder, figures: folder, venv: paths.venv };
+        const { verdicts, report } = await execute({ name, tier: 'smoke', seed: 1, save: false, places });
+        assert.ok(verdicts.length > 0);
+        assert.ok(verdicts.every(({ ours }) => ours.some(({ tier }) => tier === 'smoke')), 'the verdict should list the smoke run');
+        assert.match(readFileSync(report, 'utf8'), /Tier smoke, seed 1/);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
+  });
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { UserError } from '../../lib/errors';
+import { VERDICT_MIME, verdict, verdictBundle, type OwnValue, type Question } from '../../lib/report/verdict';
+
+const question = (...ours: OwnValue[]): Question => ({ claim: 'c < d', source: 'section 6', paper: 1, tolerance: 0.05, unit: 'nats', ours });
+const desk = (seed: number, value: number): OwnValue => ({ seed, tier: 'desk', value });
+const decided = (q: Question) => verdict(q).outcome;
+
+test('the rule: all within, none, some', () => {
+  assert.equal(decided(question(desk(1, 1.04), desk(2, 0.96))), 'REPRODUCED');
+  assert.equal(decided(question(desk(1, 1.06), desk(2, 0.94))), 'NOT REPRODUCED', 'the mean 1.00 must not count');
+  assert.equal(decided(question(desk(1, 1.04), desk(2, 1.06))), 'INCONCLUSIVE');
+  assert.equal(verdict(question(desk(1, 1.04), desk(2, 1.06))).reason, '1 of 2 runs within the tolerance');
+});
+
+test('a run that cannot decide is not counted', () => {
+  assert.equal(decided(question({ ...desk(1, 1.5), unfit: 'too short' }, desk(2, 1))), 'REPRODUCED');
+  assert.deepEqual([decided(question()), verdict(question()).reason], ['INCONCLUSIVE', 'no run']);
+  const smoke = verdict(question({ seed: 1, tier: 'smoke', value: 1 }, { ...desk(1, 1), unfit: 'too short' }));
+  assert.deepEqual([smoke.outcome, smoke.reason], ['INCONCLUSIVE', 'no run that can decide: a smoke run of seconds; too short']);
+});
+
+test('fewer seeds than asked for decide nothing, however often they ran', () => {
+  assert.equal(decided({ ...question(desk(1, 1), desk(1, 1)), leastSeeds: 2 }), 'INCONCLUSIVE');
+  assert.equal(decided({ ...question(desk(1, 1), desk(2, 1)), leastSeeds: 2 }), 'REPRODUCED');
+});
+
+test('a diverged run is outside', () => {
+  assert.equal(decided(question(desk(1, NaN))), 'NOT REPRODUCED');
+  assert.equal(decided(question(desk(1, Infinity), desk(2, 1))), 'INCONCLUSIVE');
+});
+
+test('a tolerance of 0 or no number from the paper is refused', () => {
+  assert.throws(() => verdict({ ...question(desk(1, 1)), tolerance: 0 }), UserError);
+  assert.throws(() => verdict({ ...question(desk(1, 1)), paper: NaN }), UserError);
+});
+
+test('the output shows each seed and carries the verdict for reproduce', () => {
+  const { data } = verdictBundle(verdict(question(desk(1, 0.97), desk(2, 1.2))));
+  const lines = (data['text/plain'] as string).split('\n');
+  assert.equal(lines[0], 'INCONCLUSIVE: 1 of 2 runs within the tolerance.');
+  assert.deepEqual(lines.slice(-2).map((line) => line.split(/\s{2,}/)), [['desk', '1', '0.970', '−0.030', 'within'], ['desk', '2', '1.200', '+0.200', 'outside']]);
+  assert.ok((data['text/html'] as string).includes('c &lt; d'));
+  assert.equal((data[VERDICT_MIME] as { outcome: string }).outcome, 'INCONCLUSIVE');
+});
