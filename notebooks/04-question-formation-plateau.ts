@@ -32,7 +32,8 @@ const { tier, seed } = openNotebook();
 // ## Scale
 //
 // The grammar is that of McCoy et al. 2020 ([arXiv 2001.03632](https://arxiv.org/abs/2001.03632)), the lines are our own:
-// 100,000 for training, with unique inputs, made by the seeded generator. The `desk` run has the published settings and
+// 100,000 for training, with unique inputs, made by the seeded generator. The published lines have the same words and
+// rules but other weights, which are not known; their entropy per token is nearly the same ([data/README](../data/README.md)). The `desk` run has the published settings and
 // fewer steps: the plateau is there by 10,000 of them. The `quick` run changes what the list under the table says, so that
 // it comes near the plateau in minutes; it is a first look and carries no verdict on the claim.
 
@@ -62,6 +63,7 @@ console.log(JSON.stringify(config, null, 1));
 
 // %%
 const record = await run(config, notebookObserver());
+report.showRecord(record);
 const records = [record, ...committed.filter(({ id }) => id !== record.id)];
 
 // %% [markdown]
@@ -94,6 +96,6 @@ showVerdict(report.plateauQuestion(records));
 // %% [markdown]
 // ## What would change it
 //
-// A run of the published length whose training loss leaves the band, in either direction, would change the verdict. The
-// agreement of the plateau with the entropy of the data says that 1 is the data's number, not the model's; grammars with
-// another entropy, trained in the same way, decide between the two readings.
+// A run of the published length whose training loss leaves the band, in either direction. And where the plateau lies at the
+// entropy of the data, two readings remain: a bound on every Transformer that happens to have the data's value, or the
+// data's value alone; grammars with another entropy, trained in the same way, decide between them.

@@ -118,6 +118,14 @@ export function showScale(config: RunConfig, committed: readonly RunRecord[], pu
   ]);
 }
 
+/** Where the numbers of a run come from. */
+export function showRecord({ id, startedAt, minutes, tokensPerSecond, parameters, commit, configHash, dataHash, curve }: RunRecord): void {
+  showTable([{
+    record: id, started: startedAt.slice(0, 16).replace('T', ' '), minutes: Math.round(10 * minutes) / 10, 'tokens/s': tokensPerSecond, parameters,
+    'tokens seen': curve.at(-1)!.tokensSeen, commit: commit.slice(0, 9), 'config hash': configHash.slice(0, 9), 'data hash': dataHash.slice(0, 9),
+  }]);
+}
+
 export function showFloors({ independent, unique, memorised }: Floors): void {
   const row = (what: string, nats: number) => ({ 'best possible loss': what, 'nats per token': nats });
   showTable([row('lines drawn independently', independent), row('unique lines', unique), row('memorised training lines', memorised)]);

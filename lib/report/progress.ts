@@ -34,6 +34,10 @@ export function progressText(at: TrainingProgress): string {
   return `step ${count(at.step)} of ${count(at.steps)} · ${at.lossNats.toFixed(3)} nats per token · ${count(at.tokensPerSecond)} tokens/s · ${end}`;
 }
 
+/** What a run that does not begin at the beginning says first. */
+const startText = (fromStep: number, steps: number): string =>
+  fromStep < steps ? `continues at step ${fromStep.toLocaleString('en')} of ${steps.toLocaleString('en')}` : `finished before, ${steps.toLocaleString('en')} steps: read from its record`;
+
 /** The first call and then one per `seconds` pass. */
 export class Throttle {
   private last = -Infinity;
@@ -106,7 +110,7 @@ export function notebookObserver(): TrainingObserver {
     async started({ config, steps: all, fromStep, curve }) {
       steps = all;
       subtitle = `tier ${config.tier}, seed ${config.seed}, ${config.model.layers} layers`;
-      if (fromStep > 0) display.show({ data: { 'text/plain': `continues at step ${fromStep}` } });
+      if (fromStep > 0) display.show({ data: { 'text/plain': startText(fromStep, all) } });
       if (curve.length) await draw(curve, false);
     },
     async progressed(at) {
@@ -130,7 +134,7 @@ export function terminalObserver(line = new TerminalLine()): TrainingObserver {
   let latest: TrainingProgress | undefined;
   return {
     started({ steps, fromStep }) {
-      if (fromStep > 0) line.print(`continues at step ${fromStep.toLocaleString('en')} of ${steps.toLocaleString('en')}`);
+      if (fromStep > 0) line.print(startText(fromStep, steps));
     },
     progressed(at) {
       latest = at;

@@ -22,7 +22,12 @@ export async function run(config: RunConfig, observer: TrainingObserver = silent
   const path = recordPath(runId(config), config.tier);
   if (existsSync(path)) {
     const record = readRecord(path);
-    if (record.finishedAt !== null && record.config.steps >= config.steps) return record;
+    if (record.finishedAt !== null && record.config.steps >= config.steps) {
+      const { steps } = record.config;
+      await observer.started({ config, steps, fromStep: steps, curve: record.curve });
+      await observer.finished(record);
+      return record;
+    }
   }
   const model = buildModel(config.model, config.seed);
   try {
