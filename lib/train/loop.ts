@@ -56,7 +56,10 @@ class Training {
       this.step = saved.step;
       this.tokensSeen = saved.tokensSeen;
       this.since = saved.since;
-      this.record = { ...this.record, startedAt: saved.record.startedAt, minutes: saved.record.minutes, curve: saved.record.curve };
+      const { startedAt, minutes, curve, commit, tokensPerSecond } = saved.record;
+      // A session that trains no further step leaves the run the work of those before.
+      const commits = this.step < config.steps && !commit.endsWith(this.record.commit) ? `${commit}, ${this.record.commit}` : commit;
+      this.record = { ...this.record, startedAt, minutes, curve, tokensPerSecond, commit: commits };
     }
     this.minutesBefore = this.record.minutes;
   }

@@ -31,7 +31,7 @@ export interface RunRecord {
   config: RunConfig;
   configHash: string;
   dataHash: string;
-  /** The source the run was made with; "+" behind it: with changes that were not committed. */
+  /** The source the run was made with, all in order if it went on with another; "+" behind it: with changes that were not committed. */
   commit: string;
   versions: { node: string; tensorflow: string | null; tfjs: string };
   hardware: { cpu: string; cores: number; memoryGiB: number; device: 'cpu' | 'gpu' };
@@ -41,7 +41,7 @@ export interface RunRecord {
   /** Wall time over all sessions, evaluations included. */
   minutes: number;
   parameters: number;
-  /** Mean over training steps, evaluations left out. */
+  /** Mean over the training steps of the last session, evaluations left out. */
   tokensPerSecond: number;
   curve: CurvePoint[];
 }

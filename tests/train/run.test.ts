@@ -54,6 +54,14 @@ test('a finished run is read, not trained again; more steps continue it', async 
   assert.equal(longer.curve.at(-1)!.step, 14);
 });
 
+test('a run can be ended at its last checkpoint, with all that is known of it', async () => {
+  await assert.rejects(run(CONFIG, stopAfter(11)), /stopped/);
+  const ended = await run({ ...CONFIG, steps: 8 });
+  assert.deepEqual(ended.curve.map((p) => p.step), [5]);
+  assert.ok(ended.finishedAt && ended.tokensPerSecond > 0 && ended.minutes > 0);
+  assert.equal(ended.config.steps, 8);
+});
+
 test('another seed gives another curve', async () => {
   const one = await run(CONFIG);
   const config = { ...CONFIG, seed: CONFIG.seed + 1 };
