@@ -40,7 +40,7 @@ process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 const wanted = process.env.DEVICE === undefined ? undefined : oneOf('DEVICE', process.env.DEVICE, ['cpu', 'gpu']);
 if (wanted === 'cpu') process.env.CUDA_VISIBLE_DEVICES = '-1';
 
-// Node 23 removed util.isNullOrUndefined, which tfjs-node 4.22 calls (tensorflow/tfjs issue 8425).
+// Node 23 removed util.isNullOrUndefined, which tfjs-node 4.22 calls (tensorflow/tfjs pull request 8425, merged and not released).
 const legacy = util as unknown as { default?: object };
 for (const target of [util, legacy.default]) {
   if (target && !('isNullOrUndefined' in target) && Object.isExtensible(target))
