@@ -2,9 +2,9 @@
  * The file format safetensors (https://github.com/huggingface/safetensors, "Format"): 8 bytes length of the header,
  * little-endian; the header, JSON: name → dtype, shape, from and to; then all values, row by row, without gaps.
  */
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { UserError } from '../errors';
+import { writePartsAtomically } from '../files';
 
 /** What the header says of a tensor. `from` and `to` are bytes behind the header. */
 export interface TensorEntry {
@@ -156,28 +156,17 @@ export async function writeSafetensors(path: string, tensors: { name: string; sh
   const header = Buffer.from(text + ' '.repeat((8 - (Buffer.byteLength(text) % 8)) % 8));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
-  const aside = `${path}.${process.pid}.part`;
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    const file = openSync(aside, 'w');
-    try {
-      writeWhole(file, length);
-      writeWhole(file, header);
-      for (const { values } of tensors) {
-        const v = await values();
-        writeWhole(file, Buffer.from(v.buffer, v.byteOffset, v.byteLength));
-      }
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    yield length;
+    yield header;
+    for (const { values } of tensors) {
+      const v = await values();
+      yield new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
     }
-    renameSync(aside, path);
+  }
+  try {
+    await writePartsAtomically(path, parts());
   } catch (error) {
-    rmSync(aside, { force: true });
     throw new UserError(`${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable; what was there before is whole`);
   }
-}
-
-function writeWhole(file: number, data: Buffer): void {
-  for (let at = 0; at < data.length; ) at += writeSync(file, data, at);
 }

@@ -4,9 +4,9 @@
  * has to be kept.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import { UserError } from '../errors';
+import { writePartsAtomically } from '../files';
 import type { Parameter } from '../parameters';
 import type { RunRecord } from './record';
 
@@ -45,25 +45,11 @@ export async function saveCheckpoint(path: string, state: RunState, parameters: 
   }
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
-  mkdirSync(dirname(path), { recursive: true });
-  const aside = `${path}.part`;
   try {
-    const file = openSync(aside, 'w');
-    try {
-      for (const part of [Buffer.from(`${FORMAT} ${hash.digest('hex')}\n`), ...parts]) writeWhole(file, part);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(aside, path);
+    await writePartsAtomically(path, [Buffer.from(`${FORMAT} ${hash.digest('hex')}\n`), ...parts]);
   } catch (error) {
-    rmSync(aside, { force: true });
     throw new UserError(`checkpoint: expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; the previous checkpoint is whole`);
   }
-}
-
-function writeWhole(file: number, data: Buffer): void {
-  for (let at = 0; at < data.length; ) at += writeSync(file, data, at);
 }
 
 /** Checks all of a checkpoint before any of it is used. */
