@@ -5,7 +5,6 @@
  * Letters: `N` tokens in a batch, `B` lines, `T` longest line, `C` width, `H` heads, `d` = C/H.
  */
 import * as K from './kernels';
-import type { Random } from './random';
 import type { Node, Tape } from './tape';
 import { tf, type Tensor } from './tf';
 
@@ -13,8 +12,18 @@ import { tf, type Tensor } from './tf';
 export interface Layout {
   lines: number;
   longest: number;
-  /** `[N]` row of each token in the padded `[B·T]`; null when every line has length T. */
-  slots: Tensor | null;
+  /** Null when all lines have one length. */
+  ragged: Ragged | null;
+}
+
+/** Where the tokens of unequal lines stand in the padded `[B·T]`. All that depends on T is here, so that one graph serves any. */
+export interface Ragged {
+  /** `[N]` int32, row of each token. */
+  slots: Tensor;
+  /** `[]` int32, B·T. */
+  rows: Tensor;
+  /** `[2]` int32, T and T. */
+  square: Tensor;
 }
 
 /** Queries per block. Longer lines than that are cut: of T² weights, T (T + block) / 2 are computed. */
@@ -59,16 +68,11 @@ function causalMask(queries: number, keys: number): Tensor {
   return mask;
 }
 
-export const dropoutMask = (random: Random, rate: number, shape: number[]): Tensor =>
-  tf.tidy(() => K.dropoutMask(random.sparse(shape.reduce((a, b) => a * b, 1), rate), rate, shape));
-
 /** Rows to their places in the padded batch, zeros between. @param x `[N, n]` @returns `[B·T, n]` */
-function pad(x: Tensor, { slots, lines, longest }: Layout): Tensor {
-  return slots ? K.sumRowsInto(x, slots, lines * longest) : x;
-}
+const pad = (x: Tensor, { ragged }: Layout): Tensor => (ragged ? K.sumRowsInto(x, ragged.slots, ragged.rows) : x);
 
 /** Inverse of `pad`. */
-const unpad = (x: Tensor, { slots }: Layout): Tensor => (slots ? K.gatherRows(x, slots) : x);
+const unpad = (x: Tensor, { ragged }: Layout): Tensor => (ragged ? K.gatherRows(x, ragged.slots) : x);
 
 type Round = (x: Tensor) => K.Operand;
 
@@ -76,11 +80,10 @@ type Round = (x: Tensor) => K.Operand;
 interface Block { q: Tensor; k: Tensor; v: Tensor; weights: Tensor; mask: Tensor | null; out: Tensor }
 
 /** The last n of m tokens look at all m, each at itself and what is before it. `q` is scaled by 1/√d. */
-function look(q: Tensor, k: Tensor, v: Tensor, round: Round, dropout: Random | undefined, rate: number): Block {
-  const [queries, keys] = [q.shape[2]!, k.shape[2]!];
+function look(q: Tensor, k: Tensor, v: Tensor, round: Round, hidden: Tensor | null, masked: (weights: Tensor) => Tensor | null): Block {
   const scores = K.matmul(round(q), round(k), false, true);
-  const weights = K.softmax(queries === 1 ? scores : K.add(scores, causalMask(queries, keys)));
-  const mask = dropout ? dropoutMask(dropout, rate, weights.shape) : null;
+  const weights = K.softmax(hidden ? K.add(scores, hidden) : scores);
+  const mask = masked(weights);
   const out = K.matmul(round(mask ? K.mul(weights, mask) : weights), round(v));
   return { q, k, v, weights, mask, out };
 }
@@ -105,31 +108,36 @@ export function attention(tape: Tape, qkv: Node, layout: Layout, heads: number, 
   const C = qkv.value.shape[1]! / 3;
   const d = C / heads;
   const scale = tf.scalar(1 / Math.sqrt(d));
-  const random = rate > 0 ? tape.options.dropout : undefined;
+  const masked = (weights: Tensor) => (tape.options.dropout && rate > 0 ? tape.dropoutMask(rate, weights) : null);
   const round: Round = (x) => K.operand(x, tape.options.bf16 && T >= BF16_FROM);
   const starts = Array.from({ length: Math.ceil(T / queryBlock) }, (_, i) => i * queryBlock);
   const rows = (start: number) => Math.min(queryBlock, T - start);
+  const hidden = (queries: number, keys: number): Tensor | null => {
+    if (queries === 1) return null;
+    const whole = layout.ragged && T <= queryBlock && !cache;
+    return whole ? K.corner(causalMask(queryBlock, queryBlock), layout.ragged!.square) : causalMask(queries, keys);
+  };
 
   const [y, blocks] = tf.tidy(() => {
-    const split = K.transpose(K.reshape(pad(qkv.value, layout), [B, T, 3, heads, d]), [2, 0, 3, 1, 4]);
+    const split = K.transpose(K.reshape(pad(qkv.value, layout), [B, -1, 3, heads, d]), [2, 0, 3, 1, 4]);
     const [q, newK, newV] = K.unstack(split) as [Tensor, Tensor, Tensor];
     const [k, v] = cache ? cache.append(newK, newV) : [newK, newV];
     const scaled = K.mul(q, scale);
     const before = k.shape[2]! - T;
     const done = starts.map((start) => {
       const end = before + start + rows(start);
-      return look(K.part(scaled, 2, start, rows(start)), K.part(k, 2, 0, end), K.part(v, 2, 0, end), round, random, rate);
+      return look(K.part(scaled, 2, start, rows(start)), K.part(k, 2, 0, end), K.part(v, 2, 0, end), round, hidden(rows(start), end), masked);
     });
-    const merged = K.reshape(K.transpose(K.concat(done.map((b) => b.out), 2), [0, 2, 1, 3]), [B * T, C]);
+    const merged = K.reshape(K.transpose(K.concat(done.map((b) => b.out), 2), [0, 2, 1, 3]), [-1, C]);
     return [unpad(merged, layout), done] as never;
   }) as unknown as [Tensor, Block[]];
 
   return tape.computed(y, [qkv], (dy) => {
-    const dout = K.transpose(K.reshape(pad(dy, layout), [B, T, heads, d]), [0, 2, 1, 3]);
+    const dout = K.transpose(K.reshape(pad(dy, layout), [B, -1, heads, d]), [0, 2, 1, 3]);
     const parts = blocks.map((block, i) => lookBack(block, K.part(dout, 2, starts[i]!, rows(starts[i]!)), round));
     const total = (which: 1 | 2) => parts.map((p) => K.padTo(p[which], 2, T)).reduce((sum, x) => K.add(sum, x));
     const dq = K.mul(K.concat(parts.map((p) => p[0]), 2), scale);
     const joined = K.transpose(K.stack([dq, total(1), total(2)]), [1, 3, 0, 2, 4]);
-    return [unpad(K.reshape(joined, [B * T, 3 * C]), layout)];
+    return [unpad(K.reshape(joined, [-1, 3 * C]), layout)];
   });
 }

@@ -2,6 +2,7 @@
  * Tensor primitives: one native op where TensorFlow is loaded, the same in plain TFJS where it is not.
  * Nothing here knows of gradients; `ops.ts` builds on it.
  */
+import { uniforms } from './random';
 import { DT, isNative, run, tf, type Tensor } from './tf';
 
 /**
@@ -14,7 +15,7 @@ const F32 = { T: { dtype: DT.float32 } };
 const BF16 = { T: { dtype: DT.bfloat16 } };
 const INT32 = { dtype: DT.int32 };
 const REDUCE = { ...F32, Tidx: INT32 };
-const SLICE = { fp32: { ...F32, Index: INT32 }, bf16: { ...BF16, Index: INT32 } };
+const SLICE = { fp32: { ...F32, Index: INT32 }, bf16: { ...BF16, Index: INT32 }, int32: { T: INT32, Index: INT32 } };
 
 const constants = new Map<string, Tensor>();
 
@@ -25,6 +26,13 @@ function int32(...values: number[]): Tensor {
   if (!t) constants.set(key, (t = tf.keep(tf.tensor1d(values, 'int32'))));
   return t;
 }
+
+const scalarInt = (value: number): Tensor => {
+  const key = `${tf.getBackend()}:scalar:${value}`;
+  let t = constants.get(key);
+  if (!t) constants.set(key, (t = tf.keep(tf.scalar(value, 'int32'))));
+  return t;
+};
 
 const one = (op: string, inputs: Tensor[], attributes: Parameters<typeof run>[2]): Tensor => run(op, inputs, attributes)[0]!;
 
@@ -57,6 +65,7 @@ export function matmul(a: Operand, b: Operand, transposeA = false, transposeB = 
 }
 
 /** Elementwise with broadcasting. */
+export const neg = (x: Tensor): Tensor => (isNative() ? one('Neg', [x], F32) : tf.neg(x));
 export const add = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('AddV2', [a, b], F32) : tf.add(a, b));
 export const sub = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Sub', [a, b], F32) : tf.sub(a, b));
 export const mul = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Mul', [a, b], F32) : tf.mul(a, b));
@@ -81,6 +90,9 @@ export function sigmoidGradient(dy: Tensor, y: Tensor): Tensor {
 
 /** Over the last axis. */
 export const softmax = (x: Tensor): Tensor => (isNative() ? one('Softmax', [x], F32) : tf.softmax(x));
+
+/** Sum of all elements, a scalar. @param x `[n]` */
+export const total = (x: Tensor): Tensor => (isNative() ? one('Sum', [x, int32(0)], { ...REDUCE, keep_dims: false }) : tf.sum(x));
 
 /** Mean over the last axis, which stays with length 1. */
 export function meanLast(x: Tensor): Tensor {
@@ -108,12 +120,10 @@ export function sumSquares(tensors: Tensor[]): Tensor {
   return mul(one('AddN', tensors.map((x) => one('L2Loss', [x], F32)), { ...F32, N: tensors.length }), tf.scalar(2));
 }
 
+/** One −1 in `shape` stands for what is left. */
 export function reshape(x: Tensor, shape: number[]): Tensor {
   if (!isNative()) return tf.reshape(x, shape);
-  const target = tf.tensor1d(shape, 'int32');
-  const y = one('Reshape', [x, target], { ...F32, Tshape: INT32 });
-  target.dispose();
-  return y;
+  return one('Reshape', [x, int32(...shape)], { T: { dtype: x.dtype === 'int32' ? DT.int32 : DT.float32 }, Tshape: INT32 });
 }
 
 export function transpose(x: Tensor, order: number[]): Tensor {
@@ -129,7 +139,7 @@ export function part<X extends Tensor | Operand>(x: X, axis: number, start: numb
   const wrap = (t: Tensor) => ('bf16' in x ? { tensor: t, bf16 } : t) as X;
   if (!isNative()) return wrap(tf.slice(tensor, begin, size));
   const [from, extent] = [tf.tensor1d(begin, 'int32'), tf.tensor1d(size, 'int32')];
-  const y = one('Slice', [tensor, from, extent], bf16 ? SLICE.bf16 : SLICE.fp32);
+  const y = one('Slice', [tensor, from, extent], bf16 ? SLICE.bf16 : tensor.dtype === 'int32' ? SLICE.int32 : SLICE.fp32);
   from.dispose();
   extent.dispose();
   return wrap(y);
@@ -138,7 +148,15 @@ export function part<X extends Tensor | Operand>(x: X, axis: number, start: numb
 /** Tensors one after the other along an axis. */
 export function concat(parts: Tensor[], axis: number): Tensor {
   if (parts.length === 1) return parts[0]!;
-  return isNative() ? one('ConcatV2', [...parts, int32(axis)], { ...F32, N: parts.length, Tidx: INT32 }) : tf.concat(parts, axis);
+  return isNative() ? one('ConcatV2', [...parts, scalarInt(axis)], { ...F32, N: parts.length, Tidx: INT32 }) : tf.concat(parts, axis);
+}
+
+/** Operands below each other. */
+export function concatOperands(parts: Operand[]): Operand {
+  if (parts.length === 1) return parts[0]!;
+  const [{ bf16 }, tensors] = [parts[0]!, parts.map((p) => p.tensor)];
+  if (!isNative()) return { tensor: tf.concat(tensors, 0), bf16 };
+  return { tensor: one('ConcatV2', [...tensors, scalarInt(0)], { ...(bf16 ? BF16 : F32), N: parts.length, Tidx: INT32 }), bf16 };
 }
 
 /** Zeros behind `x` along an axis until it has length `length`. */
@@ -168,26 +186,53 @@ export function gatherRows(x: Tensor, index: Tensor): Tensor {
   return one('Gather', [x, index], { Tparams: { dtype: DT.float32 }, Tindices: INT32, validate_indices: true });
 }
 
-/** Sum of the rows of `x` that share an index, 0 where none does. @param x `[k, n]` @param index `[k]` @returns `[rows, n]` */
-export function sumRowsInto(x: Tensor, index: Tensor, rows: number): Tensor {
-  if (!isNative()) return tf.unsortedSegmentSum(x, index as never, rows);
-  const count = tf.scalar(rows, 'int32');
-  const attributes = { ...F32, Tindices: INT32, Tnumsegments: INT32 };
-  const y = one('UnsortedSegmentSum', [x, index, count], attributes);
-  count.dispose();
-  return y;
+/** Sum of the rows of `x` that share an index, 0 where none does. @param x `[k, n]` @param index `[k]` @param rows also as `[]` int32 @returns `[rows, n]` */
+export function sumRowsInto(x: Tensor, index: Tensor, rows: number | Tensor): Tensor {
+  if (!isNative()) return tf.unsortedSegmentSum(x, index as never, typeof rows === 'number' ? rows : rows.dataSync()[0]!);
+  return one('UnsortedSegmentSum', [x, index, typeof rows === 'number' ? scalarInt(rows) : rows], { ...F32, Tindices: INT32, Tnumsegments: INT32 });
+}
+
+/** The first rows and columns of a matrix. @param size `[2]` int32 */
+export function corner(x: Tensor, size: Tensor): Tensor {
+  return isNative() ? one('Slice', [x, int32(0, 0), size], SLICE.fp32) : tf.slice(x, [0, 0], [...size.dataSync()]);
 }
 
 /** `x` with other values at some places. @param x `[m, n]` @param places `[k, 2]` int32, no two alike @param values `[k]` */
-export function withValues(x: Tensor, places: Tensor, values: Tensor): Tensor {
-  if (isNative()) return one('TensorScatterUpdate', [x, places, values], { ...F32, Tindices: INT32 });
-  return tf.tensorScatterUpdate(x, places, values);
+export function withValues({ tensor, bf16 }: Operand, places: Tensor, values: Operand): Operand {
+  if (!isNative()) return { tensor: tf.tensorScatterUpdate(tensor, places, values.tensor), bf16 };
+  return { tensor: one('TensorScatterUpdate', [tensor, places, values.tensor], { ...(bf16 ? BF16 : F32), Tindices: INT32 }), bf16 };
 }
 
-/** 1/(1 − rate) everywhere, and 0 at the positions that `dropped` names in the flattened tensor. */
-export function dropoutMask(dropped: Int32Array, rate: number, shape: number[]): Tensor {
-  // Trap: TensorFlow reads this array in place for as long as the tensor lives; it must not be used again.
-  const mask = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1 / (1 - rate));
-  for (const i of dropped) mask[i] = 0;
-  return tf.tensor(mask, shape, 'float32');
+/** `x` with `values` added at rows; rows may repeat. @param x `[rows, n]` @param index `[k]` int32 @param values `[k, n]` */
+export function addToRows(x: Tensor, index: Tensor, values: Tensor): Tensor {
+  const places = reshape(index, [-1, 1]);
+  if (isNative()) return one('TensorScatterAdd', [x, places, values], { ...F32, Tindices: INT32 });
+  return tf.add(x, sumRowsInto(values, index, x.shape[0]!));
+}
+
+/** [[0, i₀], [1, i₁], …]: the place of one element in each row. @param index `[k]` int32 @returns `[k, 2]` int32 */
+export function inRows(index: Tensor): Tensor {
+  if (!isNative()) return tf.stack([tf.range(0, index.size, 1, 'int32'), index], 1);
+  const count = one('Size', [index], { T: INT32, out_type: INT32 });
+  const rows = one('Range', [scalarInt(0), count, scalarInt(1)], { Tidx: INT32 });
+  return one('Pack', [rows, index], { T: INT32, N: 2, axis: 1 });
+}
+
+/** @param x `[m, n]` @param places `[k, 2]` int32 @returns `[k]` */
+export function gatherAt(x: Tensor, places: Tensor): Tensor {
+  return isNative() ? one('GatherNd', [x, places], { Tparams: { dtype: DT.float32 }, Tindices: INT32 }) : tf.gatherND(x, places);
+}
+
+/**
+ * 1/(1 − rate) where a uniform number is at least `rate`, else 0. Native and plain draw the same numbers.
+ * @param seed `[]` int32, at least 0 @param stream tells masks of one seed apart @param like gives the shape
+ */
+export function dropoutMask(seed: Tensor, stream: number, rate: number, like: Tensor): Tensor {
+  const kept = 1 / (1 - rate);
+  if (!isNative()) return tf.tensor(uniforms(seed.dataSync()[0]!, stream, like.size).map((u) => (u >= Math.fround(rate) ? kept : 0)), like.shape);
+  const shape = one('Shape', [like], { ...F32, out_type: INT32 });
+  const pair = one('Pack', [seed, scalarInt(stream)], { T: INT32, N: 2, axis: 0 });
+  const u = one('StatelessRandomUniform', [shape, pair], { dtype: { dtype: DT.float32 }, T: INT32, Tseed: INT32 });
+  const keep = one('GreaterEqual', [u, tf.scalar(rate)], F32);
+  return mul(one('Cast', [keep], { SrcT: { dtype: DT.bool }, DstT: { dtype: DT.float32 }, Truncate: false }), tf.scalar(kept));
 }

@@ -4,7 +4,7 @@
  *
  * Letters: `N` tokens in a batch, `C` width, `V` vocabulary.
  */
-import { dropoutMask } from './attention';
+import { after } from './graph';
 import * as K from './kernels';
 import type { Parameter } from './parameters';
 import type { Node, Tape } from './tape';
@@ -74,9 +74,8 @@ export function layerNorm(tape: Tape, x: Node, gain: Parameter, bias: Parameter,
 
 /** Inverted dropout (Srivastava et al. 2014): in training only, and then E[y] = x. */
 export function dropout(tape: Tape, x: Node, rate: number): Node {
-  const random = tape.options.dropout;
-  if (!random || rate === 0) return x;
-  const mask = dropoutMask(random, rate, x.value.shape);
+  if (!tape.options.dropout || rate === 0) return x;
+  const mask = tape.dropoutMask(rate, x.value);
   return tape.computed(K.mul(x.value, mask), [x], (dy) => [K.mul(dy, mask)]);
 }
 
@@ -84,7 +83,7 @@ export function dropout(tape: Tape, x: Node, rate: number): Node {
 export function embedding(tape: Tape, table: Parameter, ids: Tensor, scale = 1): Node {
   const scaled = (x: Tensor) => (scale === 1 ? x : K.mul(x, tf.scalar(scale)));
   const y = tf.tidy(() => scaled(K.gatherRows(tape.parameter(table).value, ids)));
-  return tape.computed(y, [table], (dy) => [K.sumRowsInto(scaled(dy), ids, table.shape[0]!)]);
+  return tape.computed(y, [table], (dy) => [(sum) => (sum ? K.addToRows(sum, ids, scaled(dy)) : K.sumRowsInto(scaled(dy), ids, table.shape[0]!))]);
 }
 
 /** What `crossEntropy` gives: the mean to differentiate, and every token's own loss. */
@@ -94,98 +93,73 @@ export interface TokenLoss {
   perToken: Tensor;
 }
 
-/** Logits in memory at a time: 8 MB in float32, so that they stay in cache. */
-const LOGITS_AT_A_TIME = 2 ** 21;
-
-/** A range of ids, and the tokens whose target lies in it. */
-interface IdRange {
-  first: number;
-  size: number;
-  /** `[k]` int32. */
-  tokens: Tensor;
-  /** Where their targets' logits stand in `[N, size]`: `[k, 2]` int32, and `[k]` counted row by row. */
-  places: Tensor;
-  flat: Tensor;
+/** What the loss holds in memory at a time. */
+export interface AtATime {
+  logits: number;
+  /** Tokens whose p − onehot is held, and makes one product of the gradient of W: each product costs a pass over all of W. */
+  tokens: number;
 }
 
-/** Cuts the vocabulary so that `[N, size]` logits are few. `order` undoes the grouping of tokens by range. */
-function idRanges(targets: Tensor, V: number, atATime: number): { ranges: IdRange[]; order: Tensor } {
-  const ids = targets.dataSync();
-  const size = Math.min(V, Math.max(64, Math.floor(atATime / ids.length)));
-  const members = Array.from({ length: Math.ceil(V / size) }, (): number[] => []);
-  ids.forEach((id, token) => members[Math.floor(id / size)]!.push(token));
-  const order = new Int32Array(ids.length);
-  members.flat().forEach((token, place) => (order[token] = place));
-  const ranges = members.map((tokens, i) => {
-    const first = i * size;
-    const length = Math.min(size, V - first);
-    return {
-      first, size: length,
-      tokens: tf.tensor1d(tokens, 'int32'),
-      places: tf.tensor2d(tokens.flatMap((token) => [token, ids[token]! - first]), [tokens.length, 2], 'int32'),
-      flat: tf.tensor1d(tokens.map((token) => token * length + ids[token]! - first), 'int32'),
-    };
-  });
-  return { ranges, order: tf.tensor1d(order, 'int32') };
+/** 16 MB of float32 logits, so that they stay near the cores; 51 MB of bfloat16 gradients with GPT-2's vocabulary. */
+export const AT_A_TIME: AtATime = { logits: 2 ** 22, tokens: 512 };
+
+/** Losses of some tokens, and p − onehot, from which both gradients come. @param z `[n, V]` @param targets `[n]` int32 */
+function lossOf(z: Tensor, targets: Tensor, round: (x: Tensor) => K.Operand): { perToken: Tensor; dz: K.Operand } {
+  const places = K.inRows(targets);
+  const p = K.softmax(z);
+  // max p = 1 / Σ exp(z − max z) is at least 1/V: its logarithm is always safe.
+  const behind = K.sub(K.reshape(K.maxLast(z), [-1]), K.gatherAt(z, places));
+  const perToken = K.sub(behind, K.log(K.reshape(K.maxLast(p), [-1])));
+  return { perToken, dz: K.withValues(round(p), places, round(K.expm1(K.neg(perToken)))) };
 }
 
-/** `perToken`: z_target's loss `[N]`; `total`: log Σ exp z `[N, 1]`; both by way of each range's largest logit. */
-function lossOverRanges(ranges: IdRange[], order: Tensor, logits: (range: IdRange) => Tensor): { perToken: Tensor; total: Tensor } {
-  return tf.tidy(() => {
-    const seen = ranges.map((range) => tf.tidy(() => {
-      const z = logits(range);
-      const target = K.gatherRows(K.reshape(z, [z.size, 1]), range.flat);
-      // max p = 1 / Σ exp(z − max z) is at least 1/V: its logarithm is always safe.
-      return [K.maxLast(z), K.log(K.maxLast(K.softmax(z))), target];
-    })) as unknown as [Tensor, Tensor, Tensor][];
-    const largest = K.concat(seen.map(([max]) => max), 1);
-    const most = K.maxLast(largest);
-    const rest = K.log(K.sumLast(K.exp(K.sub(K.sub(largest, most), K.concat(seen.map(([, logp]) => logp), 1)))));
-    const target = K.gatherRows(K.concat(seen.map(([, , z]) => z), 0), order);
-    return { perToken: K.reshape(K.add(K.sub(most, target), rest), [order.size]), total: K.add(most, rest) };
-  });
-}
+/** `n` cut into pieces of `size`. */
+const pieces = (n: number, size: number): [start: number, count: number][] =>
+  Array.from({ length: Math.ceil(n / size) }, (_, i) => [i * size, Math.min(size, n - i * size)]);
 
 /**
- * Softmax cross-entropy of logits z = x Wᵀ (+ b) against ids: log Σ exp z − z_target, mean over tokens, nats; gradient
- * p − onehot. Ids are taken range by range, forward for the sum, backward for the gradient from the same logits
- * computed again, so that `[N, V]` never lies in memory and the gradient of each row of W is written once (as in
- * Wijmans et al. 2024, arXiv 2411.09009). Exact for any logits: nothing underflows to log 0, and the target's
- * p − 1 = expm1(−loss) loses no digits as p nears 1.
- * @param x `[N, C]` @param weight `[V, C]` @param bias `[V]` @param targets `[N]` int32
+ * Softmax cross-entropy of logits z = x Wᵀ (+ b) against ids, nats: `share` Σ (log Σ exp z − z_target) over tokens;
+ * gradient (p − onehot) `share`. Tokens are taken some at a time, forward and backward in one pass, so that `[N, V]`
+ * never lies in memory. Exact for any logits: nothing underflows to log 0, and the target's p − 1 = expm1(−loss) loses
+ * no digits as p nears 1.
+ * Trap: it is the end of a forward pass; the gradient is that of the mean itself.
+ * @param x `[N, C]` @param weight `[V, C]` @param bias `[V]` @param targets `[N]` int32 @param share `[]`, one over the tokens of a step
  */
-export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, atATime = LOGITS_AT_A_TIME): TokenLoss {
-  const [N, V] = [x.value.shape[0]!, weight.shape[0]!];
-  const { ranges, order } = idRanges(targets, V, atATime);
+export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, share: Tensor, { logits, tokens } = AT_A_TIME): TokenLoss {
+  const N = targets.size;
+  const few = Math.max(1, Math.floor(logits / weight.shape[0]!));
   const [xo, w] = [x.operand(), tape.parameter(weight).operand()];
   const b = bias && tape.parameter(bias).value;
-  const logits = ({ first, size }: IdRange): Tensor => {
-    const z = K.matmul(xo, K.part(w, 0, first, size), false, true);
-    return b ? K.add(z, K.part(b, 0, first, size)) : z;
-  };
+  const round = (t: Tensor) => K.operand(t, tape.options.bf16);
+  const shared = tape.options.record ? round(K.mul(x.value, share)) : null;
 
-  const { perToken, total } = lossOverRanges(ranges, order, logits);
-  const mean = tf.mean(perToken);
-
-  const loss = tape.computed(mean, bias ? [x, weight, bias] : [x, weight], (dy) => {
-    const share = K.mul(dy, tf.scalar(1 / N));
-    const shared = K.operand(K.mul(x.value, share), tape.options.bf16);
-    const atTarget = K.expm1(K.reshape(tf.neg(perToken), [N, 1]));
-    let dx: Tensor | null = null;
-    const rows = ranges.map((range) => {
-      const [sum, dw, db] = tf.tidy(() => {
-        const p = K.exp(K.sub(logits(range), total));
-        const dz = K.withValues(p, range.places, K.reshape(K.gatherRows(atTarget, range.tokens), [range.tokens.size]));
-        const dzo = K.operand(dz, tape.options.bf16);
-        const part = K.matmul(dzo, K.part(w, 0, range.first, range.size));
-        return [dx ? K.add(dx, part) : part, K.matmul(dzo, shared, true, false), b && K.mul(K.sumRows(dz), share)] as never;
-      }) as unknown as [Tensor, Tensor, Tensor | null];
-      dx?.dispose();
-      dx = sum;
-      return { dw, db };
+  let last: Tensor | null = null;
+  const [losses, dxs]: [Tensor[], Tensor[]] = [[], []];
+  let [dw, db]: (Tensor | null)[] = [null, null];
+  const plus = (sum: Tensor | null, more: Tensor) => (sum ? K.add(sum, more) : more);
+  for (const [from, count] of pieces(N, N <= few ? N : tokens)) {
+    const dzs = pieces(count, few).map(([start, n]): K.Operand => {
+      const [dz, perToken] = tf.tidy(() => {
+        const rows = K.part(xo, 0, from + start, n);
+        const product = K.matmul({ ...rows, tensor: after(rows.tensor, last) }, w, false, true);
+        const { perToken, dz } = lossOf(b ? K.add(product, b) : product, K.part(targets, 0, from + start, n), round);
+        return [dz.tensor, perToken];
+      }) as [Tensor, Tensor];
+      losses.push(perToken);
+      return { tensor: (last = dz), bf16: xo.bf16 };
     });
-    const gradients = [K.mul(dx!, share), K.concat(rows.map(({ dw }) => dw), 0)];
-    return b ? [...gradients, K.concat(rows.map(({ db }) => db!), 0)] : gradients;
+    if (!shared) continue;
+    const dz = K.concatOperands(dzs);
+    dxs.push(K.matmul(dz, w));
+    dw = plus(dw, K.matmul(dz, K.part(shared, 0, from, count), true, false));
+    if (b) db = plus(db, K.sumRows(K.float32(dz)));
+    last = dw;
+  }
+  const perToken = K.concat(losses, 0);
+  const mean = K.mul(K.total(perToken), share);
+  const loss = tape.computed(mean, bias ? [x, weight, bias] : [x, weight], (dy) => {
+    tape.mustBeLoss(dy);
+    return [K.mul(K.concat(dxs, 0), share), dw, db && K.mul(db, share)];
   });
   return { mean: loss, perToken };
 }

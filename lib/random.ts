@@ -23,20 +23,34 @@ function hash32(text: string): number {
   return h >>> 0;
 }
 
-/** Cumulative geometric distribution in 32 bits, and for each leading byte the first gap that it can mean. */
-interface GapTable { limits: Float64Array; first: Uint16Array }
-const gapTables = new Map<number, GapTable>();
-
-/** `limits[k]` = 2³² P(gap ≤ k), with P(gap ≥ k) = (1 − rate)ᵏ, as far as 32 bits tell it from 1. */
-function gapTable(rate: number): GapTable {
-  let table = gapTables.get(rate);
-  if (!table) {
-    const gaps = Math.ceil((33 * Math.LN2) / -Math.log1p(-rate)) + 1;
-    const limits = Float64Array.from({ length: gaps }, (_, k) => (k === gaps - 1 ? 2 ** 32 : 2 ** 32 * (1 - (1 - rate) ** (k + 1))));
-    const first = Uint16Array.from({ length: 256 }, (_, byte) => limits.findIndex((limit) => byte * 2 ** 24 < limit));
-    gapTables.set(rate, (table = { limits, first }));
+/** Philox 4×32 with 10 rounds (Salmon et al. 2011, section 3.3): four random words of a counter and a key. */
+function philox(counter: readonly number[], key: readonly number[]): [number, number, number, number] {
+  let [a, b, c, d] = counter as [number, number, number, number];
+  let [k, l] = key as [number, number];
+  for (let round = 0; round < 10; round++) {
+    const [high0, high2] = [highProduct(0xd2511f53, a), highProduct(0xcd9e8d57, c)];
+    [a, b, c, d] = [(high2 ^ b ^ k) >>> 0, Math.imul(0xcd9e8d57, c) >>> 0, (high0 ^ d ^ l) >>> 0, Math.imul(0xd2511f53, a) >>> 0];
+    [k, l] = [(k + 0x9e3779b9) >>> 0, (l + 0xbb67ae85) >>> 0];
   }
-  return table;
+  return [a, b, c, d];
+}
+
+/** Upper 32 bits of a product of two 32-bit numbers. */
+function highProduct(a: number, b: number): number {
+  const [a1, a0, b1, b0] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
+  const middle = a1 * b0 + ((a0 * b0) >>> 16);
+  return (a1 * b1 + Math.floor(middle / 65536) + (((middle % 65536) + a0 * b1) / 65536)) >>> 0;
+}
+
+/** `n` uniform numbers on [0, 1) with 23 bits: those of TensorFlow's StatelessRandomUniform with seed [seed, stream]. */
+export function uniforms(seed: number, stream: number, n: number): Float32Array {
+  const [k, l, high0, high1] = philox([seed, 0, stream, 0], [0x3ec8f720, 0x02461e29]);
+  const values = new Float32Array(n);
+  for (let i = 0; i < n; i += 4) {
+    const words = philox([i / 4, 0, high0, high1], [k, l]);
+    for (let j = 0; j < 4 && i + j < n; j++) values[i + j] = (words[j]! & 0x7fffff) / 2 ** 23;
+  }
+  return values;
 }
 
 /**
@@ -110,26 +124,6 @@ export class Random {
   /** `n` normals of mean 0 and the given standard deviation. */
   normals(n: number, std = 1): Float32Array {
     return Float32Array.from({ length: n }, () => std * this.normal());
-  }
-
-  /**
-   * Positions in 0 … n − 1, each taken with probability `rate` independently of the others, in order. The gaps between
-   * them are drawn from their geometric distribution: one draw per position taken.
-   */
-  sparse(n: number, rate: number): Int32Array {
-    if (!(rate > 0 && rate < 1)) throw new RangeError(`sparse: expected a rate between 0 and 1; got ${rate}`);
-    const { limits, first } = gapTable(rate);
-    const positions = new Int32Array(Math.ceil(n * rate + 8 * Math.sqrt(n * rate) + 16));
-    let count = 0;
-    for (let i = -1; ; ) {
-      const u = this.uint32();
-      let gap = first[u >>> 24]!;
-      while (u >= limits[gap]!) gap++;
-      i += 1 + gap;
-      if (i >= n) return positions.slice(0, count);
-      if (count === positions.length) throw new Error(`sparse: more than ${count} of ${n} at rate ${rate}`);
-      positions[count++] = i;
-    }
   }
 
   /** Uniformly random order of 0 … n − 1 (Fisher-Yates). */

@@ -1,7 +1,6 @@
 /** Reverse-mode differentiation over the hand-written gradients of `ops.ts`. */
 import * as K from './kernels';
 import type { Parameter } from './parameters';
-import type { Random } from './random';
 import { tf, type Tensor } from './tf';
 
 /** How a forward pass runs. */
@@ -10,8 +9,10 @@ export interface TapeOptions {
   bf16: boolean;
   /** Keep what `backward` needs. */
   record: boolean;
-  /** Source of dropout masks in training; without it dropout does nothing. */
-  dropout?: Random;
+  /** `[]` int32, at least 0: seed of the dropout masks in training; without it dropout does nothing. */
+  dropout?: Tensor;
+  /** Values of parameters that are read already. */
+  values?: ReadonlyMap<Parameter, Tensor>;
 }
 
 /** A value of the forward pass, and after `backward` has reached it the gradient of the loss with respect to it. */
@@ -25,14 +26,19 @@ export class Node {
   operand(): K.Operand {
     if (!this.cached) {
       this.cached = K.operand(this.value, this.tape.options.bf16);
-      this.tape.keep(this.cached.tensor);
+      if (this.cached.bf16) this.tape.keep(this.cached.tensor);
     }
     return this.cached;
   }
 }
 
-/** Sum of two gradients, either of which may be missing. */
-const plus = (a: Tensor | null | undefined, b: Tensor): Tensor => (a ? K.add(a, b) : b);
+/** A gradient, or how it joins the sum of those that came before. */
+type Contribution = Tensor | ((sum: Tensor | null) => Tensor);
+
+const join = (sum: Tensor | null, g: Contribution): Tensor => {
+  if (typeof g === 'function') return g(sum);
+  return sum ? K.add(sum, g) : g;
+};
 
 /**
  * Records one forward pass and plays it backwards.
@@ -45,6 +51,8 @@ export class Tape {
   private readonly pullbacks: (() => void)[] = [];
   private readonly leaves = new Map<Parameter, Node>();
   private readonly kept: Tensor[] = [];
+  private masks = 0;
+  private seed: Tensor | null = null;
 
   constructor(readonly options: TapeOptions) {}
 
@@ -56,8 +64,9 @@ export class Tape {
   parameter(p: Parameter): Node {
     let leaf = this.leaves.get(p);
     if (!leaf) {
-      this.leaves.set(p, (leaf = this.node(p.read())));
-      this.keep(leaf.value);
+      const given = this.options.values?.get(p);
+      this.leaves.set(p, (leaf = this.node(given ?? p.read())));
+      if (!given) this.keep(leaf.value);
     }
     return leaf;
   }
@@ -65,6 +74,17 @@ export class Tape {
   /** Holds a tensor beyond the `tidy` in which it was made, until `release`. */
   keep(tensor: Tensor): void {
     this.kept.push(tf.keep(tensor));
+  }
+
+  /** The next mask of this pass; its stream is its place in the order of masks. */
+  dropoutMask(rate: number, like: Tensor): Tensor {
+    const { dropout } = this.options;
+    return tf.tidy(() => K.dropoutMask(dropout!, this.masks++, rate, like));
+  }
+
+  /** Throws unless `dy` is the gradient that `backward` starts with. */
+  mustBeLoss(dy: Tensor): void {
+    if (dy !== this.seed) throw new Error('tape: this loss takes its own gradient for 1; differentiate it, not a function of it');
   }
 
   /** Frees the parameters' values and all operands; gradients stay. */
@@ -76,7 +96,7 @@ export class Tape {
    * A computed value and how its gradient flows back: `pullback(dy)` gives one gradient per input, null for none.
    * Gradients of inputs that are parameters end in `gradients`.
    */
-  computed(value: Tensor, inputs: (Node | Parameter)[], pullback: (dy: Tensor) => (Tensor | null)[]): Node {
+  computed(value: Tensor, inputs: (Node | Parameter)[], pullback: (dy: Tensor) => (Contribution | null)[]): Node {
     const output = this.node(value);
     if (!this.options.record) return output;
     this.pullbacks.push(() => {
@@ -87,7 +107,7 @@ export class Tape {
         return inputs.map((input, i) => {
           const g = fresh[i];
           if (!g) return null;
-          return plus(input instanceof Node ? input.gradient : this.gradients.get(input), g);
+          return join((input instanceof Node ? input.gradient : this.gradients.get(input)) ?? null, g);
         }) as unknown as Tensor[];
       });
       inputs.forEach((input, i) => {
@@ -102,7 +122,7 @@ export class Tape {
 
   /** From the scalar `loss` back to every parameter. */
   backward(loss: Node): void {
-    loss.gradient = tf.scalar(1);
+    loss.gradient = this.seed = tf.scalar(1);
     while (this.pullbacks.length) this.pullbacks.pop()!();
   }
 }

@@ -26,9 +26,13 @@ interface NativeBackend {
     TF_ATTR_STRING: number;
     TF_ATTR_SHAPE: number;
     executeOp(name: string, attributes: NativeAttribute[], inputIds: number[], outputs: number): NativeOutput[];
+    loadSavedModel(folder: string, tags: string): number;
+    runSavedModel(model: number, inputIds: number[], inputs: string, outputs: string): NativeOutput[];
+    deleteSavedModel(model: number): void;
   };
   tensorMap: { set(dataId: object, value: object): void };
   getInputTensorIds(tensors: Tensor[]): number[];
+  readSync(dataId: object): unknown;
 }
 interface NativeAttribute { name: string; type: number; value: unknown }
 interface NativeOutput { id: number; dtype: number; shape: number[] }
@@ -119,10 +123,56 @@ const TFJS_DTYPE: Record<number, tfjs.DataType> = { 1: 'float32', 3: 'int32', 10
  * Trap: a bfloat16 output carries the TFJS label float32; give it only to `run` again, with T = bfloat16.
  */
 export function run(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
+  const results = nativeBackend!.binding.executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs).map(tensorOf);
+  watcher?.ran(op, inputs, attributes, results);
+  return results;
+}
+
+const plainInputIds = nativeBackend?.getInputTensorIds;
+const inputIds = (inputs: Tensor[]): number[] => plainInputIds!.call(nativeBackend, inputs);
+
+function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
+  const dataId = {};
+  nativeBackend!.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
+  return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: TFJS_DTYPE[dtype] ?? 'float32' });
+}
+
+/** Who sees the ops while a graph is traced. */
+export interface Watcher {
+  ran(op: string, inputs: Tensor[], attributes: Attributes, outputs: Tensor[]): void;
+  /** Someone other than `run` takes a tensor's numbers: an op of TFJS, or a readback. */
+  read(dataId: object): void;
+}
+let watcher: Watcher | null = null;
+
+export function watched<R>(by: Watcher, body: () => R): R {
   const native = nativeBackend!;
-  return native.binding.executeOp(op, nativeAttributes(attributes), native.getInputTensorIds(inputs), outputs).map(({ id, dtype, shape }) => {
-    const dataId = {};
-    native.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
-    return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: TFJS_DTYPE[dtype] ?? 'float32' });
-  });
+  const { readSync } = native;
+  native.getInputTensorIds = (inputs) => (inputs.forEach((x) => by.read(x.dataId)), inputIds(inputs));
+  native.readSync = (dataId) => (by.read(dataId), readSync.call(native, dataId));
+  watcher = by;
+  try {
+    return body();
+  } finally {
+    watcher = null;
+    delete (native as Partial<NativeBackend>).getInputTensorIds;
+    delete (native as Partial<NativeBackend>).readSync;
+  }
+}
+
+/** A graph in TensorFlow's own session, loaded from a SavedModel in `folder`. Names are `node:output`. */
+export class LoadedGraph {
+  private readonly id: number;
+
+  constructor(folder: string, private readonly inputs: string[], private readonly outputs: string[]) {
+    this.id = nativeBackend!.binding.loadSavedModel(folder, 'graph');
+  }
+
+  run(inputs: Tensor[]): Tensor[] {
+    return nativeBackend!.binding.runSavedModel(this.id, inputIds(inputs), this.inputs.join(), this.outputs.join()).map(tensorOf);
+  }
+
+  dispose(): void {
+    nativeBackend!.binding.deleteSavedModel(this.id);
+  }
 }

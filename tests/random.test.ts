@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random } from '../lib/random';
+import { Random, uniforms } from '../lib/random';
+import { DT, isNative, run, tf } from '../lib/tf';
 import { assertClose } from './assert-close';
 
 const mean = (a: ArrayLike<number>) => Array.from(a).reduce((s, x) => s + x, 0) / a.length;
@@ -35,21 +36,20 @@ test('uniform, int and normal have their moments', () => {
   assertClose(counts, [1, 1, 1, 1, 1].map((x) => (x * n) / 5), { relative: 0.02, what: 'int' });
 });
 
-test('sparse takes every position with the same probability, independently of its neighbour', () => {
-  const r = new Random(7, 'sparse');
-  const [n, rounds, rate] = [50, 40_000, 0.1];
-  const taken = new Float64Array(n);
-  let neighbours = 0;
-  for (let round = 0; round < rounds; round++) {
-    const positions = r.sparse(n, rate);
-    positions.forEach((p, i) => {
-      taken[p]!++;
-      if (i > 0 && positions[i - 1] === p - 1) neighbours++;
-    });
-  }
-  assertClose(taken, taken.map(() => rate * rounds), { absolute: 5 * Math.sqrt(rate * rounds), what: 'position' });
-  assertClose([neighbours / (rounds * (n - 1))], [rate * rate], { relative: 0.03, what: 'pairs of neighbours' });
-  assert.throws(() => r.sparse(5, 1), /between 0 and 1/);
+test('uniforms are evenly spread, and differ by stream', () => {
+  const u = uniforms(3, 5, 100_000);
+  const tenths = new Float64Array(10);
+  u.forEach((x) => tenths[Math.floor(10 * x)]!++);
+  assertClose(tenths, tenths.map(() => 10_000), { absolute: 5 * Math.sqrt(9000), what: 'tenth' });
+  assert.notDeepEqual(uniforms(3, 6, 8), u.slice(0, 8), 'another stream');
+  assert.deepEqual(uniforms(3, 5, 7), u.slice(0, 7), 'the same beginning');
+});
+
+test('uniforms equal those of TensorFlow', (t) => {
+  if (!isNative()) return t.skip('no native engine here');
+  const [shape, seed] = [tf.tensor1d([1003], 'int32'), tf.tensor1d([2 ** 31 - 1, 7], 'int32')];
+  const [theirs] = run('StatelessRandomUniform', [shape, seed], { dtype: { dtype: DT.float32 }, T: { dtype: DT.int32 }, Tseed: { dtype: DT.int32 } });
+  assert.deepEqual(uniforms(2 ** 31 - 1, 7, 1003), theirs!.dataSync());
 });
 
 test('a permutation holds every number once and none stays by rule', () => {

@@ -74,7 +74,7 @@ export class Gpt2 implements LanguageModel {
   }
 
   loss(tape: Tape, batch: Batch): ops.TokenLoss {
-    return ops.crossEntropy(tape, this.hidden(tape, batch), this.get('wte.weight'), null, batch.targets);
+    return ops.crossEntropy(tape, this.hidden(tape, batch), this.get('wte.weight'), null, batch.targets, batch.share);
   }
 
   logits(tape: Tape, batch: Inputs): Tensor {

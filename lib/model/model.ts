@@ -19,6 +19,8 @@ export interface Inputs {
 export interface Batch extends Inputs {
   /** `[N]` int32. */
   targets: Tensor;
+  /** `[]` float32: one over the tokens of the whole step. */
+  share: Tensor;
   tokens: number;
 }
 
@@ -59,10 +61,11 @@ export function batchOf(lines: ArrayLike<number>[], start: number): Batch {
       slots[at] = b * longest + t;
     }
   });
-  const full = tokens === lines.length * longest;
+  const rows = lines.length * longest;
+  const ragged = { slots: vector(slots), rows: tf.scalar(rows, 'int32'), square: vector(Int32Array.of(longest, longest)) };
   return {
-    inputs: vector(inputs), targets: vector(targets), positions: vector(positions), tokens,
-    layout: { lines: lines.length, longest, slots: full ? null : vector(slots) },
+    inputs: vector(inputs), targets: vector(targets), positions: vector(positions), share: tf.scalar(1 / tokens), tokens,
+    layout: { lines: lines.length, longest, ragged },
   };
 }
 
@@ -87,7 +90,7 @@ export function inputsOf(sequences: readonly ArrayLike<number>[], from = 0): Inp
     inputs.set(sequence, b * longest);
     for (let t = 0; t < longest; t++) positions[b * longest + t] = from + t;
   });
-  return { inputs: vector(inputs), positions: vector(positions), layout: { lines, longest, slots: null } };
+  return { inputs: vector(inputs), positions: vector(positions), layout: { lines, longest, ragged: null } };
 }
 
 /** Batch of windows `[B][T + 1]` of a text: the first T tokens are read, the last T predicted. */
@@ -98,5 +101,6 @@ export function windowBatch(windows: readonly ArrayLike<number>[], config: Model
   const [heads, tails] = [0, 1].map((shift) => windows.map((w) => Array.prototype.slice.call(w, shift, shift + T) as number[])) as [number[][], number[][]];
   checkTokens(heads, config);
   checkTokens(tails, config);
-  return { ...inputsOf(heads), targets: vector(Int32Array.from(tails.flat())), tokens: windows.length * T };
+  const tokens = windows.length * T;
+  return { ...inputsOf(heads), targets: vector(Int32Array.from(tails.flat())), share: tf.scalar(1 / tokens), tokens };
 }

@@ -87,7 +87,7 @@ export class Vanilla implements LanguageModel {
   }
 
   loss(tape: Tape, batch: Batch): ops.TokenLoss {
-    return ops.crossEntropy(tape, this.hidden(tape, batch), this.headWeight, this.headBias, batch.targets);
+    return ops.crossEntropy(tape, this.hidden(tape, batch), this.headWeight, this.headBias, batch.targets, batch.share);
   }
 
   head(tape: Tape, x: Node): Tensor {

@@ -4,7 +4,7 @@ import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
 import { AdamWUpdate } from '../parameters';
 import { Random } from '../random';
-import { Tape } from '../tape';
+import { gradientsOf } from './gradients';
 import { engine, tf, type Tensor } from '../tf';
 import { learningRate } from './schedule';
 
@@ -34,15 +34,12 @@ export const usesBf16 = (config: RunConfig): boolean => config.precision === 'bf
 export function trainStep(model: LanguageModel, config: RunConfig, step: number, makeBatch: () => Batch): StepResult {
   return tf.tidy(() => {
     const batch = makeBatch();
-    const tape = new Tape({ bf16: usesBf16(config), record: true, dropout: new Random(config.seed, `dropout/${step}`) });
-    const { mean } = model.loss(tape, batch);
-    tape.backward(mean);
-    tape.release();
+    const dropout = tf.scalar(new Random(config.seed, `dropout/${step}`).uint32() >>> 1, 'int32');
+    const { loss, squares, gradients } = gradientsOf(model, batch, { bf16: usesBf16(config), dropout: model.config.dropout > 0 ? dropout : undefined });
 
     const rate = learningRate(config.schedule, step);
-    const gradients = model.parameters.map((p) => tape.gradients.get(p)!);
-    const lossNats = mean.value.dataSync()[0]!;
-    const gradientNorm = globalNorm(gradients);
+    const lossNats = loss.dataSync()[0]!;
+    const gradientNorm = Math.sqrt(squares.dataSync()[0]!);
     if (!Number.isFinite(lossNats)) throw new DivergedError('the loss', step, rate, gradientNorm);
     if (!Number.isFinite(gradientNorm)) throw new DivergedError('the gradient', step, rate, gradientNorm);
 

@@ -3,17 +3,21 @@ import assert from 'node:assert/strict';
 import type { Batch, LanguageModel } from '../../lib/model/model';
 import type { Parameter } from '../../lib/parameters';
 import { Random } from '../../lib/random';
-import { Tape } from '../../lib/tape';
+import { Tape, type TapeOptions } from '../../lib/tape';
 import { tf, type Tensor } from '../../lib/tf';
 import { assertClose } from '../assert-close';
 
 export type MakeBatch = () => Batch;
-interface Options { dropout?: Random; bf16?: boolean }
+interface Options { dropoutSeed?: number; bf16?: boolean }
+
+const tapeOptions = ({ dropoutSeed, bf16 = false }: Options, record: boolean): TapeOptions => ({
+  bf16, record, dropout: dropoutSeed === undefined ? undefined : tf.scalar(dropoutSeed, 'int32'),
+});
 
 export function withPass<R>(make: MakeBatch, options: Options, body: (tape: Tape, batch: Batch) => R): R {
   let result!: R;
   tf.tidy(() => {
-    const tape = new Tape({ bf16: false, record: false, ...options });
+    const tape = new Tape(tapeOptions(options, false));
     result = body(tape, make());
     tape.release();
   });
@@ -33,7 +37,7 @@ export const logitsOf = (model: LanguageModel, make: MakeBatch): Float32Array =>
 export function gradients(model: LanguageModel, make: MakeBatch, options: Options = {}): Map<Parameter, Float32Array> {
   const result = new Map<Parameter, Float32Array>();
   tf.tidy(() => {
-    const tape = new Tape({ bf16: false, record: true, ...options });
+    const tape = new Tape(tapeOptions(options, true));
     tape.backward(model.loss(tape, make()).mean);
     for (const [p, g] of tape.gradients) result.set(p, g.dataSync() as Float32Array);
     tape.release();
@@ -53,8 +57,7 @@ export async function shaken<M extends LanguageModel>(model: M): Promise<M> {
 
 /** Derivative along a random direction by central differences, against the hand-written gradient, per parameter. */
 export async function checkGradients(model: LanguageModel, make: MakeBatch, dropoutSeed?: number): Promise<void> {
-  const options = (): Options => (dropoutSeed === undefined ? {} : { dropout: new Random(dropoutSeed, 'gradient-check') });
-  const analytic = gradients(model, make, options());
+  const analytic = gradients(model, make, { dropoutSeed });
   const random = new Random(5, 'directions');
   assert.equal(analytic.size, model.parameters.length, 'every parameter takes part');
   for (const p of model.parameters) {
@@ -64,7 +67,7 @@ export async function checkGradients(model: LanguageModel, make: MakeBatch, drop
     const direction = value.map((_, i) => g[i]! / norm + (0.3 * random.normal()) / Math.sqrt(p.size));
     const at = (h: number): number => {
       p.write(value.map((x, i) => x + h * direction[i]!));
-      return lossOf(model, make, options());
+      return lossOf(model, make, { dropoutSeed });
     };
     const h = 4e-3;
     const numeric = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
@@ -87,15 +90,15 @@ export async function inPlainTfjs(body: () => Promise<void> | void): Promise<voi
   }
 }
 
-/** A model's gradients in plain TFJS against those of the native engine. */
+/** A model's gradients in plain TFJS against those of the native engine, under the same dropout. */
 export async function checkPlainTfjs<M extends LanguageModel>(build: () => M, make: MakeBatch): Promise<void> {
   const native = await shaken(build());
-  const expected = gradients(native, make);
+  const expected = gradients(native, make, { dropoutSeed: 6 });
   const values = await Promise.all(native.parameters.map((p) => p.snapshot()));
   await inPlainTfjs(() => {
     const plain = build();
     plain.parameters.forEach((p, i) => p.write(values[i]!.value));
-    const got = gradients(plain, make);
+    const got = gradients(plain, make, { dropoutSeed: 6 });
     plain.parameters.forEach((p, i) => assertClose(got.get(p)!, expected.get(native.parameters[i]!)!, { relative: 1e-4, absolute: 2e-6, what: p.name }));
   });
 }

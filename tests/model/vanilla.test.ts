@@ -57,7 +57,7 @@ test('a line costs the same alone and beside longer ones', async () => {
 
 test('dropout changes the loss in training, differs by seed, and never runs in evaluation', async () => {
   const model = await shaken(build());
-  const dropped = (seed: number) => lossOf(model, of(LINES), { dropout: new Random(seed, 'd') });
+  const dropped = (seed: number) => lossOf(model, of(LINES), { dropoutSeed: seed });
   assert.notEqual(dropped(1), lossOf(model, of(LINES)));
   assert.notEqual(dropped(1), dropped(2));
   assert.equal(dropped(1), dropped(1));
