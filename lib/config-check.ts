@@ -1,5 +1,5 @@
 /** Refuses a config that cannot run, before any time is spent on it. */
-import { TIERS, type ModelConfig, type RunConfig } from './config';
+import { EXPERIMENTS, TIERS, type AdamWConfig, type ModelConfig, type QuestionFormationConfig, type RunConfig, type ScheduleConfig, type TextConfig } from './config';
 import { sentenceForms } from './data/forms';
 import { GRAMMAR, Vocabulary } from './data/question-formation';
 import { oneOf, UserError } from './errors';
@@ -30,30 +30,57 @@ export function checkModel(model: ModelConfig): void {
 /** Longest line of question formation, tokens with the end token: a sentence, its marker, as many words again, the end. */
 const longestLine = (): number => 2 * Math.max(...sentenceForms(GRAMMAR).map(({ classes }) => classes.length)) + 2;
 
-function checkData({ experiment, model }: RunConfig): void {
-  oneOf('config.experiment', experiment, ['question-formation']);
+function checkSchedule(s: ScheduleConfig): void {
+  oneOf('config.schedule.kind', s.kind, ['linear', 'cosine']);
+  number('schedule.peak', s.peak, { open: true });
+  whole('schedule.warmupSteps', s.warmupSteps, 0);
+  whole('schedule.decaySteps', s.decaySteps);
+  if (s.decaySteps <= s.warmupSteps) refuse('schedule.decaySteps', `more than the ${s.warmupSteps} steps of warm-up`, s.decaySteps, 'lengthen the schedule or shorten the warm-up');
+  if (s.kind !== 'cosine') return;
+  number('schedule.floor', s.floor);
+  if (s.floor > s.peak) refuse('schedule.floor', `at most the peak ${s.peak}`, s.floor, 'lower it');
+}
+
+function checkAdamW({ beta1, beta2, epsilon, weightDecay }: AdamWConfig): void {
+  number('adamw.beta1', beta1, { max: 1 });
+  number('adamw.beta2', beta2, { max: 1 });
+  number('adamw.epsilon', epsilon, { open: true });
+  number('adamw.weightDecay', weightDecay);
+}
+
+function checkQuestionFormation(config: QuestionFormationConfig): void {
+  const { experiment, model } = config;
+  for (const field of ['trainLines', 'batchLines', 'evaluationLines'] as const) whole(field, config[field]);
   const words = new Vocabulary(GRAMMAR).size;
   if (model.vocabulary < words) refuse('model.vocabulary', `at least ${words}, the token types of ${experiment}`, model.vocabulary, 'enlarge it');
   const tokens = longestLine();
   if (model.context < tokens) refuse('model.context', `at least ${tokens}, the longest line of ${experiment}`, model.context, 'enlarge it');
 }
 
+/** What a text run says of its data; whether the data set is that large is seen when it is opened. */
+function checkText(config: TextConfig): void {
+  const { model, memorised } = config;
+  oneOf('config.model.kind', model.kind, ['gpt2']);
+  oneOf('config.order', config.order, ['shuffled', 'sequential']);
+  if (!config.dataset) refuse('dataset', 'the name of a data set', config.dataset, 'see "npm run data -- list"');
+  for (const field of ['batchWindows', 'accumulate', 'evaluationWindows'] as const) whole(field, config[field]);
+  whole('trainTokens', config.trainTokens, model.context + 1);
+  if (memorised === null) return;
+  for (const field of ['windows', 'prefix', 'continuation'] as const) whole(`memorised.${field}`, memorised[field]);
+  const { prefix, continuation } = memorised;
+  if (prefix + continuation > model.context) refuse('memorised.prefix', `with the continuation at most the context ${model.context}`, prefix + continuation, 'shorten one of both');
+}
+
 /** Throws a UserError that names the first wrong field, what it should be and what it is. */
 export function checkConfig(config: RunConfig): void {
-  const { schedule, adamw } = config;
+  oneOf('config.experiment', config.experiment, Object.keys(EXPERIMENTS) as RunConfig['experiment'][]);
   oneOf('config.tier', config.tier, TIERS);
   oneOf('config.precision', config.precision, ['fp32', 'bf16']);
-  for (const field of ['seed', 'trainLines', 'batchLines', 'steps', 'evaluateEverySteps', 'evaluationLines', 'checkpointEverySteps'] as const) whole(field, config[field]);
+  for (const field of ['seed', 'steps', 'evaluateEverySteps', 'checkpointEverySteps'] as const) whole(field, config[field]);
   checkModel(config.model);
-  oneOf('config.schedule.kind', schedule.kind, ['linear']);
-  number('schedule.peak', schedule.peak, { open: true });
-  whole('schedule.warmupSteps', schedule.warmupSteps, 0);
-  whole('schedule.decaySteps', schedule.decaySteps);
-  if (schedule.decaySteps <= schedule.warmupSteps) refuse('schedule.decaySteps', `more than the ${schedule.warmupSteps} steps of warm-up`, schedule.decaySteps, 'lengthen the schedule or shorten the warm-up');
-  number('adamw.beta1', adamw.beta1, { max: 1 });
-  number('adamw.beta2', adamw.beta2, { max: 1 });
-  number('adamw.epsilon', adamw.epsilon, { open: true });
-  number('adamw.weightDecay', adamw.weightDecay);
+  checkSchedule(config.schedule);
+  checkAdamW(config.adamw);
   number('clipNorm', config.clipNorm, { open: true });
-  checkData(config);
+  if (config.experiment === 'question-formation') checkQuestionFormation(config);
+  else checkText(config);
 }

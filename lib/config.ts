@@ -42,12 +42,24 @@ export const GPT2_SIZES = {
 } as const;
 
 /** Linear warm-up from 0 to `peak` over `warmupSteps`, then linear decay to 0 at `decaySteps`. A step is one optimiser update. */
-export interface ScheduleConfig {
+export interface LinearSchedule {
   kind: 'linear';
   peak: number;
   warmupSteps: number;
   decaySteps: number;
 }
+
+/** The same warm-up, then half a cosine from `peak` down to `floor` at `decaySteps`, and `floor` from there on. */
+export interface CosineSchedule {
+  kind: 'cosine';
+  peak: number;
+  /** Learning rate. */
+  floor: number;
+  warmupSteps: number;
+  decaySteps: number;
+}
+
+export type ScheduleConfig = LinearSchedule | CosineSchedule;
 
 export interface AdamWConfig {
   beta1: number;
@@ -57,15 +69,11 @@ export interface AdamWConfig {
   weightDecay: number;
 }
 
-export interface RunConfig<M extends ModelConfig = ModelConfig> {
-  experiment: 'question-formation';
+/** How a model is trained, whatever it reads. */
+export interface TrainingConfig<M extends ModelConfig = ModelConfig> {
   tier: Tier;
   seed: number;
   model: M;
-  /** Lines in the training split. */
-  trainLines: number;
-  /** Lines per step. */
-  batchLines: number;
   steps: number;
   schedule: ScheduleConfig;
   adamw: AdamWConfig;
@@ -74,16 +82,52 @@ export interface RunConfig<M extends ModelConfig = ModelConfig> {
   precision: 'fp32' | 'bf16';
   /** Steps between two points of the curve; each point's training loss is the mean since the last. */
   evaluateEverySteps: number;
-  /** Held-out lines per evaluation, and generalisation lines per evaluation. */
-  evaluationLines: number;
   checkpointEverySteps: number;
 }
+
+export interface QuestionFormationConfig<M extends ModelConfig = ModelConfig> extends TrainingConfig<M> {
+  experiment: 'question-formation';
+  /** Lines in the training split. */
+  trainLines: number;
+  /** Lines per step. */
+  batchLines: number;
+  /** Held-out lines per evaluation, and generalisation lines per evaluation. */
+  evaluationLines: number;
+}
+
+/** GPT-2 on the beginning of a data set of GPT-2's tokens. */
+export interface TextConfig extends TrainingConfig<Gpt2Config> {
+  experiment: 'overfitting-9m' | 'scaling-90m';
+  /** Name of a data set that `npm run data` has made. */
+  dataset: string;
+  /** D: the first tokens of its training text, all that the model is trained on. */
+  trainTokens: number;
+  /** Windows of an epoch: in a random order of its own, or as they stand. */
+  order: 'shuffled' | 'sequential';
+  /** Windows of `context` predicted tokens per forward pass. */
+  batchWindows: number;
+  /** Forward passes per step; their gradients add up to that of one large batch. */
+  accumulate: number;
+  /** Held-out windows per evaluation. */
+  evaluationWindows: number;
+  /** Training windows per evaluation whose continuation is compared with the text; null: none. */
+  memorised: { windows: number; prefix: number; continuation: number } | null;
+}
+
+/** Predicted tokens per step of a text run. */
+export const tokensPerStep = ({ batchWindows, accumulate, model }: TextConfig): number => batchWindows * accumulate * model.context;
+
+/** All that decides what a run computes. */
+export type RunConfig = QuestionFormationConfig | TextConfig;
+
+/** The configs of an experiment. */
+export type ConfigOf<E extends RunConfig['experiment']> = E extends TextConfig['experiment'] ? TextConfig : QuestionFormationConfig;
 
 /**
  * Settings of Murty et al. 2023 (arXiv 2305.18741) as its public code has them: 8 lines a step, AdamW with learning
  * rate 1e-4 after 10,000 steps of warm-up, then down to 0 at 2,000,000; the plateau is there by 10,000 steps.
  */
-const questionFormationDesk: RunConfig<VanillaConfig> = {
+const questionFormationDesk: QuestionFormationConfig<VanillaConfig> = {
   experiment: 'question-formation',
   tier: 'desk',
   seed: 1,
@@ -101,7 +145,7 @@ const questionFormationDesk: RunConfig<VanillaConfig> = {
 };
 
 /** Question formation per tier. `full` is the paper's length; `quick` and `smoke` change what they say. */
-export const questionFormation: Record<Tier, RunConfig<VanillaConfig>> = {
+export const questionFormation: Record<Tier, QuestionFormationConfig<VanillaConfig>> = {
   full: { ...questionFormationDesk, tier: 'full', steps: 200_000, evaluateEverySteps: 1000, checkpointEverySteps: 1000 },
   desk: questionFormationDesk,
   quick: {
@@ -126,3 +170,97 @@ export const questionFormation: Record<Tier, RunConfig<VanillaConfig>> = {
     checkpointEverySteps: 10,
   },
 };
+
+const gpt2Of = (layers: number, width: number, heads: number, context: number): Gpt2Config => ({ ...gpt2Size(layers, width, heads), context, dropout: 0 });
+
+/**
+ * nanoGPT's recipe for GPT-2 on OpenWebText (config/train_gpt2.py): 12 windows × 40 × 1,024 = 491,520 tokens a step.
+ * Its 600,000 steps are for 9B tokens. Here the run and its schedule end after 4,000 steps, 2.0B tokens: 218 epochs of 9M.
+ */
+const overfittingFull: TextConfig = {
+  experiment: 'overfitting-9m',
+  tier: 'full',
+  seed: 1,
+  model: gpt2Of(12, 768, 12, 1024),
+  dataset: 'openwebtext-9m',
+  trainTokens: 9_000_000,
+  order: 'shuffled',
+  batchWindows: 12,
+  accumulate: 40,
+  steps: 4000,
+  schedule: { kind: 'cosine', peak: 6e-4, floor: 6e-5, warmupSteps: 2000, decaySteps: 4000 },
+  adamw: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 },
+  clipNorm: 1,
+  precision: 'bf16',
+  evaluateEverySteps: 50,
+  evaluationWindows: 200,
+  memorised: { windows: 256, prefix: 32, continuation: 32 },
+  checkpointEverySteps: 50,
+};
+
+/** Overfitting per tier: the same recipe at smaller sizes, on English books at the desk, on a synthetic corpus below. */
+export const overfitting9m: Record<Tier, TextConfig> = {
+  full: overfittingFull,
+  desk: {
+    ...overfittingFull,
+    tier: 'desk',
+    model: gpt2Of(6, 384, 6, 256),
+    dataset: 'books',
+    trainTokens: 900_000,
+    batchWindows: 8,
+    accumulate: 1,
+    steps: 16_000,
+    schedule: { kind: 'cosine', peak: 1e-3, floor: 1e-4, warmupSteps: 200, decaySteps: 16_000 },
+    evaluateEverySteps: 250,
+    evaluationWindows: 128,
+    memorised: { windows: 64, prefix: 32, continuation: 32 },
+    checkpointEverySteps: 250,
+  },
+  quick: {
+    ...overfittingFull,
+    tier: 'quick',
+    model: gpt2Of(4, 128, 4, 128),
+    dataset: 'synthetic',
+    trainTokens: 10_000,
+    batchWindows: 4,
+    accumulate: 1,
+    steps: 400,
+    schedule: { kind: 'cosine', peak: 3e-3, floor: 3e-4, warmupSteps: 20, decaySteps: 400 },
+    evaluateEverySteps: 40,
+    evaluationWindows: 16,
+    memorised: { windows: 16, prefix: 32, continuation: 32 },
+    checkpointEverySteps: 40,
+  },
+  smoke: {
+    ...overfittingFull,
+    tier: 'smoke',
+    model: gpt2Of(1, 32, 2, 64),
+    dataset: 'synthetic',
+    trainTokens: 2_000,
+    batchWindows: 2,
+    accumulate: 2,
+    steps: 10,
+    schedule: { kind: 'cosine', peak: 1e-2, floor: 1e-3, warmupSteps: 2, decaySteps: 10 },
+    evaluateEverySteps: 5,
+    evaluationWindows: 4,
+    memorised: { windows: 4, prefix: 8, continuation: 4 },
+    checkpointEverySteps: 5,
+  },
+};
+
+const tenfold = (config: TextConfig): TextConfig => ({ ...config, experiment: 'scaling-90m', trainTokens: 10 * config.trainTokens });
+
+/** Scaling per tier: ten times the data; model, steps, schedule and batch are those of overfitting, so that only D differs. */
+export const scaling90m: Record<Tier, TextConfig> = {
+  full: { ...tenfold(overfitting9m.full), dataset: 'openwebtext-90m' },
+  desk: tenfold(overfitting9m.desk),
+  quick: tenfold(overfitting9m.quick),
+  smoke: tenfold(overfitting9m.smoke),
+};
+
+/** Every experiment by its name. */
+export const EXPERIMENTS = {
+  'question-formation': questionFormation,
+  'overfitting-9m': overfitting9m,
+  'scaling-90m': scaling90m,
+} as const satisfies Record<RunConfig['experiment'], Record<Tier, RunConfig>>;

@@ -1,10 +1,13 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, copyFileSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { UserError } from './errors';
+
+/** What a file is called until it is whole. */
+const asideOf = (path: string): string => `${path}.${process.pid}.part`;
 
 /** Writes beside the file and renames, so that a reader never sees half of it. Throws a UserError where it cannot. */
 export function writeAtomically(path: string, content: string | Uint8Array): void {
-  const aside = `${path}.${process.pid}.part`;
+  const aside = asideOf(path);
   try {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(aside, content);
@@ -15,14 +18,32 @@ export function writeAtomically(path: string, content: string | Uint8Array): voi
   }
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Removes what processes that were killed while writing left beside `path`. */
+function removeLeftovers(path: string): void {
+  const start = `${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    const pid = name.startsWith(start) ? /^(\d+)\.part$/.exec(name.slice(start.length))?.[1] : undefined;
+    if (pid && !isRunning(Number(pid))) rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
 /**
  * Writes a large file part by part beside `path`, syncs it and renames: a kill at any moment leaves what was there whole.
  * Throws the system's own error, so that the caller can say what it was that could not be written.
  */
 export async function writePartsAtomically(path: string, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
-  const aside = `${path}.${process.pid}.part`;
+  const aside = asideOf(path);
   try {
     mkdirSync(dirname(path), { recursive: true });
+    removeLeftovers(path);
     const file = openSync(aside, 'w');
     try {
       for await (const part of parts) for (let at = 0; at < part.length; ) at += writeSync(file, part, at);
@@ -34,5 +55,22 @@ export async function writePartsAtomically(path: string, parts: Iterable<Uint8Ar
   } catch (error) {
     if (existsSync(aside)) rmSync(aside);
     throw error;
+  }
+}
+
+/** Gives a file a second name in one step, in place of what had it; where the disk knows no such links, a copy. */
+export function linkAtomically(path: string, second: string): void {
+  const aside = asideOf(second);
+  rmSync(aside, { force: true });
+  try {
+    try {
+      linkSync(path, aside);
+    } catch {
+      copyFileSync(path, aside);
+    }
+    renameSync(aside, second);
+  } finally {
+    // Two names of one file: renaming one to the other does nothing and leaves both.
+    rmSync(aside, { force: true });
   }
 }

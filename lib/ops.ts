@@ -16,7 +16,7 @@ export { attention } from './attention';
 export function linear(tape: Tape, x: Node, weight: Parameter, bias: Parameter): Node {
   const xo = x.operand();
   const w = tape.parameter(weight);
-  const y = tf.tidy(() => K.add(K.matmul(xo, w.operand()), tape.parameter(bias).value));
+  const y = tf.tidy(() => K.affine(xo, w.operand(), tape.parameter(bias).value));
   return tape.computed(y, [x, weight, bias], (dy) => {
     const dyo = K.operand(dy, tape.options.bf16);
     return [K.matmul(dyo, w.operand(), false, true), K.matmul(xo, dyo, true, false), K.sumRows(dy)];
@@ -93,15 +93,11 @@ export interface TokenLoss {
   perToken: Tensor;
 }
 
-/** What the loss holds in memory at a time. */
-export interface AtATime {
-  logits: number;
-  /** Tokens whose p − onehot is held, and makes one product of the gradient of W: each product costs a pass over all of W. */
-  tokens: number;
-}
-
-/** 16 MB of float32 logits, so that they stay near the cores; 51 MB of bfloat16 gradients with GPT-2's vocabulary. */
-export const AT_A_TIME: AtATime = { logits: 2 ** 22, tokens: 512 };
+/**
+ * Tokens whose logits are in memory at a time. Fewer would stay in cache, but every product with W reads and reorders
+ * all of it: with GPT-2's vocabulary on 2 cores, 83 tokens at a time took 7 to 14% longer per step.
+ */
+export const TOKENS_AT_A_TIME = 512;
 
 /** Losses of some tokens, and p − onehot, from which both gradients come. @param z `[n, V]` @param targets `[n]` int32 */
 function lossOf(z: Tensor, targets: Tensor, round: (x: Tensor) => K.Operand): { perToken: Tensor; dz: K.Operand } {
@@ -113,10 +109,6 @@ function lossOf(z: Tensor, targets: Tensor, round: (x: Tensor) => K.Operand): { 
   return { perToken, dz: K.withValues(round(p), places, round(K.expm1(K.neg(perToken)))) };
 }
 
-/** `n` cut into pieces of `size`. */
-const pieces = (n: number, size: number): [start: number, count: number][] =>
-  Array.from({ length: Math.ceil(n / size) }, (_, i) => [i * size, Math.min(size, n - i * size)]);
-
 /**
  * Softmax cross-entropy of logits z = x Wᵀ (+ b) against ids, nats: `share` Σ (log Σ exp z − z_target) over tokens;
  * gradient (p − onehot) `share`. Tokens are taken some at a time, forward and backward in one pass, so that `[N, V]`
@@ -125,35 +117,30 @@ const pieces = (n: number, size: number): [start: number, count: number][] =>
  * Trap: it is the end of a forward pass; the gradient is that of the mean itself.
  * @param x `[N, C]` @param weight `[V, C]` @param bias `[V]` @param targets `[N]` int32 @param share `[]`, one over the tokens of a step
  */
-export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, share: Tensor, { logits, tokens } = AT_A_TIME): TokenLoss {
+export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, share: Tensor, atATime = TOKENS_AT_A_TIME): TokenLoss {
   const N = targets.size;
-  const few = Math.max(1, Math.floor(logits / weight.shape[0]!));
   const [xo, w] = [x.operand(), tape.parameter(weight).operand()];
   const b = bias && tape.parameter(bias).value;
   const round = (t: Tensor) => K.operand(t, tape.options.bf16);
   const shared = tape.options.record ? round(K.mul(x.value, share)) : null;
 
-  let last: Tensor | null = null;
   const [losses, dxs]: [Tensor[], Tensor[]] = [[], []];
   let [dw, db]: (Tensor | null)[] = [null, null];
   const plus = (sum: Tensor | null, more: Tensor) => (sum ? K.add(sum, more) : more);
-  for (const [from, count] of pieces(N, N <= few ? N : tokens)) {
-    const dzs = pieces(count, few).map(([start, n]): K.Operand => {
-      const [dz, perToken] = tf.tidy(() => {
-        const rows = K.part(xo, 0, from + start, n);
-        const product = K.matmul({ ...rows, tensor: after(rows.tensor, last) }, w, false, true);
-        const { perToken, dz } = lossOf(b ? K.add(product, b) : product, K.part(targets, 0, from + start, n), round);
-        return [dz.tensor, perToken];
-      }) as [Tensor, Tensor];
-      losses.push(perToken);
-      return { tensor: (last = dz), bf16: xo.bf16 };
-    });
+  for (let from = 0; from < N; from += atATime) {
+    const n = Math.min(atATime, N - from);
+    const rows = K.part(xo, 0, from, n);
+    const [perToken, dx, dwMore, dbMore] = tf.tidy(() => {
+      const product = K.matmul({ ...rows, tensor: after(rows.tensor, dw) }, w, false, true);
+      const { perToken, dz } = lossOf(b ? K.add(product, b) : product, K.part(targets, 0, from, n), round);
+      if (!shared) return [perToken];
+      return [perToken, K.matmul(dz, w), K.matmul(dz, K.part(shared, 0, from, n), true, false), ...(b ? [K.sumRows(K.float32(dz))] : [])];
+    }) as Tensor[];
+    losses.push(perToken!);
     if (!shared) continue;
-    const dz = K.concatOperands(dzs);
-    dxs.push(K.matmul(dz, w));
-    dw = plus(dw, K.matmul(dz, K.part(shared, 0, from, count), true, false));
-    if (b) db = plus(db, K.sumRows(K.float32(dz)));
-    last = dw;
+    dxs.push(dx!);
+    dw = plus(dw, dwMore!);
+    if (b) db = plus(db, dbMore!);
   }
   const perToken = K.concat(losses, 0);
   const mean = K.mul(K.total(perToken), share);

@@ -71,6 +71,15 @@ export function parse<S extends Record<string, Option>>(usage: Usage<S>, argv: s
   return { values: values as Values<S>, positionals };
 }
 
+/** Parses a number of tokens, `900000`, `900k`, `9M` or `1.5B`, or throws a UserError. */
+export function numberOfTokens(what: string, value: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([kMB]?)$/.exec(value) ?? [];
+  const exact = Number(digits) * { '': 1, k: 1e3, M: 1e6, B: 1e9 }[unit as '' | 'k' | 'M' | 'B'];
+  const tokens = Math.round(exact);
+  if (tokens >= 1 && Math.abs(exact - tokens) < 1e-6) return tokens;
+  throw new UserError(`${what}: expected a number of tokens, such as 900000, 900k or 9M; got "${value}"`);
+}
+
 /** What `main` prints for an error: a UserError's message, any other error's stack. */
 export const errorText = (command: string, error: unknown): string =>
   error instanceof UserError ? `${command}: ${error.message}` : `${command}: ${error instanceof Error ? error.stack : String(error)}`;

@@ -1,29 +1,46 @@
 /** `npm run train -- EXPERIMENT`: one run without Jupyter. */
-import { questionFormation, TIERS, type RunConfig } from '../config';
+import { EXPERIMENTS, GPT2_SIZES, TIERS, type RunConfig, type TextConfig } from '../config';
 import { oneOf, UserError, wholeNumber } from '../errors';
-import { main, parse } from './arguments';
+import { main, numberOfTokens, parse, type Values } from './arguments';
 
-const EXPERIMENTS = { 'question-formation': questionFormation } as const;
+const OPTIONS = {
+  tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'desk' },
+  seed: { type: 'string', help: 'whole number from 1', default: '1' },
+  layers: { type: 'string', help: "layers of the model, in place of the tier's" },
+  steps: { type: 'string', help: "optimiser updates, in place of the tier's" },
+  tokens: { type: 'string', help: 'of the training text, as 900k or 9M, in place of the tier\'s; for texts' },
+  size: { type: 'string', help: `layers, width and heads of GPT-2 ${Object.keys(GPT2_SIZES).join(', ')}; for texts` },
+} as const;
+
+/** What the flags change in a text run. */
+function textRun(base: TextConfig, { tokens, size }: Values<typeof OPTIONS>): TextConfig {
+  const { layers, width, heads } = size === undefined ? base.model : GPT2_SIZES[oneOf('--size', size, Object.keys(GPT2_SIZES) as (keyof typeof GPT2_SIZES)[])];
+  return { ...base, model: { ...base.model, layers, width, heads }, trainTokens: tokens === undefined ? base.trainTokens : numberOfTokens('--tokens', tokens) };
+}
+
+/** The config of an experiment with the flags' changes. */
+function configOf(experiment: string | undefined, values: Values<typeof OPTIONS>): RunConfig {
+  const name = oneOf('experiment', experiment, Object.keys(EXPERIMENTS) as RunConfig['experiment'][]);
+  const published: RunConfig = EXPERIMENTS[name][oneOf('--tier', values.tier, TIERS)];
+  const forTexts = (['tokens', 'size'] as const).find((flag) => values[flag] !== undefined);
+  if (published.experiment === 'question-formation' && forTexts) throw new UserError(`--${forTexts}: expected for ${Object.keys(EXPERIMENTS).filter((other) => other !== name).join(', ')} only; got it for ${name}: leave it out`);
+  const base = published.experiment === 'question-formation' ? published : textRun(published, values);
+  const layers = values.layers === undefined ? base.model.layers : wholeNumber('--layers', values.layers, 1, 96);
+  return {
+    ...base,
+    seed: wholeNumber('--seed', values.seed, 1),
+    model: { ...base.model, layers },
+    steps: values.steps === undefined ? base.steps : wholeNumber('--steps', values.steps, 1),
+  } as RunConfig;
+}
 
 main('train', async (argv) => {
   const { values, positionals } = parse({
-    command: 'train', summary: 'Trains one run; continues by itself where an earlier one was cut off.', positionals: 'EXPERIMENT',
-    options: {
-      tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'desk' },
-      seed: { type: 'string', help: 'whole number from 1', default: '1' },
-      layers: { type: 'string', help: "layers of the model, in place of the tier's" },
-      steps: { type: 'string', help: "optimiser updates, in place of the tier's" },
-    },
+    command: 'train', summary: `Trains one run of ${Object.keys(EXPERIMENTS).join(', ')}; continues by itself where an earlier one was cut off.`, positionals: 'EXPERIMENT',
+    options: OPTIONS,
   }, argv);
   if (positionals.length > 1) throw new UserError(`expected one experiment; got ${positionals.join(' ')}`);
-  const name = oneOf('experiment', positionals[0], Object.keys(EXPERIMENTS) as (keyof typeof EXPERIMENTS)[]);
-  const base = EXPERIMENTS[name][oneOf('--tier', values.tier, TIERS)];
-  const config: RunConfig = {
-    ...base,
-    seed: wholeNumber('--seed', values.seed, 1),
-    model: { ...base.model, layers: values.layers === undefined ? base.model.layers : wholeNumber('--layers', values.layers, 1, 96) },
-    steps: values.steps === undefined ? base.steps : wholeNumber('--steps', values.steps, 1),
-  };
+  const config = configOf(positionals[0], values);
   // Loaded here, so that help and wrong arguments are answered without TensorFlow, and its errors are ours to print.
   const { terminalObserver } = require('../report/progress') as typeof import('../report/progress');
   const { banner } = require('../tf') as typeof import('../tf');

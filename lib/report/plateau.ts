@@ -1,5 +1,5 @@
 /** What notebook 04 shows of question-formation runs: floors, curves, plateau. */
-import type { RunConfig } from '../config';
+import type { QuestionFormationConfig, RunConfig } from '../config';
 import { floor, memorisationFloor, uniqueLinesFloor } from '../data/floor';
 import { GRAMMAR, PUBLISHED_LINES, sampleSplits } from '../data/question-formation';
 import { DATA_SEED } from '../train/question-formation';
@@ -82,7 +82,7 @@ export function lossFigure(records: RunRecord[], { unique, memorised }: Floors):
 }
 
 /** Share of questions in which the model prefers the main auxiliary: 1 is the hierarchical rule, 0 the linear one. */
-export function generalisationFigure(records: RunRecord[]): Figure {
+export function generalisationFigure(records: RunRecord<QuestionFormationConfig>[]): Figure {
   return {
     data: records.map((record, i) => ({
       type: 'scatter', mode: 'lines', name: label(record),
@@ -107,8 +107,8 @@ export function deviations(ours: RunConfig, reference: RunConfig): string[] {
 }
 
 /** The run at hand and the committed ones beside the published settings. */
-export function showScale(config: RunConfig, committed: readonly RunRecord[], published: RunConfig): void {
-  const row = (name: string, c: RunConfig, more: Record<string, CellValue>): Record<string, CellValue> => ({
+export function showScale(config: QuestionFormationConfig, committed: readonly RunRecord<QuestionFormationConfig>[], published: QuestionFormationConfig): void {
+  const row = (name: string, c: QuestionFormationConfig, more: Record<string, CellValue>): Record<string, CellValue> => ({
     run: name, layers: c.model.layers, width: c.model.width, 'training lines': c.trainLines, 'lines per step': c.batchLines, steps: c.steps, ...more,
   });
   showTable([

@@ -128,6 +128,13 @@ export function notebookObserver(): TrainingObserver {
   };
 }
 
+/** What an evaluation measured beside the losses. */
+function measuresText(point: CurvePoint): string {
+  const percent = (share: number) => `${(100 * share).toFixed(0)}%`;
+  if ('generalisation' in point) return `hierarchical ${percent(point.generalisation)}`;
+  return `epoch ${point.epoch.toFixed(1)}${point.memorisedShare === null ? '' : `, memorised ${percent(point.memorisedShare)}`}`;
+}
+
 /** One line that moves on a terminal; into a file or a pipe, one line per evaluation. */
 export function terminalObserver(line = new TerminalLine()): TrainingObserver {
   const pace = new Throttle(0.2);
@@ -144,7 +151,7 @@ export function terminalObserver(line = new TerminalLine()): TrainingObserver {
     },
     evaluated(point) {
       const losses = `training ${point.trainLossNats.toFixed(4)}, held out ${point.heldOutLossNats.toFixed(4)} nats per token`;
-      line.print(`step ${point.step.toLocaleString('en')}: ${losses}, hierarchical ${(100 * point.generalisation).toFixed(0)}%${latest ? `, ${duration(latest.secondsLeft)} left` : ''}`);
+      line.print(`step ${point.step.toLocaleString('en')}: ${losses}, ${measuresText(point)}${latest ? `, ${duration(latest.secondsLeft)} left` : ''}`);
     },
     finished(record) {
       line.print(`${record.curve.length ? 'finished' : 'nothing to do'}: ${record.minutes.toFixed(1)} minutes, ${record.tokensPerSecond.toLocaleString('en')} tokens/s`);

@@ -3,28 +3,44 @@ import { QUERY_BLOCK } from '../attention';
 import { Graph } from '../graph';
 import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
-import { AT_A_TIME } from '../ops';
+import { TOKENS_AT_A_TIME } from '../ops';
 import { Tape, type TapeOptions } from '../tape';
 import { engine, isNative, tf, type Tensor } from '../tf';
 
-export interface BatchGradients {
-  /** `[]` nats: Σ over the batch's tokens × its `share`. */
+/** Of all batches of a step together. */
+export interface Gradients {
+  /** `[]` nats: Σ over tokens × the batches' `share`. */
   loss: Tensor;
-  /** `[]` Σ g² over all gradients. */
+  /** `[]` Σ g² over all gradients, before clipping. */
   squares: Tensor;
   /** One per parameter, in the model's order. */
   gradients: Tensor[];
 }
 
-type Options = Pick<TapeOptions, 'bf16' | 'dropout' | 'values'>;
+export interface GradientOptions {
+  bf16: boolean;
+  /** One per batch, as of the tape; none: no dropout. */
+  dropout: Tensor[];
+  /** Largest global norm: gradients of a larger one are scaled down to it. */
+  clipNorm?: number;
+}
 
-function backward(model: LanguageModel, batch: Batch, options: Options): Tensor[] {
+type Options = Pick<TapeOptions, 'bf16' | 'dropout' | 'values'> & Pick<GradientOptions, 'clipNorm'>;
+
+/** @returns loss, squares, gradients */
+function clipped(loss: Tensor, gradients: Tensor[], clipNorm: number | undefined): Tensor[] {
+  const squares = K.sumSquares(gradients);
+  if (clipNorm === undefined) return [loss, squares, ...gradients];
+  const shrink = K.minimum(tf.scalar(1), K.mul(K.rsqrt(squares), tf.scalar(clipNorm)));
+  return [loss, squares, ...gradients.map((g) => K.mul(g, shrink))];
+}
+
+function backward(model: LanguageModel, batch: Batch, { clipNorm, ...options }: Options): Tensor[] {
   const tape = new Tape({ ...options, record: true });
   const { mean } = model.loss(tape, batch);
   tape.backward(mean);
   tape.release();
-  const gradients = model.parameters.map((p) => tape.gradients.get(p)!);
-  return [mean.value, K.sumSquares(gradients), ...gradients];
+  return clipped(mean.value, model.parameters.map((p) => tape.gradients.get(p)!), clipNorm);
 }
 
 /** Graphs of each model, by what they hold fast. */
@@ -44,8 +60,8 @@ export function disposeGraphs(model: LanguageModel): void {
  */
 function graphFor(model: LanguageModel, batch: Batch, options: Options, feeds: Tensor[]): Graph {
   const { lines, longest, ragged } = batch.layout;
-  const any = ragged !== null && longest <= QUERY_BLOCK && batch.tokens * model.config.vocabulary <= AT_A_TIME.logits;
-  const key = [any ? 'any length' : `${longest} ${batch.tokens}`, lines, options.bf16, options.dropout !== undefined].join();
+  const any = ragged !== null && longest <= QUERY_BLOCK && batch.tokens <= TOKENS_AT_A_TIME;
+  const key = [any ? 'any length' : `${longest} ${batch.tokens}`, lines, options.bf16, options.dropout !== undefined, options.clipNorm].join();
   const known = graphs.get(model) ?? new Map<string, Graph>();
   graphs.set(model, known);
   let graph = known.get(key);
@@ -63,17 +79,32 @@ function tensorsOf({ inputs, targets, positions, share, layout: { ragged } }: Ba
   return [inputs, targets, positions, share, ...(ragged ? [ragged.slots, ragged.rows, ragged.square] : [])];
 }
 
-const named = ([loss, squares, ...gradients]: Tensor[]): BatchGradients => ({ loss: loss!, squares: squares!, gradients });
-
-/** Loss and gradients, one native op after the other. @param options `dropout`: as of the tape */
-export const opByOp = (model: LanguageModel, batch: Batch, options: Omit<Options, 'values'>): BatchGradients =>
-  named(tf.tidy(() => backward(model, batch, options)));
-
-/** The same as one graph. On a GPU a session would take its inputs by way of the host, and plain TFJS has none. */
-export function gradientsOf(model: LanguageModel, batch: Batch, options: Omit<Options, 'values'>): BatchGradients {
-  if (!isNative() || engine().device === 'gpu') return opByOp(model, batch, options);
-  return named(tf.tidy(() => {
+/** Loss, squares and gradients of one batch. On a GPU a session would take its inputs by way of the host, and plain TFJS has none. */
+function ofBatch(model: LanguageModel, batch: Batch, options: Options, asGraph: boolean): Tensor[] {
+  if (!asGraph) return tf.tidy(() => backward(model, batch, options));
+  return tf.tidy(() => {
     const feeds = [...model.parameters.map((p) => p.read()), ...tensorsOf(batch), ...(options.dropout ? [options.dropout] : [])];
     return graphFor(model, batch, options, feeds).run(feeds);
-  }));
+  });
+}
+
+/** Sum of two lists, tensor by tensor; both are freed on the way. */
+const added = (sum: Tensor[], more: Tensor[]): Tensor[] => sum.map((a, i) => {
+  const both = K.add(a, more[i]!);
+  tf.dispose([a, more[i]!]);
+  return both;
+});
+
+/** @param batches of a step, whose gradients add up @param asGraph for tests: whether TensorFlow gets a whole graph, or op by op */
+export function gradientsOf(model: LanguageModel, batches: Batch[], { bf16, dropout, clipNorm }: GradientOptions, asGraph = isNative() && engine().device === 'cpu'): Gradients {
+  const [first, ...others] = batches.map((batch, i) => () => ofBatch(model, batch, { bf16, dropout: dropout[i], clipNorm: batches.length === 1 ? clipNorm : undefined }, asGraph));
+  let all = first!();
+  for (const other of others) all = added(all, other());
+  if (others.length) {
+    const [loss, , ...sums] = all as [Tensor, Tensor, ...Tensor[]];
+    all = tf.tidy(() => clipped(loss, sums, clipNorm));
+    if (clipNorm !== undefined) tf.dispose(sums);
+  }
+  const [loss, squares, ...gradients] = all as [Tensor, Tensor, ...Tensor[]];
+  return { loss, squares, gradients };
 }

@@ -4,31 +4,47 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
-import type { RunConfig } from '../config';
+import type { ConfigOf, RunConfig, TextConfig } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
 import { engine } from '../tf';
 
-/** One point of the curves. */
-export interface CurvePoint {
-  step: number;
-  tokensSeen: number;
-  /** Mean over the tokens of the steps since the last point. */
-  trainLossNats: number;
+/** What an evaluation of question formation measures. */
+export interface QuestionFormationMeasures {
   /** Mean over the tokens of held-out lines, without dropout. */
   heldOutLossNats: number;
   /** Share of generalisation questions whose first word the model prefers to be the main auxiliary over the first one. */
   generalisation: number;
+}
+
+/** What an evaluation on a text measures. */
+export interface TextMeasures {
+  /** Mean over the predicted tokens of held-out windows, without dropout. */
+  heldOutLossNats: number;
+  /** Passes over the training windows so far. */
+  epoch: number;
+  /** Share of training windows whose greedy continuation is the text itself; null where the config asks for none. */
+  memorisedShare: number | null;
+}
+
+export type Measures<C extends RunConfig> = C extends TextConfig ? TextMeasures : QuestionFormationMeasures;
+
+/** One point of the curves. */
+export type CurvePoint<C extends RunConfig = RunConfig> = Measures<C> & {
+  step: number;
+  tokensSeen: number;
+  /** Mean over the tokens of the steps since the last point. */
+  trainLossNats: number;
   learningRate: number;
   /** Mean over the steps since the last point, before clipping. */
   gradientNorm: number;
-}
+};
 
-export interface RunRecord {
+export interface RunRecord<C extends RunConfig = RunConfig> {
   format: 1;
   id: string;
-  config: RunConfig;
+  config: C;
   configHash: string;
   dataHash: string;
   /** The source the run was made with, all in order if it went on with another; "+" behind it: with changes that were not committed. */
@@ -43,7 +59,7 @@ export interface RunRecord {
   parameters: number;
   /** Mean over the training steps of the last session, evaluations left out. */
   tokensPerSecond: number;
-  curve: CurvePoint[];
+  curve: CurvePoint<C>[];
 }
 
 /** Text of a value with the keys of its objects sorted, so that equal values have equal texts. */
@@ -60,9 +76,10 @@ export function configHash(config: RunConfig): string {
   return createHash('sha256').update(canonical(decisive)).digest('hex');
 }
 
-/** `question-formation-desk-6-layers-seed-1-` and the first six digits of the config's hash. */
+/** `question-formation-desk-6-layers-seed-1-` and the first six digits of the config's hash; of texts with `-900000-tokens`. */
 export function runId(config: RunConfig): string {
-  return `${config.experiment}-${config.tier}-${config.model.layers}-layers-seed-${config.seed}-${configHash(config).slice(0, 6)}`;
+  const data = config.experiment === 'question-formation' ? '' : `-${config.trainTokens}-tokens`;
+  return `${config.experiment}-${config.tier}-${config.model.layers}-layers${data}-seed-${config.seed}-${configHash(config).slice(0, 6)}`;
 }
 
 /** Folder of a run's checkpoint and, while it is not committed, its record. */
@@ -92,9 +109,9 @@ export function readRecord(path: string): RunRecord {
 }
 
 /** Committed records of an experiment, in the order of their ids. */
-export function committedRecords(experiment: RunConfig['experiment']): RunRecord[] {
+export function committedRecords<E extends RunConfig['experiment']>(experiment: E): RunRecord<ConfigOf<E>>[] {
   const files = existsSync(paths.runs) ? readdirSync(paths.runs).filter((name) => name.endsWith('.json')).sort() : [];
-  return files.map((name) => readRecord(join(paths.runs, name))).filter((record) => record.config.experiment === experiment);
+  return files.map((name) => readRecord(join(paths.runs, name))).filter((record): record is RunRecord<ConfigOf<E>> => record.config.experiment === experiment);
 }
 
 function commit(): string {

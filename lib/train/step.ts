@@ -1,11 +1,11 @@
 /** One optimiser update. */
-import type { RunConfig } from '../config';
+import type { TrainingConfig } from '../config';
 import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
 import { AdamWUpdate } from '../parameters';
 import { Random } from '../random';
-import { gradientsOf } from './gradients';
 import { engine, tf, type Tensor } from '../tf';
+import { gradientsOf } from './gradients';
 import { learningRate } from './schedule';
 
 export interface StepResult {
@@ -18,43 +18,57 @@ export interface StepResult {
 
 /** A loss or gradient that is not a finite number ends a run; its last checkpoint is whole. */
 export class DivergedError extends Error {
-  constructor(what: string, step: number, rate: number, norm: number) {
-    super(`training stopped at step ${step}: ${what} is not a finite number (learning rate ${rate}, gradient norm ${norm}); the last checkpoint is from before: lower the learning rate or lengthen the warm-up`);
+  constructor(what: string, step: number, rate: number, largest: string) {
+    super(`training stopped at step ${step}: ${what} is not a finite number (learning rate ${rate}, largest gradient ${largest}); the last checkpoint is from before: lower the learning rate or lengthen the warm-up`);
     this.name = 'DivergedError';
   }
 }
 
 /** Whether a run's products are in bfloat16: asked for, and in hardware here. */
-export const usesBf16 = (config: RunConfig): boolean => config.precision === 'bf16' && engine().bf16;
+export const usesBf16 = (config: TrainingConfig): boolean => config.precision === 'bf16' && engine().bf16;
 
 /**
- * Forward, backward, clip by global norm, AdamW. Dropout masks are drawn from a stream of their own per step, so that
- * a run continued at any step draws what it would have drawn.
+ * Forward, backward, clip by global norm, AdamW. The gradients of several batches add up to that of all their tokens as
+ * one batch. Dropout masks are drawn from a stream of their own per step, so that a run continued at any step draws what
+ * it would have drawn.
  */
-export function trainStep(model: LanguageModel, config: RunConfig, step: number, makeBatch: () => Batch): StepResult {
+export function trainStep(model: LanguageModel, config: TrainingConfig, step: number, ...makeBatches: (() => Batch)[]): StepResult {
   return tf.tidy(() => {
-    const batch = makeBatch();
-    const dropout = tf.scalar(new Random(config.seed, `dropout/${step}`).uint32() >>> 1, 'int32');
-    const { loss, squares, gradients } = gradientsOf(model, batch, { bf16: usesBf16(config), dropout: model.config.dropout > 0 ? dropout : undefined });
+    const batches = makeBatches.map((make) => make());
+    const tokens = batches.reduce((n, batch) => n + batch.tokens, 0);
+    const share = tf.scalar(1 / tokens);
+    const seeds = new Random(config.seed, `dropout/${step}`);
+    const options = {
+      bf16: usesBf16(config),
+      dropout: model.config.dropout > 0 ? batches.map(() => tf.scalar(seeds.uint32() >>> 1, 'int32')) : [],
+    };
+    const shared = batches.map((batch) => ({ ...batch, share }));
+    const { loss, squares, gradients } = gradientsOf(model, shared, { ...options, clipNorm: config.clipNorm });
 
     const rate = learningRate(config.schedule, step);
-    const lossNats = loss.dataSync()[0]!;
-    const gradientNorm = Math.sqrt(squares.dataSync()[0]!);
-    if (!Number.isFinite(lossNats)) throw new DivergedError('the loss', step, rate, gradientNorm);
-    if (!Number.isFinite(gradientNorm)) throw new DivergedError('the gradient', step, rate, gradientNorm);
+    const [lossNats, gradientNorm] = [loss.dataSync()[0]!, Math.sqrt(squares.dataSync()[0]!)];
+    const stop = (what: string) => new DivergedError(what, step, rate, largest(model, gradientsOf(model, shared, options).gradients));
+    if (!Number.isFinite(lossNats)) throw stop('the loss');
+    if (!Number.isFinite(gradientNorm)) throw stop('the gradient');
 
-    const shrink = gradientNorm > config.clipNorm ? tf.scalar(config.clipNorm / gradientNorm) : null;
     const update = new AdamWUpdate(config.adamw, step, rate);
     model.parameters.forEach((p, i) => {
-      const gradient = shrink ? K.mul(gradients[i]!, shrink) : gradients[i]!;
-      p.update(gradient, update);
-      gradient.dispose();
+      p.update(gradients[i]!, update);
+      gradients[i]!.dispose();
     });
-    return { lossNats, tokens: batch.tokens, gradientNorm, learningRate: rate } as never;
+    return { lossNats, tokens, gradientNorm, learningRate: rate } as never;
   }) as unknown as StepResult;
 }
 
 /** √ of the sum of squares over all tensors. */
 export function globalNorm(gradients: Tensor[]): number {
   return tf.tidy(() => Math.sqrt(K.sumSquares(gradients).dataSync()[0]!) as never) as unknown as number;
+}
+
+/** The parameter whose gradient has the largest norm, with that norm; what is not a number is the largest. */
+function largest(model: LanguageModel, gradients: Tensor[]): string {
+  const size = (norm: number) => (Number.isNaN(norm) ? Infinity : norm);
+  const all = model.parameters.map(({ name }, i) => ({ name, norm: globalNorm([gradients[i]!]) }));
+  const { name, norm } = all.reduce((a, b) => (size(b.norm) > size(a.norm) ? b : a));
+  return `${norm} at ${name}`;
 }

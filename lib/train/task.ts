@@ -1,11 +1,49 @@
+import type { RunConfig, TrainingConfig } from '../config';
 import type { Batch, LanguageModel } from '../model/model';
-import type { CurvePoint } from './record';
+import { Tape } from '../tape';
+import { tf } from '../tf';
+import type { Measures } from './record';
+import { usesBf16 } from './step';
 
-/** What a model is trained on: batches that depend on the step alone, and what is measured on the way. */
-export interface Task {
+/**
+ * What a model is trained on, and what is measured on the way. Batches depend on the config and the step alone, and the
+ * trainer reads them itself, between two steps: no workers whose number or pace could change a run.
+ */
+export interface Task<C extends RunConfig = RunConfig> {
   /** SHA-256 of all data that the run sees. */
   dataHash: string;
-  /** The batch of a step, counted from 1. Its tensors belong to the caller's `tidy`. */
-  batch(step: number): Batch;
-  evaluate(model: LanguageModel): Pick<CurvePoint, 'heldOutLossNats' | 'generalisation'>;
+  /** The batches of a step, counted from 1, each made when it is called for. Its tensors belong to the caller's `tidy`. */
+  batches(step: number): (() => Batch)[];
+  /** After `step` steps. */
+  evaluate(model: LanguageModel, step: number): Measures<C>;
+  /** Closes what the task reads from. */
+  dispose(): void;
+}
+
+/** Items in groups of at most `size`. */
+export function inGroups<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+/** Runs `measure` on a forward pass in the run's precision, without dropout. */
+export function evaluated<T extends number | void>(config: TrainingConfig, measure: (tape: Tape) => T): T {
+  return tf.tidy(() => {
+    const tape = new Tape({ bf16: usesBf16(config), record: false });
+    const result = measure(tape);
+    tape.release();
+    return result as never;
+  }) as unknown as T;
+}
+
+/** Mean over all tokens of some batches, nats. */
+export function meanLoss(model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): number {
+  let [nats, tokens] = [0, 0];
+  for (const make of batches) {
+    evaluated(config, (tape) => {
+      const batch = make();
+      for (const loss of model.loss(tape, batch).perToken.dataSync()) nats += loss;
+      tokens += batch.tokens;
+    });
+  }
+  return nats / tokens;
 }

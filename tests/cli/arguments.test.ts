@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorText, helpText, parse } from '../../lib/cli/arguments';
+import { errorText, helpText, numberOfTokens, parse } from '../../lib/cli/arguments';
 import { UserError } from '../../lib/errors';
 
 const usage = {
@@ -56,4 +56,10 @@ test('the help names every flag with its default', () => {
 test('a UserError is one line, any other error keeps its stack', () => {
   assert.equal(errorText('train', new UserError('seed: expected\n  a number')), 'train: seed: expected a number');
   assert.match(errorText('train', new TypeError('broken')), /^train: TypeError: broken\n\s+at /);
+});
+
+test('numbers of tokens are written with or without a unit', () => {
+  assert.deepEqual(['900000', '900k', '0.09M', '9M', '1.5B'].map((text) => numberOfTokens('--tokens', text)), [900_000, 900_000, 90_000, 9_000_000, 1_500_000_000]);
+  for (const wrong of ['', '0', '9m', '1.5', '-9M', '9 M', '1e6', '0.0000001M', 'M'])
+    assert.throws(() => numberOfTokens('--tokens', wrong), (e: Error) => e instanceof UserError && e.message === `--tokens: expected a number of tokens, such as 900000, 900k or 9M; got "${wrong}"`, wrong);
 });

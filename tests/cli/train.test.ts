@@ -15,12 +15,15 @@ function train(args: string[], env: NodeJS.ProcessEnv = {}): { status: number | 
 }
 
 const REFUSED: [string[], RegExp][] = [
-  [[], /^train: experiment: expected one of question-formation; got nothing\n$/],
-  [['question-formaton'], /expected one of question-formation; got "question-formaton"/],
+  [[], /^train: experiment: expected one of question-formation, overfitting-9m, scaling-90m; got nothing\n$/],
+  [['question-formaton'], /expected one of question-formation, .*; got "question-formaton"/],
   [['question-formation', 'again'], /expected one experiment; got question-formation again/],
   [['question-formation', '--tier', 'fast'], /--tier: expected one of smoke, quick, desk, full; got "fast"/],
   [['question-formation', '--seed', '0'], /--seed: expected a whole number of at least 1; got "0"/],
   [['question-formation', '--layers', 'six'], /--layers: expected a whole number from 1 to 96; got "six"/],
+  [['question-formation', '--tokens', '9M'], /--tokens: expected for overfitting-9m, scaling-90m only; got it for question-formation/],
+  [['scaling-90m', '--tokens', '9m'], /--tokens: expected a number of tokens, such as 900000, 900k or 9M; got "9m"/],
+  [['scaling-90m', '--size', 'tiny'], /--size: expected one of small, medium, large, xl; got "tiny"/],
   [['question-formation', '--steps', '1e4'], /--steps: expected a whole number of at least 1; got "1e4"/],
 ];
 

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
-import { questionFormation } from '../../lib/config';
+import { questionFormation, type QuestionFormationConfig } from '../../lib/config';
 import { bar, curveFigure, duration, notebookObserver, progressText, TerminalLine, terminalObserver, Throttle } from '../../lib/report/progress';
 import type { CurvePoint } from '../../lib/train/record';
 
 const at = (step: number) => ({ step, steps: 40, lossNats: 1.23456, tokensPerSecond: 4321.4, secondsLeft: 185 });
-const point = (step: number): CurvePoint => ({ step, tokensSeen: step, trainLossNats: 2, heldOutLossNats: 2.5, generalisation: 0.25, learningRate: 1, gradientNorm: 1 });
+const point = (step: number): CurvePoint<QuestionFormationConfig> => ({ step, tokensSeen: step, trainLossNats: 2, heldOutLossNats: 2.5, generalisation: 0.25, learningRate: 1, gradientNorm: 1 });
 
 /** A stream that remembers what was written, as a terminal or as a file. */
 function stream(isTTY: boolean): { line: TerminalLine; written: () => string } {
@@ -45,6 +45,9 @@ test('a file gets a line per evaluation and none per step', async () => {
   for (let step = 11; step <= 20; step++) await observer.progressed(at(step));
   await observer.evaluated(point(20), [point(20)]);
   assert.equal(written(), 'continues at step 10 of 40\nstep 20: training 2.0000, held out 2.5000 nats per token, hierarchical 25%, 3:05 left\n');
+  const { generalisation, ...measured } = point(30);
+  for (const memorisedShare of [0.5, null]) await observer.evaluated({ ...measured, epoch: 1.5, memorisedShare }, []);
+  assert.equal(written(), ['epoch 1.5, memorised 50%', 'epoch 1.5'].map((text) => `step 30: training 2.0000, held out 2.5000 nats per token, ${text}, 3:05 left\n`).join(''));
 });
 
 test('a notebook tells reproduce how far it is', async () => {

@@ -2,7 +2,6 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { AdamWConfig } from '../../lib/config';
 import { AdamWUpdate, Parameter } from '../../lib/parameters';
-import { learningRate } from '../../lib/train/schedule';
 import { globalNorm } from '../../lib/train/step';
 import { engine, tf } from '../../lib/tf';
 import { assertClose } from '../assert-close';
@@ -46,11 +45,6 @@ test('the same updates in plain TFJS', async (t) => {
   } finally {
     tf.setBackend('tensorflow');
   }
-});
-
-test('the learning rate rises in a line to its peak and falls in a line to 0', () => {
-  const s = { kind: 'linear', peak: 1e-3, warmupSteps: 10, decaySteps: 110 } as const;
-  assertClose([1, 5, 10, 60, 110, 500].map((step) => learningRate(s, step)), [1e-4, 5e-4, 1e-3, 5e-4, 0, 0], { absolute: 1e-12, what: 'rate' });
 });
 
 test('the global norm is that of all tensors together', () => {

@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
-import { questionFormation, type RunConfig, type VanillaConfig } from '../../lib/config';
+import { questionFormation, type QuestionFormationConfig, type VanillaConfig } from '../../lib/config';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
-import { checkpointPath, run } from '../../lib/train/loop';
+import { checkpointPath, loadCheckpoint } from '../../lib/train/checkpoint';
+import { run, trainedModel } from '../../lib/train/loop';
 import { silent, type TrainingObserver } from '../../lib/train/observer';
+import { QuestionFormation } from '../../lib/train/question-formation';
 import { configHash, readRecord, recordPath, runFolder, runId, type RunRecord } from '../../lib/train/record';
 import { DivergedError, trainStep } from '../../lib/train/step';
+import type { Task } from '../../lib/train/task';
+import { Training } from '../../lib/train/training';
 import { tf } from '../../lib/tf';
 import { assertClose } from '../assert-close';
+import { weightsIn } from './checkpoints';
 
 /** A seed that only these tests use, so that no other run's folder is touched. */
-const CONFIG: RunConfig<VanillaConfig> = { ...questionFormation.smoke, seed: 987_654, trainLines: 60, evaluationLines: 10, steps: 12, evaluateEverySteps: 5, checkpointEverySteps: 4 };
+const CONFIG: QuestionFormationConfig<VanillaConfig> = { ...questionFormation.smoke, seed: 987_654, trainLines: 60, evaluationLines: 10, steps: 12, evaluateEverySteps: 5, checkpointEverySteps: 4 };
 const FOLDER = runFolder(runId(CONFIG));
 const clean = () => rmSync(FOLDER, { recursive: true, force: true });
 beforeEach(clean);
@@ -22,11 +28,7 @@ afterEach(clean);
 const stopAfter = (step: number): TrainingObserver => ({ ...silent, progressed: (at) => { if (at.step === step) throw new Error('stopped'); } });
 const numbers = (record: RunRecord) => record.curve.map((p) => ({ ...p }));
 
-/** Weights and moments in a checkpoint: everything behind its two lines of text. */
-const body = (config: RunConfig): Buffer => {
-  const file = readFileSync(checkpointPath(config));
-  return file.subarray(file.indexOf(10, file.indexOf(10) + 1) + 1);
-};
+const body = (config: QuestionFormationConfig): Buffer => weightsIn(checkpointPath(config));
 
 for (const precision of ['fp32', 'bf16'] as const) {
   test(`a run stopped twice ends in the same bits as one that was not (${precision})`, async () => {
@@ -55,11 +57,63 @@ test('a finished run is read, not trained again; more steps continue it', async 
 });
 
 test('a run can be ended at its last checkpoint, with all that is known of it', async () => {
-  await assert.rejects(run(CONFIG, stopAfter(11)), /stopped/);
-  const ended = await run({ ...CONFIG, steps: 8 });
+  await assert.rejects(run(CONFIG, stopAfter(7)), /stopped/);
+  await assert.rejects(run({ ...CONFIG, steps: 4 }), /^UserError: config\.steps: expected at least 5, where the run's checkpoint stands; got 4/);
+  const ended = await run({ ...CONFIG, steps: 5 });
   assert.deepEqual(ended.curve.map((p) => p.step), [5]);
   assert.ok(ended.finishedAt && ended.tokensPerSecond > 0 && ended.minutes > 0);
-  assert.equal(ended.config.steps, 8);
+  assert.equal(ended.config.steps, 5);
+});
+
+test('the best checkpoint is that of the lowest held-out loss, kept when later ones are worse', async () => {
+  const model = new Vanilla(CONFIG.model, 1);
+  const real = new QuestionFormation(CONFIG);
+  const task: Task = { dataHash: real.dataHash, batches: (step) => real.batches(step), evaluate: (_, step) => ({ heldOutLossNats: Math.abs(step - 9), generalisation: 0 }), dispose() {} };
+  const after = new Map<number, Buffer>();
+  await new Training(CONFIG, model, task, { ...silent, progressed: ({ step }) => { if (step > 4) after.set(step - 1, body(CONFIG)); } }).toTheEnd();
+  model.dispose();
+  const best = weightsIn(checkpointPath(CONFIG, 'best'));
+  assert.ok(best.equals(after.get(10)!), 'lowest of steps 5, 10 and 12, and saved although no checkpoint is due');
+  assert.ok(!best.equals(body(CONFIG)) && !best.equals(after.get(5)!));
+  const loaded = trainedModel(CONFIG, 'best');
+  const { value } = await loaded.parameters[0]!.snapshot();
+  assert.deepEqual(Buffer.from(value.buffer), Buffer.from(best.subarray(0, 4 * value.length)));
+  loaded.dispose();
+  clean();
+  assert.throws(() => trainedModel(CONFIG, 'best'), /^UserError: checkpoint: expected a file at .*best\.checkpoint; found none/);
+});
+
+test('a kill between the save and the name of the best is made good when the run goes on', async () => {
+  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
+  const [last, best] = [checkpointPath(CONFIG), checkpointPath(CONFIG, 'best')];
+  assert.equal(statSync(last).ino, statSync(best).ino, 'one file on the disk');
+  rmSync(best);
+  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
+  assert.equal(statSync(last).ino, statSync(best).ino);
+});
+
+test('a data set that has changed since the checkpoint is refused', async () => {
+  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
+  const path = checkpointPath(CONFIG);
+  const [, ...lines] = readFileSync(path, 'latin1').split('\n');
+  const content = Buffer.from(lines.join('\n').replace(/"dataHash":"[0-9a-f]{4}/, '"dataHash":"0123'), 'latin1');
+  writeFileSync(path, Buffer.concat([Buffer.from(`memorization-notebooks/checkpoint/1 ${createHash('sha256').update(content).digest('hex')}\n`), content]));
+  await assert.rejects(run(CONFIG), /^UserError: checkpoint .*expected data [0-9a-f]{12}; got 0123[0-9a-f]{8}: the data set has changed/);
+});
+
+test('a full disk ends the run in one line; the checkpoint before stays, and the run goes on from it', async () => {
+  const straight = await run(CONFIG);
+  const expected = body(CONFIG);
+  clean();
+  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
+  const path = checkpointPath(CONFIG);
+  const before = readFileSync(path);
+  symlinkSync('/dev/full', `${path}.${process.pid}.part`);
+  await assert.rejects(run(CONFIG), /^UserError: checkpoint: expected to write .*ENOSPC.*free the disk .*the previous checkpoint is whole$/);
+  assert.ok(readFileSync(path).equals(before));
+  assert.deepEqual(readdirSync(FOLDER).sort(), ['best.checkpoint', 'last.checkpoint']);
+  assert.deepEqual(numbers(await run(CONFIG)), numbers(straight));
+  assert.ok(body(CONFIG).equals(expected));
 });
 
 test('another seed gives another curve', async () => {
@@ -74,21 +128,25 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
   await assert.rejects(run(CONFIG, stopAfter(9)), /stopped/);
   const path = checkpointPath(CONFIG);
   const whole = readFileSync(path);
+  const model = new Vanilla(CONFIG.model, 2);
+  const [first] = model.parameters;
+  const untouched = (await first!.snapshot()).value;
   const refused = async (what: RegExp) => {
     const before = readFileSync(path);
-    await assert.rejects(run(CONFIG), what);
+    assert.throws(() => loadCheckpoint(path, configHash(CONFIG), model.parameters), what);
     assert.ok(readFileSync(path).equals(before), 'the file is untouched');
+    assert.deepEqual((await first!.snapshot()).value, untouched, 'so is the model');
   };
   for (let tenth = 0; tenth < 10; tenth++) {
     writeFileSync(path, whole);
     truncateSync(path, Math.floor((whole.length * tenth) / 10));
     await refused(/^UserError: checkpoint .*damaged/);
   }
-  for (const at of [90, 400, whole.length - 1000]) {
+  for (const at of [2, 60, 90, 400, whole.length - 1000]) {
     const flipped = Buffer.from(whole);
     flipped[at]! ^= 1;
     writeFileSync(path, flipped);
-    await refused(/SHA-256/);
+    await refused(at === 2 ? /foreign, damaged/ : /SHA-256/);
   }
   const other = { ...CONFIG, seed: CONFIG.seed + 1 };
   await assert.rejects(run(other, stopAfter(9)), /stopped/);
@@ -97,6 +155,12 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
   await refused(/belongs to another run/);
   writeFileSync(path, 'not a checkpoint');
   await refused(/foreign, damaged/);
+  await assert.rejects(run(CONFIG), /foreign, damaged/);
+  const larger = new Vanilla({ ...CONFIG.model, width: 64 }, 2);
+  writeFileSync(path, whole);
+  assert.throws(() => loadCheckpoint(path, configHash(CONFIG), larger.parameters), /^UserError: checkpoint .*expected embedding\S* \[69,64\]; got embedding\S* \[69,32\]: it belongs to another model/);
+  model.dispose();
+  larger.dispose();
 });
 
 test('damaged records are refused in one line', async () => {
@@ -120,7 +184,7 @@ test('a record says what is needed to make it again', async () => {
 });
 
 test('one batch is driven to its own entropy: ln 2 at the one free token', async () => {
-  const config: RunConfig<VanillaConfig> = { ...CONFIG, model: { ...CONFIG.model, width: 64, feedForward: 128, dropout: 0 }, schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 10, decaySteps: 400 } };
+  const config: QuestionFormationConfig<VanillaConfig> = { ...CONFIG, model: { ...CONFIG.model, width: 64, feedForward: 128, dropout: 0 }, schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 10, decaySteps: 400 } };
   const model = new Vanilla(config.model, 1);
   const lines = [[5, 1, 2, 3, 4, 68], [6, 1, 2, 3, 4, 68]];
   let loss = 0;
@@ -139,5 +203,5 @@ test('a loss that is not finite stops the run and names step, rate and norm', as
   const model = new Vanilla(CONFIG.model, 1);
   const weight = model.parameters[0]!;
   weight.write(new Float32Array(weight.size).fill(NaN));
-  assert.throws(() => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68)), (e: Error) => e instanceof DivergedError && /step 3.*learning rate .*gradient norm/.test(e.message));
+  assert.throws(() => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68)), (e: Error) => e instanceof DivergedError && /step 3.*learning rate .*largest gradient NaN at /.test(e.message));
 });

@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { questionFormation, TIERS, type RunConfig } from '../../lib/config';
-import { checkConfig } from '../../lib/config-check';
-import { sampleSplits, GRAMMAR, predictedTokens } from '../../lib/data/question-formation';
-import { run } from '../../lib/train/loop';
+import { EXPERIMENTS, overfitting9m, questionFormation, TIERS, type QuestionFormationConfig, type RunConfig, type TextConfig } from '../lib/config';
+import { checkConfig } from '../lib/config-check';
+import { sampleSplits, GRAMMAR, predictedTokens } from '../lib/data/question-formation';
+import { run } from '../lib/train/loop';
 
-const GOOD: RunConfig = questionFormation.desk;
+const GOOD: QuestionFormationConfig = questionFormation.desk;
+const TEXT: TextConfig = overfitting9m.desk;
+
+function refused(config: object, what: RegExp): void {
+  assert.throws(() => checkConfig(config as RunConfig), (e: Error) => {
+    assert.equal(e.name, 'UserError');
+    assert.match(e.message, what);
+    return true;
+  });
+}
 
 test('the published runs pass', () => {
-  for (const tier of TIERS) checkConfig(questionFormation[tier]);
+  for (const tiers of Object.values(EXPERIMENTS)) for (const tier of TIERS) checkConfig(tiers[tier]);
   checkConfig({ ...GOOD, model: { kind: 'gpt2', layers: 2, width: 64, heads: 2, context: 64, vocabulary: 69, dropout: 0 } });
 });
 
@@ -37,13 +46,29 @@ test('each wrong field is named, with what is expected and what came', () => {
     [{ model: { ...model, context: 35 } }, /config\.model\.context: expected at least 36, the longest line of question-formation; got 35/],
     [{ model: { ...model, vocabulary: 68 } }, /config\.model\.vocabulary: expected at least 69/],
   ];
-  for (const [wrong, what] of cases) {
-    assert.throws(() => checkConfig({ ...GOOD, ...wrong } as RunConfig), (e: Error) => {
-      assert.equal(e.name, 'UserError');
-      assert.match(e.message, what);
-      return true;
-    });
-  }
+  for (const [wrong, what] of cases) refused({ ...GOOD, ...wrong }, what);
+});
+
+test('each wrong field of a text run is named', () => {
+  const { model, schedule, memorised } = TEXT;
+  const cases: [object, RegExp][] = [
+    [{ accumulate: 0 }, /config\.accumulate: expected a whole number of at least 1; got 0/],
+    [{ batchWindows: 1.5 }, /config\.batchWindows: .*got 1\.5/],
+    [{ evaluationWindows: NaN }, /config\.evaluationWindows: .*got NaN/],
+    [{ trainTokens: 256 }, /config\.trainTokens: expected a whole number of at least 257; got 256/],
+    [{ dataset: '' }, /config\.dataset: expected the name of a data set; got "": see "npm run data -- list"/],
+    [{ order: 'random' }, /config\.order: expected one of shuffled, sequential; got "random"/],
+    [{ model: { ...questionFormation.desk.model } }, /config\.model\.kind: expected one of gpt2; got "vanilla"/],
+    [{ memorised: { ...memorised, windows: 0 } }, /config\.memorised\.windows: .*got 0/],
+    [{ memorised: { windows: 1, prefix: 200, continuation: 57 } }, /config\.memorised\.prefix: expected with the continuation at most the context 256; got 257/],
+    [{ schedule: { ...schedule, kind: 'step' } }, /config\.schedule\.kind: expected one of linear, cosine; got "step"/],
+    [{ schedule: { ...schedule, floor: 2e-3 } }, /config\.schedule\.floor: expected at most the peak 0\.001; got 0\.002/],
+    [{ schedule: { kind: 'cosine', peak: 1, warmupSteps: 1, decaySteps: 2 } }, /config\.schedule\.floor: expected a number of at least 0; got undefined/],
+    [{ schedule: { ...schedule, decaySteps: 200 } }, /config\.schedule\.decaySteps: expected more than the 200 steps of warm-up; got 200/],
+    [{ model: { ...model, heads: 7 } }, /config\.model\.heads/],
+    [{ steps: 0 }, /config\.steps/],
+  ];
+  for (const [wrong, what] of cases) refused({ ...TEXT, ...wrong }, what);
 });
 
 test('the longest line of the check is that of the data', () => {

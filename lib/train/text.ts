@@ -1,0 +1,53 @@
+/** A text as a training task: windows of tokens, held-out loss, share of the training text that is known by heart. */
+import type { TextConfig } from '../config';
+import type { Dataset } from '../data/shards';
+import { Epochs, Windows } from '../data/windows';
+import { memorised } from '../model/generate';
+import { windowBatch, type Batch, type LanguageModel } from '../model/model';
+import type { TextMeasures } from './record';
+import { inGroups, meanLoss, type Task } from './task';
+
+export class Text implements Task<TextConfig> {
+  readonly dataHash: string;
+  private readonly train: Windows;
+  private readonly heldOut: Uint16Array[];
+  private readonly probes: Uint16Array[];
+  private readonly order: Epochs;
+
+  /** Takes the data set over: `dispose` closes it. */
+  constructor(private readonly config: TextConfig, private readonly dataset: Dataset) {
+    const { context } = config.model;
+    this.dataHash = dataset.sha256;
+    this.train = new Windows(`training text of ${dataset.name}`, dataset.train, config.trainTokens, context);
+    this.order = new Epochs(this.train.count, config.order === 'shuffled' ? config.seed : null);
+    const validation = new Windows(`validation text of ${dataset.name}`, dataset.validation, dataset.validation.tokens, context);
+    this.heldOut = validation.spread(config.evaluationWindows).map((i) => validation.read(i));
+    this.probes = this.train.spread(config.memorised?.windows ?? 0).map((i) => this.train.read(i));
+  }
+
+  batches(step: number): (() => Batch)[] {
+    const { accumulate, batchWindows } = this.config;
+    const size = accumulate * batchWindows;
+    const places = Array.from({ length: size }, (_, i) => (step - 1) * size + i);
+    return this.inBatches(places, (place) => this.train.read(this.order.at(place)));
+  }
+
+  evaluate(model: LanguageModel, step: number): TextMeasures {
+    const { accumulate, batchWindows, memorised: parts } = this.config;
+    return {
+      heldOutLossNats: meanLoss(model, this.config, this.inBatches(this.heldOut, (window) => window)),
+      epoch: (step * accumulate * batchWindows) / this.train.count,
+      memorisedShare: parts && memorised(model, this.probes, parts),
+    };
+  }
+
+  dispose(): void {
+    this.dataset.train.close();
+    this.dataset.validation.close();
+  }
+
+  private inBatches<T>(items: readonly T[], read: (item: T) => Uint16Array): (() => Batch)[] {
+    const { batchWindows, model } = this.config;
+    return inGroups(items, batchWindows).map((group) => () => windowBatch(group.map(read), model));
+  }
+}

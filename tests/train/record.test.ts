@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { overfitting9m, questionFormation, scaling90m } from '../../lib/config';
+import { committedRecords, configHash, runId } from '../../lib/train/record';
+
+test('the hash of the published question-formation run is that of its records and checkpoints', () => {
+  assert.match(configHash(questionFormation.desk), /^718830/);
+  assert.equal(runId(questionFormation.desk), 'question-formation-desk-6-layers-seed-1-718830');
+  for (const { config, curve } of committedRecords('question-formation')) {
+    assert.equal(config.experiment, 'question-formation');
+    assert.ok(curve.length > 0 && curve.every(({ generalisation }) => generalisation >= 0 && generalisation <= 1));
+  }
+});
+
+test('steps, checkpoints and tier leave the hash as it is; everything else changes it', () => {
+  const { full } = overfitting9m;
+  assert.equal(configHash({ ...full, steps: 5, checkpointEverySteps: 7, tier: 'desk' }), configHash(full));
+  for (const change of [{ seed: 2 }, { accumulate: 39 }, { trainTokens: 1e6 }, { dataset: 'books' }, { order: 'sequential' as const }, { memorised: null }, { schedule: { ...full.schedule, floor: 0 } }])
+    assert.notEqual(configHash({ ...full, ...change }), configHash(full), Object.keys(change)[0]);
+});
+
+test('the id of a text run says how much text it is', () => {
+  assert.match(runId(scaling90m.full), /^scaling-90m-full-12-layers-90000000-tokens-seed-1-[0-9a-f]{6}$/);
+});
