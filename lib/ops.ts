@@ -42,14 +42,13 @@ const [GELU_SLOPE, GELU_CUBE] = [Math.sqrt(8 / Math.PI), 0.044715];
  */
 export function gelu(tape: Tape, x: Node): Node {
   const [linear, cubic, slope] = [GELU_SLOPE, GELU_SLOPE * GELU_CUBE, 3 * GELU_SLOPE * GELU_CUBE].map((c) => tf.scalar(c)) as [Tensor, Tensor, Tensor];
-  const [y, gate, squared] = tf.tidy(() => {
-    const x2 = K.square(x.value);
-    const s = K.sigmoid(K.mul(x.value, K.add(linear, K.mul(cubic, x2))));
-    return [K.mul(x.value, s), s, x2];
-  }) as [Tensor, Tensor, Tensor];
+  const [y, gate] = tf.tidy(() => {
+    const s = K.sigmoid(K.mul(x.value, K.add(linear, K.mul(cubic, K.square(x.value)))));
+    return [K.mul(x.value, s), s];
+  }) as [Tensor, Tensor];
   return tape.computed(y, [x], (dy) => {
     // σ + x σ (1 − σ) u′, u′ = √(8/π) (1 + 3 · 0.044715 x²).
-    const xu = K.mul(x.value, K.add(linear, K.mul(slope, squared)));
+    const xu = K.mul(x.value, K.add(linear, K.mul(slope, K.square(x.value))));
     return [K.mul(dy, K.add(gate, K.sigmoidGradient(xu, gate)))];
   });
 }

@@ -105,7 +105,8 @@ export class Tape {
       const parts = tf.tidy(() => {
         const fresh = pullback(dy);
         return inputs.map((input, i) => {
-          const g = fresh[i];
+          // What is passed on as it is must outlive dy, once for each who gets it.
+          const g = fresh[i] === dy ? tf.clone(dy) : fresh[i];
           if (!g) return null;
           return join((input instanceof Node ? input.gradient : this.gradients.get(input)) ?? null, g);
         }) as unknown as Tensor[];
@@ -116,6 +117,8 @@ export class Tape {
         if (input instanceof Node) input.gradient = g;
         else this.gradients.set(input, g);
       });
+      dy.dispose();
+      output.gradient = null;
     });
     return output;
   }

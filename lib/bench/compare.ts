@@ -82,14 +82,11 @@ export interface Soak {
   peakBytes: number;
 }
 
-/** Steps before memory counts as settled. */
-const WARM_UP_STEPS = 50;
-
-/** Memory of this library over many steps. */
+/** Memory of this library over many steps, after a tenth as many. */
 export async function soak(shape: ShapeName, precision: Precision, steps: number): Promise<Soak> {
   const contender = await ours(shape, precision);
   try {
-    const first = await contender.ask<OwnAnswer>(`steps ${WARM_UP_STEPS}`);
+    const first = await contender.ask<OwnAnswer>(`steps ${Math.ceil(steps / 10)}`);
     const last = await contender.ask<OwnAnswer>(`steps ${steps}`);
     const both = (of: (answer: OwnAnswer) => number) => ({ first: of(first), last: of(last) });
     return { shape, steps, tensors: both((a) => a.tensors), residentBytes: both((a) => a.residentBytes), peakBytes: last.peakBytes };

@@ -27,12 +27,16 @@ export interface GradientOptions {
 
 type Options = Pick<TapeOptions, 'bf16' | 'dropout' | 'values'> & Pick<GradientOptions, 'clipNorm'>;
 
-/** @returns loss, squares, gradients */
+/** Gradients are replaced, not kept beside their clipped selves. @returns loss, squares, gradients */
 function clipped(loss: Tensor, gradients: Tensor[], clipNorm: number | undefined): Tensor[] {
   const squares = K.sumSquares(gradients);
   if (clipNorm === undefined) return [loss, squares, ...gradients];
   const shrink = K.minimum(tf.scalar(1), K.mul(K.rsqrt(squares), tf.scalar(clipNorm)));
-  return [loss, squares, ...gradients.map((g) => K.mul(g, shrink))];
+  return [loss, squares, ...gradients.map((g) => {
+    const scaled = K.mul(g, shrink);
+    g.dispose();
+    return scaled;
+  })];
 }
 
 function backward(model: LanguageModel, batch: Batch, { clipNorm, ...options }: Options): Tensor[] {
@@ -103,7 +107,6 @@ export function gradientsOf(model: LanguageModel, batches: Batch[], { bf16, drop
   if (others.length) {
     const [loss, , ...sums] = all as [Tensor, Tensor, ...Tensor[]];
     all = tf.tidy(() => clipped(loss, sums, clipNorm));
-    if (clipNorm !== undefined) tf.dispose(sums);
   }
   const [loss, squares, ...gradients] = all as [Tensor, Tensor, ...Tensor[]];
   return { loss, squares, gradients };
