@@ -1,4 +1,4 @@
-/** `npm run data -- DATASET [flags]`: what a data set is made of, and checks of its files. */
+/** `npm run data -- DATASET [flags]`: what a data set is made of, and checks of its files. The sets of text are in datasets.ts. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError, oneOf, wholeNumber } from '../errors';
@@ -9,6 +9,7 @@ import { sentenceProbability } from '../data/grammar';
 import { GRAMMAR, PUBLISHED_LINES, SPLITS, dataHash, formatLine, parseLine, predictedTokens, sampleLine, sampleSplits, toLine } from '../data/question-formation';
 import type { Line } from '../data/question-formation';
 import { helpText, main, parse } from './arguments';
+import { list, openwebtext, remove, synthetic, text, verify } from './datasets';
 
 const QUESTION_FORMATION = {
   command: 'data',
@@ -25,8 +26,8 @@ const QUESTION_FORMATION = {
   },
 } as const;
 
-/** One data set's command: takes the arguments after the data set's name. */
-const DATASETS: Record<string, (argv: string[]) => void> = { 'question-formation': questionFormation };
+/** Each takes the arguments after its name. */
+const COMMANDS: Record<string, (argv: string[]) => Promise<void> | void> = { 'question-formation': questionFormation, openwebtext, text, synthetic, list, verify, remove };
 
 /** Prints rows `name  value`, or all of it as JSON. */
 function print(result: Record<string, unknown>, rows: [name: string, value: string][], json: boolean | undefined): void {
@@ -149,7 +150,7 @@ function printSample(lines: number, seed: number, json?: boolean): void {
 }
 
 main('data', ([name, ...rest]) => {
-  if (name === '--help' || name === '-h') return console.log(helpText({ command: 'data', summary: `Data sets: ${Object.keys(DATASETS).join(', ')}. Each has its own --help.`, positionals: 'DATASET', options: {} }));
-  const known = Object.keys(DATASETS);
-  DATASETS[oneOf('data set (first argument)', name, known)]!(rest);
+  const known = Object.keys(COMMANDS);
+  if (name === '--help' || name === '-h') return console.log(helpText({ command: 'data', summary: `Data sets and what can be done with them: ${known.join(', ')}. Each has its own --help.`, positionals: 'COMMAND', options: {} }));
+  return COMMANDS[oneOf('data set (first argument)', name, known)]!(rest);
 });

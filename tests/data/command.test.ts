@@ -55,6 +55,6 @@ test('--floor --json holds the floors', () => {
 });
 
 test('unknown data sets and missing actions are refused', () => {
-  assert.match(data('wikipedia').stderr, /^data: data set.*expected one of question-formation; got "wikipedia"\n$/);
+  assert.match(data('wikipedia').stderr, /^data: data set.*expected one of question-formation, openwebtext, .*; got "wikipedia"\n$/);
   assert.match(data('question-formation').stderr, /expected one of --floor, --check FILE, --splits, --sample N; got none\n$/);
 });
