@@ -6,10 +6,10 @@ import { uniforms } from './random';
 import { DT, isNative, run, tf, type Tensor } from './tf';
 
 /**
- * A tensor to be multiplied: bfloat16 in mixed precision, else float32 as it is.
+ * A tensor to be multiplied: bfloat16 in mixed precision, else float32 as it is; times `scale` `[]`, where there is one.
  * Trap: TFJS calls a bfloat16 tensor float32; only the functions of this file may take it.
  */
-export interface Operand { tensor: Tensor; bf16: boolean }
+export interface Operand { tensor: Tensor; bf16: boolean; scale?: Tensor }
 
 const F32 = { T: { dtype: DT.float32 } };
 const BF16 = { T: { dtype: DT.bfloat16 } };
@@ -50,6 +50,10 @@ export function float32(x: Operand): Tensor {
  * @param a `[m, k]` or, with batch axes in front, `[…, m, k]`  @param b `[k, n]` or `[…, k, n]`  @returns `[…, m, n]`
  */
 export function matmul(a: Operand, b: Operand, transposeA = false, transposeB = false): Tensor {
+  return [a, b].reduce((product, { scale }) => (scale ? mul(product, scale) : product), unscaled(a, b, transposeA, transposeB));
+}
+
+function unscaled(a: Operand, b: Operand, transposeA: boolean, transposeB: boolean): Tensor {
   if (!isNative()) return tf.matMul(a.tensor, b.tensor, transposeA, transposeB);
   const T = a.bf16 ? BF16 : F32;
   const product = a.tensor.rank === 2
@@ -64,8 +68,11 @@ export function matmul(a: Operand, b: Operand, transposeA = false, transposeB = 
 /** x W + b, in float32; with bfloat16 operands b is rounded too, and one op adds it to the product before it is stored. */
 export function affine(x: Operand, weight: Operand, bias: Tensor): Tensor {
   if (!x.bf16) return add(matmul(x, weight), bias);
+  const { scale } = weight;
   const product = one('MatMul', [x.tensor, weight.tensor], { ...BF16, transpose_a: false, transpose_b: false });
-  return float32({ tensor: one('BiasAdd', [product, operand(bias, true).tensor], { ...BF16, data_format: 'NHWC' }), bf16: true });
+  const rounded = operand(scale ? div(bias, scale) : bias, true).tensor;
+  const sum = float32({ tensor: one('BiasAdd', [product, rounded], { ...BF16, data_format: 'NHWC' }), bf16: true });
+  return scale ? mul(sum, scale) : sum;
 }
 
 /** Elementwise with broadcasting. */
@@ -73,6 +80,7 @@ export const neg = (x: Tensor): Tensor => (isNative() ? one('Neg', [x], F32) : t
 export const add = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('AddV2', [a, b], F32) : tf.add(a, b));
 export const sub = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Sub', [a, b], F32) : tf.sub(a, b));
 export const mul = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Mul', [a, b], F32) : tf.mul(a, b));
+export const div = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('RealDiv', [a, b], F32) : tf.div(a, b));
 export const square = (x: Tensor): Tensor => (isNative() ? one('Square', [x], F32) : tf.square(x));
 export const minimum = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Minimum', [a, b], F32) : tf.minimum(a, b));
 export const rsqrt = (x: Tensor): Tensor => (isNative() ? one('Rsqrt', [x], F32) : tf.rsqrt(x));

@@ -81,7 +81,11 @@ export function dropout(tape: Tape, x: Node, rate: number): Node {
 /** Rows of a table, times `scale`. @param table `[V, C]` @param ids `[N]` int32 @returns `[N, C]` */
 export function embedding(tape: Tape, table: Parameter, ids: Tensor, scale = 1): Node {
   const scaled = (x: Tensor) => (scale === 1 ? x : K.mul(x, tf.scalar(scale)));
-  const y = tf.tidy(() => scaled(K.gatherRows(tape.parameter(table).value, ids)));
+  const rows = tape.parameter(table);
+  const y = tf.tidy(() => {
+    const stored = scaled(K.gatherRows(rows.stored, ids));
+    return rows.scale ? K.mul(stored, rows.scale) : stored;
+  });
   return tape.computed(y, [table], (dy) => [(sum) => (sum ? K.addToRows(sum, ids, scaled(dy)) : K.sumRowsInto(scaled(dy), ids, table.shape[0]!))]);
 }
 
@@ -118,9 +122,12 @@ function lossOf(z: Tensor, targets: Tensor, round: (x: Tensor) => K.Operand): { 
  */
 export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, share: Tensor, atATime = TOKENS_AT_A_TIME): TokenLoss {
   const N = targets.size;
-  const [xo, w] = [x.operand(), tape.parameter(weight).operand()];
-  const b = bias && tape.parameter(bias).value;
   const round = (t: Tensor) => K.operand(t, tape.options.bf16);
+  const { scale, ...w } = tape.parameter(weight).operand();
+  // The scale goes to x: [N, C] is smaller than the logits.
+  const scaled = (t: Tensor) => (scale ? K.mul(t, scale) : t);
+  const xo = scale ? round(scaled(x.value)) : x.operand();
+  const b = bias && tape.parameter(bias).value;
   const shared = tape.options.record ? round(K.mul(x.value, share)) : null;
 
   const [losses, dxs]: [Tensor[], Tensor[]] = [[], []];
@@ -145,7 +152,7 @@ export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Param
   const mean = K.mul(K.total(perToken), share);
   const loss = tape.computed(mean, bias ? [x, weight, bias] : [x, weight], (dy) => {
     tape.mustBeLoss(dy);
-    return [K.mul(K.concat(dxs, 0), share), dw, db && K.mul(db, share)];
+    return [scaled(K.mul(K.concat(dxs, 0), share)), dw, db && K.mul(db, share)];
   });
   return { mean: loss, perToken };
 }

@@ -3,6 +3,12 @@ import * as K from './kernels';
 import type { Parameter } from './parameters';
 import { tf, type Tensor } from './tf';
 
+/** A parameter's stored tensor, and `[]` what multiplies it; null: nothing does. */
+export interface Scaled {
+  stored: Tensor;
+  scale: Tensor | null;
+}
+
 /** How a forward pass runs. */
 export interface TapeOptions {
   /** Products in bfloat16, everything else in float32. */
@@ -11,21 +17,28 @@ export interface TapeOptions {
   record: boolean;
   /** `[]` int32, at least 0: seed of the dropout masks in training; without it dropout does nothing. */
   dropout?: Tensor;
-  /** Values of parameters that are read already. */
-  values?: ReadonlyMap<Parameter, Tensor>;
+  /** Parameters that are read already. */
+  values?: ReadonlyMap<Parameter, Scaled>;
 }
 
 /** A value of the forward pass, and after `backward` has reached it the gradient of the loss with respect to it. */
 export class Node {
   gradient: Tensor | null = null;
   private cached: K.Operand | null = null;
+  private product: Tensor | null = null;
 
-  constructor(readonly value: Tensor, private readonly tape: Tape) {}
+  constructor(readonly stored: Tensor, private readonly tape: Tape, readonly scale: Tensor | null = null) {}
+
+  get value(): Tensor {
+    if (!this.scale) return this.stored;
+    if (!this.product) this.tape.keep((this.product = K.mul(this.stored, this.scale)));
+    return this.product;
+  }
 
   /** The value as an operand of products, rounded once for all of them. */
   operand(): K.Operand {
     if (!this.cached) {
-      this.cached = K.operand(this.value, this.tape.options.bf16);
+      this.cached = { ...K.operand(this.stored, this.tape.options.bf16), ...(this.scale && { scale: this.scale }) };
       if (this.cached.bf16) this.tape.keep(this.cached.tensor);
     }
     return this.cached;
@@ -65,8 +78,10 @@ export class Tape {
     let leaf = this.leaves.get(p);
     if (!leaf) {
       const given = this.options.values?.get(p);
-      this.leaves.set(p, (leaf = this.node(given ?? p.read())));
-      if (!given) this.keep(leaf.value);
+      const { stored, scale } = given ?? { stored: p.stored(), scale: p.scales.value === 1 ? null : tf.scalar(p.scales.value) };
+      this.leaves.set(p, (leaf = new Node(stored, this, scale)));
+      if (!given) this.keep(stored);
+      if (!given && scale) this.keep(scale);
     }
     return leaf;
   }

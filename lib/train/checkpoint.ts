@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { RunConfig } from '../config';
 import { UserError } from '../errors';
 import { linkAtomically, writePartsAtomically } from '../files';
-import type { Parameter } from '../parameters';
+import type { Parameter, Scales } from '../parameters';
 import { runFolder, runId, type RunRecord } from './record';
 
 /** A run between two steps, but for its parameters. */
@@ -21,7 +21,7 @@ export interface RunState {
 }
 
 interface Header extends RunState {
-  parameters: { name: string; shape: number[] }[];
+  parameters: { name: string; shape: number[]; scales: Scales }[];
 }
 
 /** Sums since the last point of the curve. */
@@ -35,18 +35,18 @@ export interface RunningMeans {
 /** `last`: after the latest step that was kept; `best`: at the point of the curve with the lowest held-out loss. */
 export const checkpointPath = (config: RunConfig, which: 'last' | 'best' = 'last'): string => join(runFolder(runId(config)), `${which}.checkpoint`);
 
-const FORMAT = 'memorization-notebooks/checkpoint/1';
+const FORMAT = 'memorization-notebooks/checkpoint/2';
 const PARTS = ['value', 'm', 'v'] as const;
 
 const bytes = (a: Float32Array): Buffer => Buffer.from(a.buffer, a.byteOffset, a.byteLength);
 
 /** Everything behind the first line. */
 async function* content(state: RunState, parameters: Parameter[]): AsyncGenerator<Buffer> {
-  const header: Header = { ...state, parameters: parameters.map(({ name, shape }) => ({ name, shape })) };
+  const header: Header = { ...state, parameters: parameters.map(({ name, shape, scales }) => ({ name, shape, scales })) };
   yield Buffer.from(`${JSON.stringify(header)}\n`);
   for (const p of parameters) {
-    const snapshot = await p.snapshot();
-    for (const part of PARTS) yield bytes(snapshot[part]);
+    const state = await p.state();
+    for (const part of PARTS) yield bytes(state[part]);
   }
 }
 
@@ -133,7 +133,7 @@ export function loadCheckpoint(path: string, configHash: string, parameters: Par
         throw new UserError(`checkpoint ${path}: expected ${p.name} [${p.shape}]; got ${there ? `${there.name} [${there.shape}]` : 'nothing'}: it belongs to another model`);
       const [value, m, v] = PARTS.map((_, part) => floatsAt(file, at + 4 * p.size * part, p.size)) as [Float32Array, Float32Array, Float32Array];
       at += 4 * p.size * PARTS.length;
-      p.restore({ value, m, v });
+      p.restore({ scales: there.scales, value, m, v });
     });
     const { step, tokensSeen, record, since } = header;
     return { step, tokensSeen, record, since };

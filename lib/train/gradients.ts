@@ -11,7 +11,7 @@ import { engine, isNative, tf, type Tensor } from '../tf';
 export interface Gradients {
   /** `[]` nats: Σ over tokens × the batches' `share`. */
   loss: Tensor;
-  /** `[]` Σ g² over all gradients, before clipping. */
+  /** `[]` Σ g² over all gradients. */
   squares: Tensor;
   /** One per parameter, in the model's order. */
   gradients: Tensor[];
@@ -21,30 +21,20 @@ export interface GradientOptions {
   bf16: boolean;
   /** One per batch, as of the tape; none: no dropout. */
   dropout: Tensor[];
-  /** Largest global norm: gradients of a larger one are scaled down to it. */
-  clipNorm?: number;
+  /** Whether matrices are to be taken as a number times a tensor even while the number is 1: then one graph serves a whole run. */
+  decays: boolean;
 }
 
-type Options = Pick<TapeOptions, 'bf16' | 'dropout' | 'values'> & Pick<GradientOptions, 'clipNorm'>;
+type Options = Pick<TapeOptions, 'bf16' | 'dropout' | 'values'>;
 
-/** Gradients are replaced, not kept beside their clipped selves. @returns loss, squares, gradients */
-function clipped(loss: Tensor, gradients: Tensor[], clipNorm: number | undefined): Tensor[] {
-  const squares = K.sumSquares(gradients);
-  if (clipNorm === undefined) return [loss, squares, ...gradients];
-  const shrink = K.minimum(tf.scalar(1), K.mul(K.rsqrt(squares), tf.scalar(clipNorm)));
-  return [loss, squares, ...gradients.map((g) => {
-    const scaled = K.mul(g, shrink);
-    g.dispose();
-    return scaled;
-  })];
-}
-
-function backward(model: LanguageModel, batch: Batch, { clipNorm, ...options }: Options): Tensor[] {
+/** @returns loss, squares, gradients */
+function backward(model: LanguageModel, batch: Batch, options: Options): Tensor[] {
   const tape = new Tape({ ...options, record: true });
   const { mean } = model.loss(tape, batch);
   tape.backward(mean);
   tape.release();
-  return clipped(mean.value, model.parameters.map((p) => tape.gradients.get(p)!), clipNorm);
+  const gradients = model.parameters.map((p) => tape.gradients.get(p)!);
+  return [mean.value, K.sumSquares(gradients), ...gradients];
 }
 
 /** Graphs of each model, by what they hold fast. */
@@ -65,15 +55,15 @@ export function disposeGraphs(model: LanguageModel): void {
 function graphFor(model: LanguageModel, batch: Batch, options: Options, feeds: Tensor[]): Graph {
   const { lines, longest, ragged } = batch.layout;
   const any = ragged !== null && longest <= QUERY_BLOCK && batch.tokens <= TOKENS_AT_A_TIME;
-  const key = [any ? 'any length' : `${longest} ${batch.tokens}`, lines, options.bf16, options.dropout !== undefined, options.clipNorm].join();
+  const scaled = [...options.values!.values()].some(({ scale }) => scale);
+  const key = [any ? 'any length' : `${longest} ${batch.tokens}`, lines, options.bf16, options.dropout !== undefined, scaled].join();
   const known = graphs.get(model) ?? new Map<string, Graph>();
   graphs.set(model, known);
   let graph = known.get(key);
   if (!graph) {
-    const fixed = model.parameters.length;
-    const shaped = feeds.map((tensor, i) => ({ tensor, shape: any && i >= fixed ? null : tensor.shape }));
-    const values = new Map(model.parameters.map((p, i) => [p, feeds[i]!]));
-    known.set(key, (graph = Graph.trace(shaped, () => backward(model, batch, { ...options, values }))));
+    const ofParameters = new Set([...options.values!.values()].flatMap(({ stored, scale }) => [stored, scale]));
+    const shaped = feeds.map((tensor) => ({ tensor, shape: any && !ofParameters.has(tensor) ? null : tensor.shape }));
+    known.set(key, (graph = Graph.trace(shaped, () => backward(model, batch, options))));
   }
   return graph;
 }
@@ -84,11 +74,14 @@ function tensorsOf({ inputs, targets, positions, share, layout: { ragged } }: Ba
 }
 
 /** Loss, squares and gradients of one batch. On a GPU a session would take its inputs by way of the host, and plain TFJS has none. */
-function ofBatch(model: LanguageModel, batch: Batch, options: Options, asGraph: boolean): Tensor[] {
-  if (!asGraph) return tf.tidy(() => backward(model, batch, options));
+function ofBatch(model: LanguageModel, batch: Batch, options: Options, decays: boolean, asGraph: boolean): Tensor[] {
   return tf.tidy(() => {
-    const feeds = [...model.parameters.map((p) => p.read()), ...tensorsOf(batch), ...(options.dropout ? [options.dropout] : [])];
-    return graphFor(model, batch, options, feeds).run(feeds);
+    if (!asGraph) return backward(model, batch, options);
+    const scaled = decays || model.parameters.some(({ scales }) => scales.value !== 1);
+    const values = new Map(model.parameters.map((p) => [p, { stored: p.stored(), scale: scaled && p.isMatrix ? tf.scalar(p.scales.value) : null }]));
+    const ofParameters = [...values.values()].flatMap(({ stored, scale }) => (scale ? [stored, scale] : [stored]));
+    const feeds = [...ofParameters, ...tensorsOf(batch), ...(options.dropout ? [options.dropout] : [])];
+    return graphFor(model, batch, { ...options, values }, feeds).run(feeds);
   });
 }
 
@@ -100,14 +93,12 @@ const added = (sum: Tensor[], more: Tensor[]): Tensor[] => sum.map((a, i) => {
 });
 
 /** @param batches of a step, whose gradients add up @param asGraph for tests: whether TensorFlow gets a whole graph, or op by op */
-export function gradientsOf(model: LanguageModel, batches: Batch[], { bf16, dropout, clipNorm }: GradientOptions, asGraph = isNative() && engine().device === 'cpu'): Gradients {
-  const [first, ...others] = batches.map((batch, i) => () => ofBatch(model, batch, { bf16, dropout: dropout[i], clipNorm: batches.length === 1 ? clipNorm : undefined }, asGraph));
+export function gradientsOf(model: LanguageModel, batches: Batch[], { bf16, dropout, decays }: GradientOptions, asGraph = isNative() && engine().device === 'cpu'): Gradients {
+  const [first, ...others] = batches.map((batch, i) => () => ofBatch(model, batch, { bf16, dropout: dropout[i] }, decays, asGraph));
   let all = first!();
   for (const other of others) all = added(all, other());
-  if (others.length) {
-    const [loss, , ...sums] = all as [Tensor, Tensor, ...Tensor[]];
-    all = tf.tidy(() => clipped(loss, sums, clipNorm));
-  }
   const [loss, squares, ...gradients] = all as [Tensor, Tensor, ...Tensor[]];
-  return { loss, squares, gradients };
+  if (!others.length) return { loss, squares, gradients };
+  squares.dispose();
+  return { loss, squares: K.sumSquares(gradients), gradients };
 }

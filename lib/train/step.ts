@@ -40,10 +40,11 @@ export function trainStep(model: LanguageModel, config: TrainingConfig, step: nu
     const seeds = new Random(config.seed, `dropout/${step}`);
     const options = {
       bf16: usesBf16(config),
+      decays: config.adamw.weightDecay > 0,
       dropout: model.config.dropout > 0 ? batches.map(() => tf.scalar(seeds.uint32() >>> 1, 'int32')) : [],
     };
     const shared = batches.map((batch) => ({ ...batch, share }));
-    const { loss, squares, gradients } = gradientsOf(model, shared, { ...options, clipNorm: config.clipNorm });
+    const { loss, squares, gradients } = gradientsOf(model, shared, options);
 
     const rate = learningRate(config.schedule, step);
     const [lossNats, gradientNorm] = [loss.dataSync()[0]!, Math.sqrt(squares.dataSync()[0]!)];
@@ -51,7 +52,7 @@ export function trainStep(model: LanguageModel, config: TrainingConfig, step: nu
     if (!Number.isFinite(lossNats)) throw stop('the loss');
     if (!Number.isFinite(gradientNorm)) throw stop('the gradient');
 
-    const update = new AdamWUpdate(config.adamw, step, rate);
+    const update = new AdamWUpdate(config.adamw, step, rate, Math.min(1, config.clipNorm / gradientNorm));
     model.parameters.forEach((p, i) => {
       p.update(gradients[i]!, update);
       gradients[i]!.dispose();

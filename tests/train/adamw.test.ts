@@ -6,10 +6,10 @@ import { globalNorm } from '../../lib/train/step';
 import { engine, tf } from '../../lib/tf';
 import { assertClose } from '../assert-close';
 
-/** AdamW of Loshchilov & Hutter 2019, algorithm 2, in float64, with PyTorch's placing of ε. */
-function reference(start: number[], gradients: number[][], u: AdamWConfig & { learningRate: number }, decay: boolean): number[] {
+/** AdamW of Loshchilov & Hutter 2019, algorithm 2, of clipped gradients, in float64, with PyTorch's placing of ε. */
+function reference(start: number[], gradients: number[][], u: Update, decay: boolean): Record<'value' | 'm' | 'v', number[]> {
   const [p, m, v] = [[...start], start.map(() => 0), start.map(() => 0)];
-  gradients.forEach((g, t) => g.forEach((gi, i) => {
+  gradients.forEach((g, t) => g.map((gi) => CLIPS[t]! * gi).forEach((gi, i) => {
     if (decay) p[i]! -= u.learningRate * u.weightDecay * p[i]!;
     m[i] = u.beta1 * m[i]! + (1 - u.beta1) * gi;
     v[i] = u.beta2 * v[i]! + (1 - u.beta2) * gi * gi;
@@ -17,31 +17,40 @@ function reference(start: number[], gradients: number[][], u: AdamWConfig & { le
     const vHat = v[i]! / (1 - u.beta2 ** (t + 1));
     p[i]! -= (u.learningRate * mHat) / (Math.sqrt(vHat) + u.epsilon);
   }));
-  return p;
+  return { value: p, m, v };
 }
 
+type Update = AdamWConfig & { learningRate: number };
+
+/** What the gradients of the three updates are clipped by: half, a hundredth (far below its past), none. */
+const CLIPS = [0.5, 0.01, 1];
 const START = [0.5, -1, 2, 0.001, -0.3, 7];
 const GRADIENTS = [[0.1, -2, 0, 1e-5, 3, -0.4], [0.2, 1, 0.5, -1e-5, 3, 0.4], [-0.7, 1, 0.5, 2e-5, -1, 0.1]];
 const UPDATE = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-3, weightDecay: 0.3 };
 
-async function updated(shape: number[]): Promise<Float32Array> {
+async function checkUpdates(shape: number[], update: Update): Promise<void> {
   const p = new Parameter('p', shape, Float32Array.from(START));
-  GRADIENTS.forEach((g, t) => tf.tidy(() => p.update(tf.tensor(g, shape, 'float32'), new AdamWUpdate(UPDATE, t + 1, UPDATE.learningRate))));
-  const { value } = await p.snapshot();
+  GRADIENTS.forEach((g, t) => tf.tidy(() => p.update(tf.tensor(g, shape, 'float32'), new AdamWUpdate(update, t + 1, update.learningRate, CLIPS[t]))));
+  const expected = reference(START, GRADIENTS, update, shape.length > 1);
+  const got = await p.snapshot();
+  for (const part of ['value', 'm', 'v'] as const) assertClose(got[part], expected[part], { relative: 1e-5, absolute: 1e-7, what: part });
+  tf.tidy(() => assertClose(p.read().dataSync() as Float32Array, expected.value, { relative: 1e-5, absolute: 1e-7, what: 'what is read' }));
+  assert.ok(p.scales.value > 0.2, `the value's factor ${p.scales.value} does not go to 0`);
   p.dispose();
-  return value;
 }
 
 test('three AdamW updates: a matrix decays, a vector does not', async () => {
-  assertClose(await updated([2, 3]), reference(START, GRADIENTS, UPDATE, true), { relative: 1e-5, absolute: 1e-7, what: 'matrix' });
-  assertClose(await updated([6]), reference(START, GRADIENTS, UPDATE, false), { relative: 1e-5, absolute: 1e-7, what: 'vector' });
+  await checkUpdates([2, 3], UPDATE);
+  await checkUpdates([6], UPDATE);
 });
+
+test('decay to an eighth of the value in three updates', () => checkUpdates([2, 3], { ...UPDATE, weightDecay: 50 }));
 
 test('the same updates in plain TFJS', async (t) => {
   if (engine().name !== 'tensorflow') return t.skip('no native engine here');
   tf.setBackend('cpu');
   try {
-    assertClose(await updated([2, 3]), reference(START, GRADIENTS, UPDATE, true), { relative: 1e-5, absolute: 1e-7, what: 'matrix' });
+    await checkUpdates([2, 3], UPDATE);
   } finally {
     tf.setBackend('tensorflow');
   }

@@ -97,7 +97,7 @@ test('a data set that has changed since the checkpoint is refused', async () => 
   const path = checkpointPath(CONFIG);
   const [, ...lines] = readFileSync(path, 'latin1').split('\n');
   const content = Buffer.from(lines.join('\n').replace(/"dataHash":"[0-9a-f]{4}/, '"dataHash":"0123'), 'latin1');
-  writeFileSync(path, Buffer.concat([Buffer.from(`memorization-notebooks/checkpoint/1 ${createHash('sha256').update(content).digest('hex')}\n`), content]));
+  writeFileSync(path, Buffer.concat([Buffer.from(`memorization-notebooks/checkpoint/2 ${createHash('sha256').update(content).digest('hex')}\n`), content]));
   await assert.rejects(run(CONFIG), /^UserError: checkpoint .*expected data [0-9a-f]{12}; got 0123[0-9a-f]{8}: the data set has changed/);
 });
 
