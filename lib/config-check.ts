@@ -59,12 +59,13 @@ function checkQuestionFormation(config: QuestionFormationConfig): void {
 
 /** What a text run says of its data; whether the data set is that large is seen when it is opened. */
 function checkText(config: TextConfig): void {
-  const { model, memorised } = config;
+  const { model, memorised, energy } = config;
   oneOf('config.model.kind', model.kind, ['gpt2']);
   oneOf('config.order', config.order, ['shuffled', 'sequential']);
   if (!config.dataset) refuse('dataset', 'the name of a data set', config.dataset, 'see "npm run data -- list"');
   for (const field of ['batchWindows', 'accumulate', 'evaluationWindows'] as const) whole(field, config[field]);
   whole('trainTokens', config.trainTokens, model.context + 1);
+  if (energy !== null) whole('energy.windows', energy.windows);
   if (memorised === null) return;
   for (const field of ['windows', 'prefix', 'continuation'] as const) whole(`memorised.${field}`, memorised[field]);
   const { prefix, continuation } = memorised;

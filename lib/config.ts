@@ -112,6 +112,8 @@ export interface TextConfig extends TrainingConfig<Gpt2Config> {
   evaluationWindows: number;
   /** Training windows per evaluation whose continuation is compared with the text; null: none. */
   memorised: { windows: number; prefix: number; continuation: number } | null;
+  /** Training windows per evaluation whose last-layer activations are the patterns of the distance energy, and as many held-out ones; null: none. */
+  energy: { windows: number } | null;
 }
 
 /** Predicted tokens per step of a text run. */
@@ -195,6 +197,7 @@ const overfittingFull: TextConfig = {
   evaluateEverySteps: 50,
   evaluationWindows: 200,
   memorised: { windows: 256, prefix: 32, continuation: 32 },
+  energy: { windows: 8 },
   checkpointEverySteps: 50,
 };
 
@@ -214,6 +217,7 @@ export const overfitting9m: Record<Tier, TextConfig> = {
     evaluateEverySteps: 250,
     evaluationWindows: 128,
     memorised: { windows: 64, prefix: 32, continuation: 32 },
+    energy: { windows: 16 },
     checkpointEverySteps: 250,
   },
   quick: {
@@ -229,6 +233,7 @@ export const overfitting9m: Record<Tier, TextConfig> = {
     evaluateEverySteps: 40,
     evaluationWindows: 16,
     memorised: { windows: 16, prefix: 32, continuation: 32 },
+    energy: { windows: 16 },
     checkpointEverySteps: 40,
   },
   smoke: {
@@ -244,6 +249,7 @@ export const overfitting9m: Record<Tier, TextConfig> = {
     evaluateEverySteps: 5,
     evaluationWindows: 4,
     memorised: { windows: 4, prefix: 8, continuation: 4 },
+    energy: { windows: 4 },
     checkpointEverySteps: 5,
   },
 };

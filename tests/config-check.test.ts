@@ -60,6 +60,7 @@ test('each wrong field of a text run is named', () => {
     [{ order: 'random' }, /config\.order: expected one of shuffled, sequential; got "random"/],
     [{ model: { ...questionFormation.desk.model } }, /config\.model\.kind: expected one of gpt2; got "vanilla"/],
     [{ memorised: { ...memorised, windows: 0 } }, /config\.memorised\.windows: .*got 0/],
+    [{ energy: { windows: 0.5 } }, /config\.energy\.windows: .*got 0\.5/],
     [{ memorised: { windows: 1, prefix: 200, continuation: 57 } }, /config\.memorised\.prefix: expected with the continuation at most the context 256; got 257/],
     [{ schedule: { ...schedule, kind: 'step' } }, /config\.schedule\.kind: expected one of linear, cosine; got "step"/],
     [{ schedule: { ...schedule, floor: 2e-3 } }, /config\.schedule\.floor: expected at most the peak 0\.001; got 0\.002/],

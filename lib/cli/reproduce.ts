@@ -1,10 +1,9 @@
 /** `npm run reproduce [-- NOTEBOOK...]`: executes notebooks; writes reports, figures and one line each. */
-import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { TIERS, type Tier } from '../config';
 import { oneOf, UserError, wholeNumber } from '../errors';
-import { writeAtomically } from '../files';
 import { paths } from '../paths';
+import { CLAIMS_PAGE, claims, claimsText, keepExecution, knownExecutions } from '../report/claims';
 import { abandon, CellError, execute, type Places, type Result } from '../report/execute';
 import { notebookNames, pairState, selectNotebooks } from '../report/pair';
 import { bar, duration, progressText, TerminalLine, type TrainingProgress } from '../report/progress';
@@ -29,17 +28,6 @@ function placesOf(tier: Tier): Places {
   return tier === 'smoke' ? { notebooks, venv, reports: join(smoke, 'reports'), figures: join(smoke, 'figures') } : { notebooks, reports, figures, venv };
 }
 
-/** Seconds that each notebook took the last time, per tier: from them comes the time left for those still to begin. */
-const secondsFile = join(paths.cache, 'reproduce', 'seconds.json');
-
-function knownSeconds(): Record<string, number> {
-  try {
-    return existsSync(secondsFile) ? (JSON.parse(readFileSync(secondsFile, 'utf8')) as Record<string, number>) : {};
-  } catch {
-    return {};
-  }
-}
-
 /** What the moving line says: this notebook's training and the time for all that is left, where it is known. */
 export function statusLine(name: string, elapsedSeconds: number, at: TrainingProgress | null, laterSeconds: number | null): string {
   const later = laterSeconds ? `, then about ${duration(laterSeconds)} for the rest` : '';
@@ -52,12 +40,15 @@ export function resultLine({ name, minutes, verdicts, report }: Result): string 
   return `${name}  ${minutes.toFixed(1)} min  ${outcome}  ${relative(paths.root, report)}`;
 }
 
-/** Sum over the notebooks that follow, or null where one has not run before. */
+/** Seconds for the notebooks that follow, from the last time; null where one has not run before. */
 function secondsFor(names: string[], tier: Tier): number | null {
-  const known = knownSeconds();
-  const seconds = names.map((name) => known[`${tier} ${name}`]);
-  return seconds.every((s) => s !== undefined) ? seconds.reduce<number>((sum, s) => sum + s!, 0) : null;
+  const known = knownExecutions();
+  const minutes = names.map((name) => known[`${tier} ${name}`]?.minutes);
+  return minutes.every((m) => m !== undefined) ? minutes.reduce<number>((sum, m) => sum + 60 * m!, 0) : null;
 }
+
+/** In their order, but for the page of claims, which comes after those that it sums up. */
+export const inOrder = (names: readonly string[]): string[] => [...names.filter((name) => name !== CLAIMS_PAGE), ...names.filter((name) => name === CLAIMS_PAGE)];
 
 async function reproduce(names: string[], tier: Tier, seed: number, save: boolean): Promise<number> {
   const line = new TerminalLine();
@@ -73,7 +64,7 @@ async function reproduce(names: string[], tier: Tier, seed: number, save: boolea
       const result = await execute({ name, tier, seed, save, places }, (at) => line.update(statusLine(name, (performance.now() - startedAt) / 1000, at, rest)));
       line.clear();
       console.log(resultLine(result));
-      writeAtomically(secondsFile, JSON.stringify({ ...knownSeconds(), [`${tier} ${name}`]: 60 * result.minutes }));
+      keepExecution(tier, name, result);
     } catch (error) {
       if (!(error instanceof CellError || error instanceof UserError)) throw error;
       failed++;
@@ -81,6 +72,7 @@ async function reproduce(names: string[], tier: Tier, seed: number, save: boolea
       console.log(`${name}  ${((performance.now() - startedAt) / 60_000).toFixed(1)} min  FAILED`);
     }
   }
+  if (tier !== 'smoke') console.log(`\n${claimsText(claims(tier))}`);
   return failed;
 }
 
@@ -101,7 +93,7 @@ if (require.main === module) {
     const tier = oneOf('--tier', values.tier, TIERS);
     const seed = wholeNumber('--seed', values.seed, 1);
     if (tier === 'smoke' && values.save) throw new UserError('--save: expected tier quick, desk or full; got smoke, whose outputs show no result');
-    const names = selectNotebooks(positionals, notebookNames());
+    const names = inOrder(selectNotebooks(positionals, notebookNames()));
     abandonOnSignal();
     const failed = await reproduce(names, tier, seed, values.save === true);
     if (failed) process.exitCode = 1;

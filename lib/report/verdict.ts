@@ -25,6 +25,8 @@ export interface Question {
   paper: number;
   /** Largest |ours − paper| that counts as the same; set before the runs. */
   tolerance: number;
+  /** For a bound: ours may lie beyond the paper's value on one side, and by the tolerance on the other. */
+  relation?: 'at most' | 'at least';
   unit: string;
   ours: readonly OwnValue[];
   /** Seeds that must be there to decide. */
@@ -39,12 +41,16 @@ export interface Verdict extends Question {
 const runs = (n: number): string => (n === 1 ? '1 run' : `${n} runs`);
 
 /** Smoke runs train for seconds: none can decide. */
-const unfitness = ({ tier, unfit }: OwnValue): string | undefined => unfit ?? (tier === 'smoke' ? 'a smoke run of seconds' : undefined);
+export const unfitness = ({ tier, unfit }: OwnValue): string | undefined => unfit ?? (tier === 'smoke' ? 'a smoke run of seconds' : undefined);
 
-const isWithin = ({ value }: OwnValue, { paper, tolerance }: Question): boolean => Math.abs(value - paper) <= tolerance;
+function isWithin({ value }: OwnValue, { paper, tolerance, relation }: Question): boolean {
+  if (relation === 'at most') return value <= paper + tolerance;
+  if (relation === 'at least') return value >= paper - tolerance;
+  return Math.abs(value - paper) <= tolerance;
+}
 
 /**
- * The rule. Of the runs that can decide: all |ours − paper| ≤ tolerance → REPRODUCED; none → NOT REPRODUCED; some → INCONCLUSIVE.
+ * The rule. Of the runs that can decide: all within the tolerance → REPRODUCED; none → NOT REPRODUCED; some → INCONCLUSIVE.
  * No such run, or fewer seeds than asked for → INCONCLUSIVE. A value that is not a number is outside every tolerance.
  */
 export function verdict(question: Question): Verdict {
@@ -63,9 +69,16 @@ export function verdict(question: Question): Verdict {
   return decided('INCONCLUSIVE', `${within} of ${runs(fit.length)} within the tolerance`);
 }
 
-const number = (x: number): string => (Number.isFinite(x) ? x.toFixed(3) : String(x));
+const isSmall = (x: number): boolean => x !== 0 && Math.abs(x) < 1e-3;
+const number = (x: number, digits = 3): string => (!Number.isFinite(x) ? String(x) : isSmall(x) ? x.toExponential(1) : x.toFixed(digits));
 
 const COLOUR: Record<Outcome, string> = { REPRODUCED: '#1a7f37', 'NOT REPRODUCED': '#b35900', INCONCLUSIVE: '#57606a' };
+
+/** `1.00 ± 0.05 nats`, `at most 0.00 + 0.10 nats` */
+export function expectedText({ paper, tolerance, relation, unit }: Question): string {
+  const [value, allowed] = [number(paper, 2), number(tolerance, 2)];
+  return `${relation ? `${relation} ${value} ${relation === 'at most' ? '+' : '−'} ${allowed}` : `${value} ± ${allowed}`} ${unit}`;
+}
 
 /** Columns of the table: one row per run. */
 function rows(v: Verdict): string[][] {
@@ -78,7 +91,7 @@ function rows(v: Verdict): string[][] {
 
 export function verdictBundle(v: Verdict): Bundle {
   const columns = ['tier', 'seed', `ours (${v.unit})`, `ours − paper (${v.unit})`, 'finding'];
-  const expected = `Paper: ${v.paper.toFixed(2)} ± ${v.tolerance.toFixed(2)} ${v.unit}`;
+  const expected = `Paper: ${expectedText(v)}`;
   const badge = `<b style="color: ${COLOUR[v.outcome]}; border-left: 4px solid; padding-left: 0.5em">${v.outcome}</b>: ${escapeHtml(v.reason)}.`;
   const html = `<p>${badge}</p><p>${escapeHtml(v.claim)}<br>${escapeHtml(expected)} (${escapeHtml(v.source)}).</p>${htmlTable(columns, rows(v))}`;
   const text = `${v.outcome}: ${v.reason}.\n${v.claim}\n${expected} (${v.source}).\n${textTable(columns, rows(v))}`;

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import type { RunConfig } from '../config';
 import { checkConfig } from '../config-check';
-import { openDataset } from '../data/shards';
+import { datasetNames, openDataset } from '../data/shards';
+import { makeSynthetic } from '../data/synthetic-entropy';
 import { UserError } from '../errors';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
@@ -15,12 +16,17 @@ import type { Task } from './task';
 import { Text } from './text';
 import { Training } from './training';
 
+/** Needs neither network nor files: it is made where it is missing, in seconds. */
+const SYNTHETIC = { name: 'synthetic', limits: { train: 2_000_000, validation: 500_000 }, seed: 1 } as const;
+
 /** What a config trains on. */
-function taskOf(config: RunConfig): Task {
+async function taskOf(config: RunConfig): Promise<Task> {
   switch (config.experiment) {
     case 'question-formation': return new QuestionFormation(config);
     case 'overfitting-9m':
-    case 'scaling-90m': return new Text(config, openDataset(config.dataset));
+    case 'scaling-90m':
+      if (config.dataset === SYNTHETIC.name && !datasetNames().includes(SYNTHETIC.name)) await makeSynthetic(SYNTHETIC);
+      return new Text(config, openDataset(config.dataset));
     default: {
       const unknown: never = config;
       throw new Error(`no such experiment: ${JSON.stringify(unknown)}`);
@@ -41,7 +47,7 @@ export async function run<C extends RunConfig>(config: C, observer: TrainingObse
       return record as RunRecord<C>;
     }
   }
-  const task = taskOf(config);
+  const task = await taskOf(config);
   const model = buildModel(config.model, config.seed);
   try {
     return (await new Training(config, model, task, observer).toTheEnd()) as RunRecord<C>;

@@ -26,6 +26,11 @@ export interface TextMeasures {
   epoch: number;
   /** Share of training windows whose greedy continuation is the text itself; null where the config asks for none. */
   memorisedShare: number | null;
+  /**
+   * Mean distance energy (β = 1) of last-layer activations, with those of training windows as patterns: of the patterns
+   * themselves, at most 0, and of held-out windows. In units of distance; null where the config asks for none.
+   */
+  energies: { train: number; heldOut: number } | null;
 }
 
 export type Measures<C extends RunConfig> = C extends TextConfig ? TextMeasures : QuestionFormationMeasures;

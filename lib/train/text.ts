@@ -2,16 +2,20 @@
 import type { TextConfig } from '../config';
 import type { Dataset } from '../data/shards';
 import { Epochs, Windows } from '../data/windows';
+import { distanceEnergy } from '../energy/distance';
+import type { Matrix } from '../energy/matrix';
 import { memorised } from '../model/generate';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
 import type { TextMeasures } from './record';
-import { inGroups, meanLoss, type Task } from './task';
+import { inGroups, lastLayer, meanLoss, type Task } from './task';
 
 export class Text implements Task<TextConfig> {
   readonly dataHash: string;
   private readonly train: Windows;
   private readonly heldOut: Uint16Array[];
   private readonly probes: Uint16Array[];
+  /** Whose activations are patterns, and whose are states beside them. */
+  private readonly compared: { train: Uint16Array[]; heldOut: Uint16Array[] };
   private readonly order: Epochs;
 
   /** Takes the data set over: `dispose` closes it. */
@@ -23,6 +27,8 @@ export class Text implements Task<TextConfig> {
     const validation = new Windows(`validation text of ${dataset.name}`, dataset.validation, dataset.validation.tokens, context);
     this.heldOut = validation.spread(config.evaluationWindows).map((i) => validation.read(i));
     this.probes = this.train.spread(config.memorised?.windows ?? 0).map((i) => this.train.read(i));
+    const windows = config.energy?.windows ?? 0;
+    this.compared = { train: this.train.spread(windows).map((i) => this.train.read(i)), heldOut: validation.spread(windows).map((i) => validation.read(i)) };
   }
 
   batches(step: number): (() => Batch)[] {
@@ -38,7 +44,15 @@ export class Text implements Task<TextConfig> {
       heldOutLossNats: meanLoss(model, this.config, this.inBatches(this.heldOut, (window) => window)),
       epoch: (step * accumulate * batchWindows) / this.train.count,
       memorisedShare: parts && memorised(model, this.probes, parts),
+      energies: this.config.energy && this.energies(model),
     };
+  }
+
+  private energies(model: LanguageModel): { train: number; heldOut: number } {
+    const rows = (windows: Uint16Array[]) => lastLayer(model, this.config, this.inBatches(windows, (window) => window));
+    const patterns = rows(this.compared.train);
+    const mean = (states: Matrix) => distanceEnergy({ patterns, states, beta: 1 }).reduce((sum, e) => sum + e, 0) / states.rows;
+    return { train: mean(patterns), heldOut: mean(rows(this.compared.heldOut)) };
   }
 
   dispose(): void {

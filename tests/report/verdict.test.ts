@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { UserError } from '../../lib/errors';
-import { VERDICT_MIME, verdict, verdictBundle, type OwnValue, type Question } from '../../lib/report/verdict';
+import { expectedText, VERDICT_MIME, verdict, verdictBundle, type OwnValue, type Question } from '../../lib/report/verdict';
 
 const question = (...ours: OwnValue[]): Question => ({ claim: 'c < d', source: 'section 6', paper: 1, tolerance: 0.05, unit: 'nats', ours });
 const desk = (seed: number, value: number): OwnValue => ({ seed, tier: 'desk', value });
@@ -12,6 +12,17 @@ test('the rule: all within, none, some', () => {
   assert.equal(decided(question(desk(1, 1.06), desk(2, 0.94))), 'NOT REPRODUCED', 'the mean 1.00 must not count');
   assert.equal(decided(question(desk(1, 1.04), desk(2, 1.06))), 'INCONCLUSIVE');
   assert.equal(verdict(question(desk(1, 1.04), desk(2, 1.06))).reason, '1 of 2 runs within the tolerance');
+});
+
+test('a bound is kept on its side and missed beyond the tolerance', () => {
+  const most: Question = { ...question(desk(1, -7), desk(2, 1.04)), relation: 'at most' };
+  assert.equal(decided(most), 'REPRODUCED');
+  assert.equal(decided({ ...most, ours: [desk(1, 1.06)] }), 'NOT REPRODUCED');
+  const least: Question = { ...question(desk(1, 7), desk(2, 0.96)), relation: 'at least' };
+  assert.equal(decided(least), 'REPRODUCED');
+  assert.equal(decided({ ...least, ours: [desk(1, 0.94)] }), 'NOT REPRODUCED');
+  assert.deepEqual([expectedText(most), expectedText(least), expectedText({ ...most, paper: 0, tolerance: 1e-6 })], ['at most 1.00 + 0.05 nats', 'at least 1.00 − 0.05 nats', 'at most 0.00 + 1.0e-6 nats']);
+  for (const relation of ['at most', 'at least'] as const) assert.equal(decided({ ...question(desk(1, NaN)), relation }), 'NOT REPRODUCED');
 });
 
 test('a run that cannot decide is not counted', () => {

@@ -19,6 +19,7 @@ const CONFIG: TextConfig = {
   accumulate: 2,
   evaluationWindows: 5,
   memorised: { windows: 10, prefix: 4, continuation: 4 },
+  energy: { windows: 3 },
 };
 const COUNTING = Uint16Array.from({ length: 200 }, (_, i) => i);
 
@@ -61,6 +62,26 @@ test('the held-out loss is the mean over evenly spread validation windows, the l
   }) as unknown as number[]);
   assertClose([heldOutLossNats], [losses.reduce((a, b) => a + b, 0) / 40], { relative: 1e-6, what: 'loss' });
   assert.deepEqual([epoch, memorisedShare], [2, 0]);
+  model.dispose();
+});
+
+test('energies: the patterns are the last-layer activations of training windows, states those of held-out windows', () => {
+  const validation = textLike(161, 500, 3);
+  const task = new Text(CONFIG, fakeDataset(COUNTING, validation));
+  const model = buildModel(CONFIG.model, 1);
+  const hidden = (window: ArrayLike<number>): number[][] => tf.tidy(() => {
+    const tape = new Tape({ bf16: false, record: false });
+    const rows = (model.hidden(tape, windowBatch([window], CONFIG.model)).value as unknown as { arraySync(): number[][] }).arraySync();
+    tape.release();
+    return rows as never;
+  }) as unknown as number[][];
+  const of = (text: Uint16Array, firsts: number[]) => firsts.flatMap((i) => hidden(text.slice(8 * i, 8 * i + 9)));
+  const patterns = of(COUNTING, [0, 3, 6]);
+  const energy = (x: number[]) => -Math.log(patterns.reduce((sum, p) => sum + Math.exp(-Math.hypot(...p.map((v, k) => v - x[k]!))), 0));
+  const mean = (states: number[][]) => states.reduce((sum, x) => sum + energy(x), 0) / states.length;
+  const { energies } = task.evaluate(model, 5);
+  assertClose([energies!.train, energies!.heldOut], [mean(patterns), mean(of(validation, [0, 6, 13]))], { relative: 1e-4, what: 'energies' });
+  assert.equal(new Text({ ...CONFIG, energy: null }, fakeDataset(COUNTING, validation)).evaluate(model, 5).energies, null);
   model.dispose();
 });
 

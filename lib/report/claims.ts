@@ -1,0 +1,122 @@
+/** The page of claims: every verdict of the collection, from the executed notebooks alone. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Tier } from '../config';
+import { writeAtomically } from '../files';
+import { paths } from '../paths';
+import { readRecord, type RunRecord } from '../train/record';
+import { Display } from './display';
+import type { Figure } from './figure';
+import { notebookNames, readNotebook, verdictsOf } from './pair';
+import { axis, COLOURS, title } from './style';
+import { htmlTable, showTable, textTable } from './table';
+import { expectedText, unfitness, type Outcome, type OwnValue, type Verdict } from './verdict';
+
+/** The notebook that shows the page; it is executed after the others. */
+export const CLAIMS_PAGE = '00-claims';
+
+/** What an execution of a notebook left. */
+export interface Execution { minutes: number; verdicts: Verdict[] }
+
+const resultsFile = join(paths.cache, 'reproduce', 'results.json');
+
+/** Executions on this machine, each by `tier notebook`. A damaged file counts as none: the committed notebooks are the source. */
+export function knownExecutions(): Record<string, Execution> {
+  try {
+    return existsSync(resultsFile) ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as Record<string, Execution>) : {};
+  } catch {
+    return {};
+  }
+}
+
+export function keepExecution(tier: Tier, name: string, { minutes, verdicts }: Execution): void {
+  writeAtomically(resultsFile, JSON.stringify({ ...knownExecutions(), [`${tier} ${name}`]: { minutes, verdicts } }));
+}
+
+export interface Claim { notebook: string; verdict: Verdict }
+
+/** All verdicts in the order of the notebooks: of the last execution in this tier on this machine, else as committed. */
+export function claims(tier: Tier | null): Claim[] {
+  const known = tier ? knownExecutions() : {};
+  return notebookNames().filter((name) => name !== CLAIMS_PAGE).flatMap((notebook) => {
+    const path = join(paths.notebooks, `${notebook}.ipynb`);
+    const verdicts = known[`${tier} ${notebook}`]?.verdicts ?? (existsSync(path) ? verdictsOf(readNotebook(path)) : []);
+    return verdicts.map((verdict) => ({ notebook, verdict }));
+  });
+}
+
+const number = (x: number): string => (Math.abs(x) >= 1e-3 && Math.abs(x) < 1e6 ? String(Number(x.toPrecision(4))) : x === 0 ? '0' : x.toExponential(1));
+
+/** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide stand in brackets where there is no other. */
+export function ownText(ours: readonly OwnValue[]): string {
+  const fit = ours.filter((run) => unfitness(run) === undefined);
+  const shown = fit.length ? fit : ours;
+  if (!shown.length) return 'no run';
+  const values = shown.map(({ value }) => value).sort((a, b) => a - b);
+  const range = [...new Set([values[0]!, values.at(-1)!].map(number))].join(' to ');
+  const seeds = [...new Set(shown.map(({ seed }) => seed))];
+  const runs = `${[...new Set(shown.map(({ tier }) => tier))].join(', ')}, ${seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`}`;
+  return fit.length ? `${range} (${runs})` : `[${range}] (${runs}: cannot decide)`;
+}
+
+const COLUMNS = ['claim', 'notebook', 'paper', 'ours', 'verdict'];
+
+function cells({ notebook, verdict }: Claim): string[] {
+  const { claim, ours, outcome, reason } = verdict;
+  return [claim, notebook, expectedText(verdict), ownText(ours), `${outcome}: ${reason}`];
+}
+
+export const claimsText = (list: readonly Claim[]): string => textTable(COLUMNS, list.map(cells));
+
+/** @param folder of the notebooks, as links see it */
+export function claimsMarkdown(list: readonly Claim[], folder: string): string {
+  const row = (texts: string[]) => `| ${texts.map((text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  const linked = list.map((claim) => cells(claim).map((text, i) => (i === 1 ? `[${text.split('-')[0]}](${folder}${text}.ipynb)` : i === 4 ? text.replace(/^[A-Z ]+/, (outcome) => `**${outcome}**`) : text)));
+  return [row(COLUMNS), row(COLUMNS.map(() => '---')), ...linked.map(row)].join('\n');
+}
+
+export function showClaims(list: readonly Claim[]): void {
+  const html = htmlTable(COLUMNS, list.map(cells));
+  new Display().show({ data: { 'text/markdown': claimsMarkdown(list, ''), 'text/html': html, 'text/plain': claimsText(list) } });
+}
+
+const BADGES: Record<Outcome, string> = { REPRODUCED: COLOURS.third, 'NOT REPRODUCED': COLOURS.second, INCONCLUSIVE: COLOURS.ours };
+
+/** Longest label of a claim, characters. */
+const LABEL = 50;
+
+/** Every run of every claim, as its distance from the paper's number in tolerances; beyond ±5 at the edge. */
+export function claimsFigure(list: readonly Claim[]): Figure {
+  const labels = list.map(({ notebook, verdict: { claim } }, i) => `${notebook.split('-')[0]}.${i + 1} ${claim.length > LABEL ? `${claim.slice(0, LABEL - 1)}…` : claim}`);
+  const points = list.flatMap(({ verdict: { ours, paper, tolerance, outcome } }, i) => ours.map((run) => ({
+    x: Math.max(-5, Math.min(5, (run.value - paper) / tolerance)), y: labels[i]!, colour: BADGES[outcome], fit: unfitness(run) === undefined,
+    text: `${number(run.value)} (${run.tier}, seed ${run.seed})`,
+  })));
+  return {
+    data: [{
+      type: 'scatter', mode: 'markers', showlegend: false, x: points.map((p) => p.x), y: points.map((p) => p.y), text: points.map((p) => p.text),
+      marker: { size: 9, color: points.map((p) => p.colour), symbol: points.map((p) => (p.fit ? 'circle' : 'circle-open')) },
+    }],
+    layout: {
+      title: title('Every claim: ours beside the paper\'s number', 'one mark a run; hollow marks cannot decide; ±5 at most'),
+      height: 150 + 26 * list.length,
+      width: 900,
+      margin: { l: 360 },
+      xaxis: axis('ours − paper', 'tolerances', { range: [-5.4, 5.4] }),
+      yaxis: { autorange: 'reversed', categoryorder: 'array', categoryarray: labels },
+      shapes: [{ type: 'rect', xref: 'x', yref: 'paper', x0: -1, x1: 1, y0: 0, y1: 1, line: { width: 0 }, fillcolor: COLOURS.third, opacity: 0.12, layer: 'below' }],
+    },
+  };
+}
+
+/** All committed records, in the order of their files. */
+const records = (): RunRecord[] =>
+  (existsSync(paths.runs) ? readdirSync(paths.runs) : []).filter((name) => name.endsWith('.json')).sort().map((name) => readRecord(join(paths.runs, name)));
+
+/** What the committed runs were, largest number first where it counts: parameters, tokens, minutes. */
+export function showRuns(): void {
+  showTable(records().map(({ config, parameters, curve, minutes, hardware }) => ({
+    experiment: config.experiment, tier: config.tier, seed: config.seed, 'layers × width': `${config.model.layers} × ${config.model.width}`,
+    'parameters (M)': parameters / 1e6, steps: config.steps, 'tokens seen (M)': curve.at(-1)!.tokensSeen / 1e6, minutes: Math.round(minutes), hardware: `${hardware.cores} ${hardware.device.toUpperCase()} cores`,
+  })));
+}
