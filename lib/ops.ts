@@ -19,7 +19,7 @@ export function linear(tape: Tape, x: Node, weight: Parameter, bias: Parameter):
   const y = tf.tidy(() => K.affine(xo, w.operand(), tape.parameter(bias).value));
   return tape.computed(y, [x, weight, bias], (dy) => {
     const dyo = K.operand(dy, tape.options.bf16);
-    return [K.matmul(dyo, w.operand(), false, true), K.matmul(xo, dyo, true, false), K.sumRows(dy)];
+    return [K.matmul(dyo, w.operand(), false, true), K.matmul(xo, dyo, true, false), tape.sumRows(dy)];
   });
 }
 
@@ -65,9 +65,12 @@ export function layerNorm(tape: Tape, x: Node, gain: Parameter, bias: Parameter,
     return [K.add(K.mul(normal, tape.parameter(gain).value), tape.parameter(bias).value), normal, r];
   }) as [Tensor, Tensor, Tensor];
   return tape.computed(y, [x, gain, bias], (dy) => {
-    const d = K.mul(dy, tape.parameter(gain).value);
-    const inner = K.sub(K.sub(d, K.meanLast(d)), K.mul(xhat, K.meanLast(K.mul(d, xhat))));
-    return [K.mul(inner, rstd), K.sumRows(K.mul(dy, xhat)), K.sumRows(dy)];
+    // With d = dy · gain: (d − mean d − x̂ mean(d x̂)) / std; both means are products with gain / C.
+    const g = tape.parameter(gain).value;
+    const share = K.mul(g, tf.scalar(1 / g.size));
+    const turned = K.mul(dy, xhat);
+    const inner = K.sub(K.sub(K.mul(dy, g), K.dotLast(dy, share)), K.mul(xhat, K.dotLast(turned, share)));
+    return [K.mul(inner, rstd), tape.sumRows(turned), tape.sumRows(dy)];
   });
 }
 

@@ -64,6 +64,7 @@ export class Tape {
   private readonly pullbacks: (() => void)[] = [];
   private readonly leaves = new Map<Parameter, Node>();
   private readonly kept: Tensor[] = [];
+  private ones: Tensor | null = null;
   private masks = 0;
   private seed: Tensor | null = null;
 
@@ -95,6 +96,12 @@ export class Tape {
   dropoutMask(rate: number, like: Tensor): Tensor {
     const { dropout } = this.options;
     return tf.tidy(() => K.dropoutMask(dropout!, this.masks++, rate, like));
+  }
+
+  /** Sum over the rows of a gradient. All of a pass have one row per token, so they share their ones. @param dy `[N, n]` @returns `[n]` */
+  sumRows(dy: Tensor): Tensor {
+    if (!this.ones) this.keep((this.ones = K.onePerRow(dy)));
+    return K.sumRows(dy, this.ones);
   }
 
   /** Throws unless `dy` is the gradient that `backward` starts with. */
