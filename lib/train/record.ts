@@ -28,9 +28,10 @@ export interface TextMeasures {
   memorisedShare: number | null;
   /**
    * Mean distance energy (β = 1) of last-layer activations, with those of training windows as patterns: of the patterns
-   * themselves, at most 0, and of held-out windows. In units of distance; null where the config asks for none.
+   * themselves (`own`, at most 0), of the patterns without those of their own window (`others`), and of held-out windows.
+   * In units of distance; null where the config asks for none.
    */
-  energies: { train: number; heldOut: number } | null;
+  energies: { own: number; others: number; heldOut: number } | null;
 }
 
 export type Measures<C extends RunConfig> = C extends TextConfig ? TextMeasures : QuestionFormationMeasures;

@@ -1,5 +1,5 @@
 import type { RunConfig, TrainingConfig } from '../config';
-import type { Matrix } from '../energy/matrix';
+import { stacked, type Matrix } from '../energy/matrix';
 import type { Batch, LanguageModel } from '../model/model';
 import { Tape } from '../tape';
 import { tf } from '../tf';
@@ -51,9 +51,10 @@ export function meanLoss(model: LanguageModel, config: TrainingConfig, batches: 
 
 /** Last-layer activations, one row per token that is read, as the output sees them: for GPT-2 behind its final layer norm. */
 export function lastLayer(model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix {
-  const parts: Float32Array[] = [];
-  for (const make of batches) evaluated(config, (tape) => { parts.push(model.hidden(tape, make()).value.dataSync() as Float32Array); });
-  const values = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
-  parts.reduce((at, part) => (values.set(part, at), at + part.length), 0);
-  return { values, rows: values.length / model.config.width, width: model.config.width };
+  const { width } = model.config;
+  return stacked(batches.map((make) => {
+    let values = new Float32Array();
+    evaluated(config, (tape) => { values = model.hidden(tape, make()).value.dataSync() as Float32Array; });
+    return { values, rows: values.length / width, width };
+  }));
 }

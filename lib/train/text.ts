@@ -3,7 +3,7 @@ import type { TextConfig } from '../config';
 import type { Dataset } from '../data/shards';
 import { Epochs, Windows } from '../data/windows';
 import { distanceEnergy } from '../energy/distance';
-import type { Matrix } from '../energy/matrix';
+import { stacked, type Matrix } from '../energy/matrix';
 import { memorised } from '../model/generate';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
 import type { TextMeasures } from './record';
@@ -48,11 +48,15 @@ export class Text implements Task<TextConfig> {
     };
   }
 
-  private energies(model: LanguageModel): { train: number; heldOut: number } {
-    const rows = (windows: Uint16Array[]) => lastLayer(model, this.config, this.inBatches(windows, (window) => window));
-    const patterns = rows(this.compared.train);
-    const mean = (states: Matrix) => distanceEnergy({ patterns, states, beta: 1 }).reduce((sum, e) => sum + e, 0) / states.rows;
-    return { train: mean(patterns), heldOut: mean(rows(this.compared.heldOut)) };
+  private energies(model: LanguageModel): NonNullable<TextMeasures['energies']> {
+    const rows = (windows: Uint16Array[]) => windows.map((window) => lastLayer(model, this.config, this.inBatches([window], (w) => w)));
+    const [train, heldOut] = [rows(this.compared.train), rows(this.compared.heldOut)];
+    const mean = (patterns: Matrix[], states: Matrix[]) => {
+      const [rho, x] = [stacked(patterns), stacked(states)];
+      return distanceEnergy({ patterns: rho, states: x, beta: 1 }).reduce((sum, e) => sum + e, 0) / x.rows;
+    };
+    const others = train.map((window, i) => mean(train.filter((_, j) => j !== i), [window]));
+    return { own: mean(train, train), others: others.reduce((a, b) => a + b, 0) / train.length, heldOut: mean(train, heldOut) };
   }
 
   dispose(): void {

@@ -76,11 +76,14 @@ test('energies: the patterns are the last-layer activations of training windows,
     return rows as never;
   }) as unknown as number[][];
   const of = (text: Uint16Array, firsts: number[]) => firsts.flatMap((i) => hidden(text.slice(8 * i, 8 * i + 9)));
-  const patterns = of(COUNTING, [0, 3, 6]);
-  const energy = (x: number[]) => -Math.log(patterns.reduce((sum, p) => sum + Math.exp(-Math.hypot(...p.map((v, k) => v - x[k]!))), 0));
-  const mean = (states: number[][]) => states.reduce((sum, x) => sum + energy(x), 0) / states.length;
+  const FIRST = [0, 3, 6];
+  const energy = (patterns: number[][], x: number[]) => -Math.log(patterns.reduce((sum, p) => sum + Math.exp(-Math.hypot(...p.map((v, k) => v - x[k]!))), 0));
+  const mean = (patterns: number[][], states: number[][]) => states.reduce((sum, x) => sum + energy(patterns, x), 0) / states.length;
+  const patterns = of(COUNTING, FIRST);
+  const others = FIRST.map((i) => mean(of(COUNTING, FIRST.filter((j) => j !== i)), of(COUNTING, [i])));
   const { energies } = task.evaluate(model, 5);
-  assertClose([energies!.train, energies!.heldOut], [mean(patterns), mean(of(validation, [0, 6, 13]))], { relative: 1e-4, what: 'energies' });
+  const expected = [mean(patterns, patterns), others.reduce((a, b) => a + b, 0) / 3, mean(patterns, of(validation, [0, 6, 13]))];
+  assertClose([energies!.own, energies!.others, energies!.heldOut], expected, { relative: 1e-4, what: 'energies' });
   assert.equal(new Text({ ...CONFIG, energy: null }, fakeDataset(COUNTING, validation)).evaluate(model, 5).energies, null);
   model.dispose();
 });

@@ -1,0 +1,97 @@
+/** What notebook 05 shows: a text that is learnt by heart, and what the distance energy sees of it. */
+import type { EntropyMeta } from '../data/shards';
+import type { Figure } from './figure';
+import { axis, COLOURS, referenceLine, title } from './style';
+import { label, lossTraces, outcome, RUN_COLOURS, subtitle, type TextRecord } from './text-runs';
+import type { OwnValue, Question } from './verdict';
+
+/** "The training loss vanishes" as a number, fixed before any run. */
+export const VANISHED_NATS = 0.1;
+/** How far the held-out loss must rise from its lowest point to have turned. */
+export const TURNED_NATS = 0.1;
+
+const epochAxis = axis('epoch', 'passes over the D tokens');
+
+/** Losses of every run over epochs, with the floor where the data has a known one. */
+export function lossFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {
+  return {
+    data: records.flatMap((record, i) => lossTraces(record, RUN_COLOURS[i % RUN_COLOURS.length]!)),
+    layout: {
+      title: title('Overfitting: loss against epochs', subtitle(records)),
+      xaxis: epochAxis,
+      yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }),
+      shapes: [
+        referenceLine(VANISHED_NATS, `vanished: under ${VANISHED_NATS}`, { side: 'above' }),
+        ...(entropy ? [referenceLine(entropy.natsPerToken, `entropy of the synthetic text ${entropy.natsPerToken.toFixed(3)}`, { colour: COLOURS.third, dash: 'dot', side: 'below', end: 'left' })] : []),
+      ],
+    },
+  };
+}
+
+/** Share of training windows continued word for word, over epochs. */
+export function memoryFigure(records: readonly TextRecord[]): Figure {
+  return {
+    data: records.map((record, i) => ({
+      type: 'scatter', mode: 'lines+markers', name: label(record), x: record.curve.map((p) => p.epoch), y: record.curve.map((p) => p.memorisedShare),
+      line: { color: RUN_COLOURS[i % RUN_COLOURS.length]! }, marker: { size: 5 },
+    })),
+    layout: {
+      title: title('Training windows known by heart', 'after 32 tokens of a training window, the next 32 by greedy choice are the text itself'),
+      xaxis: epochAxis, yaxis: axis('memorised', 'share of windows', { range: [-0.02, 1.02] }), height: 340,
+    },
+  };
+}
+
+const ENERGIES = { own: 'training, own pattern in', others: 'training, own window out', heldOut: 'held-out' } as const;
+
+/** The distance energy of last-layer activations over epochs: of training windows, with and without their own patterns, and of held-out ones. */
+export function energyFigure(records: readonly TextRecord[]): Figure {
+  return {
+    data: records.flatMap((record, i) => (['own', 'others', 'heldOut'] as const).map((of, j) => ({
+      type: 'scatter' as const, mode: 'lines' as const, name: `${ENERGIES[of]} (${label(record)})`,
+      x: record.curve.map((p) => p.epoch), y: record.curve.map((p) => p.energies?.[of] ?? null),
+      line: { color: RUN_COLOURS[i % RUN_COLOURS.length]!, width: 2, dash: (['solid', 'dash', 'dot'] as const)[j]! },
+    }))),
+    layout: {
+      title: title('Distance energy of last-layer activations', 'E(x) = −log Σ exp(−‖x − ρ‖), patterns ρ: activations of training windows'),
+      xaxis: epochAxis, yaxis: axis('mean energy', 'units of distance'), height: 400, shapes: [referenceLine(0, 'on a pattern far from all others', { side: 'below' })],
+    },
+  };
+}
+
+const own = (records: readonly TextRecord[], value: (record: TextRecord) => number): OwnValue[] => records.map((record) => ({
+  seed: record.config.seed, tier: record.config.tier, value: value(record),
+  ...(record.config.tier === 'quick' ? { unfit: 'a small model on a small synthetic text' } : {}),
+}));
+
+const SOURCE = 'arXiv 2405.08707, section 6 and Figure 3';
+
+/** Lowest mean training loss between two points of the curve. */
+export function vanishingQuestion(records: readonly TextRecord[]): Question {
+  return {
+    claim: 'On 0.1% of OpenWebText (9M tokens) the training loss of GPT-2 small vanishes: here, a GPT-2 on a text far smaller than its number of parameters.',
+    source: `${SOURCE}; "vanishes" as under ${VANISHED_NATS} nats per token`, paper: 0, tolerance: VANISHED_NATS, relation: 'at most', unit: 'nats per token',
+    ours: own(records, ({ curve }) => curve.reduce((least, p) => Math.min(least, p.trainLossNats), Infinity)),
+  };
+}
+
+export function turningQuestion(records: readonly TextRecord[]): Question {
+  return {
+    claim: 'Meanwhile the validation loss turns and rises: overfitting.',
+    source: `${SOURCE}; "rises" as ${TURNED_NATS} nats per token above its lowest point by the end of the run`, paper: TURNED_NATS, tolerance: 1e-9, relation: 'at least', unit: 'nats per token',
+    ours: own(records, (record) => outcome(record).riseNats),
+  };
+}
+
+/** How much deeper a unit of energy is: a density e times as large. */
+const DEEPER = 1;
+
+export function energyQuestion(records: readonly TextRecord[]): Question {
+  const gap = ({ energies }: TextRecord['curve'][number]) => (energies ? energies.heldOut - energies.own : NaN);
+  return {
+    claim: 'As training points are memorised, their energy falls relative to that of held-out points: the gap in distance energy of last-layer activations grows along the run.',
+    source: `arXiv 2405.08707, section 5 (over-parameterised limit: delta functions); "grows" as by ${DEEPER}, a density e times as large, is ours`,
+    paper: DEEPER, tolerance: 1e-9, relation: 'at least', unit: 'units of distance',
+    ours: own(records.filter(({ curve }) => curve[0]?.energies), ({ curve }) => gap(curve.at(-1)!) - gap(curve[0]!)),
+  };
+}

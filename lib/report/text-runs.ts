@@ -1,0 +1,82 @@
+/** What the notebooks on text runs share: how a run is called, where it turns, how its curves are drawn. */
+import { tokensPerStep, type TextConfig } from '../config';
+import type { EntropyMeta } from '../data/shards';
+import { readMeta } from '../data/shards';
+import type { CurvePoint, RunRecord } from '../train/record';
+import type { Trace } from './figure';
+import { COLOURS } from './style';
+import { showTable, type CellValue } from './table';
+
+export type TextRecord = RunRecord<TextConfig>;
+type TextPoint = CurvePoint<TextConfig>;
+
+/** 9000000 as "9M". */
+export const short = (tokens: number): string => (tokens >= 1e6 ? `${Number((tokens / 1e6).toPrecision(3))}M` : tokens >= 1e3 ? `${Number((tokens / 1e3).toPrecision(3))}k` : String(tokens));
+
+/** `quick, 4 × 128, D = 10k, seed 1` */
+export const label = ({ config: { tier, model, trainTokens, seed } }: TextRecord): string => `${tier}, ${model.layers} × ${model.width}, D = ${short(trainTokens)}, seed ${seed}`;
+
+/** What one must know to read a figure of these runs. */
+export const subtitle = (records: readonly TextRecord[]): string => records
+  .map(({ config, minutes, hardware }) => `D = ${short(config.trainTokens)}: ${short(tokensPerStep(config))} tokens a step, ${config.tier}, seed ${config.seed}, ${minutes < 10 ? minutes.toFixed(1) : Math.round(minutes)} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`)
+  .join(' · ');
+
+/** Entropy of the data where it is known exactly: the synthetic corpus. */
+export const entropyOf = (dataset: string): EntropyMeta | null => readMeta(dataset).entropy ?? null;
+
+/** The end of a run, and the point of its curve with the lowest held-out loss. */
+export interface Outcome {
+  last: TextPoint;
+  lowest: TextPoint;
+  /** Held-out minus training loss at the end, nats per token. */
+  gapNats: number;
+  /** Held-out loss at the end minus its lowest, nats per token. */
+  riseNats: number;
+}
+
+export function outcome({ curve }: TextRecord): Outcome {
+  const last = curve.at(-1)!;
+  const lowest = curve.reduce((a, b) => (b.heldOutLossNats < a.heldOutLossNats ? b : a));
+  return { last, lowest, gapNats: last.heldOutLossNats - last.trainLossNats, riseNats: last.heldOutLossNats - lowest.heldOutLossNats };
+}
+
+export const RUN_COLOURS = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
+
+/** Training and held-out loss of a run over its epochs. */
+export const lossTraces = (record: TextRecord, colour: string): Trace[] => [false, true].map((held) => ({
+  type: 'scatter', mode: 'lines', name: `${held ? 'held-out' : 'training'} (${label(record)})`,
+  x: record.curve.map((p) => p.epoch), y: record.curve.map((p) => (held ? p.heldOutLossNats : p.trainLossNats)),
+  text: record.curve.map((p) => `step ${p.step.toLocaleString('en')}`),
+  line: { color: colour, width: held ? 2.5 : 1.5, dash: held ? 'dot' : 'solid' },
+}));
+
+/** A published run as a row of the table of scale. */
+export const paperRow = (config: TextConfig): Record<string, CellValue> => scaleRow('the paper (recipe of nanoGPT)', config, 124.4, { minutes: null, hardware: 'not stated' });
+
+export function scaleRow(run: string, { model, trainTokens, dataset, steps, ...config }: TextConfig, millions: number | null, more: Record<string, CellValue>): Record<string, CellValue> {
+  return {
+    run, 'layers × width': `${model.layers} × ${model.width}`, 'parameters (M)': millions, context: model.context, text: dataset, 'D (tokens)': trainTokens,
+    'tokens per step': tokensPerStep({ ...config, model, trainTokens, dataset, steps }), steps, ...more,
+  };
+}
+
+/** The committed runs, and this one, beside the paper's. */
+export function showScale(configs: readonly TextConfig[], committed: readonly TextRecord[], published: TextConfig): void {
+  showTable([
+    paperRow(published),
+    ...committed.map((r) => scaleRow(label(r), r.config, r.parameters / 1e6, { minutes: Math.round(r.minutes), hardware: `${r.hardware.cores} × ${r.hardware.cpu}` })),
+    ...configs.map((config) => scaleRow(`this run: ${config.tier}, D = ${short(config.trainTokens)}, seed ${config.seed}`, config, null, { minutes: null, hardware: 'this machine' })),
+  ]);
+}
+
+/** One row a run: where it ends, where the held-out loss turned. */
+export function showOutcomes(records: readonly TextRecord[]): void {
+  showTable(records.map((record) => {
+    const { last, lowest, gapNats, riseNats } = outcome(record);
+    return {
+      run: label(record), epochs: last.epoch, 'training loss (nats)': last.trainLossNats, 'held-out loss (nats)': last.heldOutLossNats, 'gap (nats)': gapNats,
+      'lowest held-out (nats)': lowest.heldOutLossNats, 'at epoch': lowest.epoch, 'rise since (nats)': riseNats,
+      'memorised windows': last.memorisedShare === null ? null : `${(100 * last.memorisedShare).toFixed(0)}%`,
+    };
+  }));
+}

@@ -1,0 +1,99 @@
+// %% [markdown]
+// # 05 · Overfitting: does the training loss vanish on little text?
+//
+// ## Claim
+//
+// Niu, Bai, Deng and Han ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707), section 6 and Figure 3) train GPT-2 small
+// (124M parameters) on the first 0.1% of OpenWebText, 9M tokens. The model overfits: the training loss vanishes. In their
+// theory an over-parameterised model approaches the distribution of its training points, a sum of delta functions.
+//
+// **Numbers and tolerances, fixed before any run.** *Vanishes*: the training loss falls under **0.1 nats** per token.
+// *Overfits*: at the end the held-out loss is at least **0.1 nats** above its lowest point. *Delta functions*: the gap in
+// distance energy between held-out and training activations grows by at least **1** from the first point of the curve to
+// the last: the density at training points becomes e times as large beside that at held-out ones.
+//
+// **What is asked beyond the claim.** How much of the training text can the model say by heart? And at which epoch does the
+// held-out loss turn?
+
+// %%
+import { overfitting9m } from './lib/config';
+import { saveFigure, show } from './lib/report/figure';
+import { openNotebook } from './lib/report/notebook';
+import * as report from './lib/report/overfitting';
+import { deviations } from './lib/report/plateau';
+import { notebookObserver } from './lib/report/progress';
+import * as runs from './lib/report/text-runs';
+import { showVerdict } from './lib/report/verdict';
+import { run } from './lib/train/loop';
+import { committedRecords } from './lib/train/record';
+
+const { tier, seed } = openNotebook();
+
+// %% [markdown]
+// ## Scale
+//
+// The `full` run is the paper's: GPT-2 small, context 1,024, the first 9M tokens of OpenWebText, batch and schedule of
+// nanoGPT's published recipe, shortened to 218 epochs; it needs a GPU. `desk` runs are smaller models on English books, on
+// as little text per parameter. The `quick` run is a small GPT-2 on stories from a grammar, whose entropy is known
+// exactly ([data/README](../data/README.md)); it shows what to look for and carries no verdict.
+
+// %%
+const config = { ...overfitting9m[tier], seed };
+const committed = committedRecords('overfitting-9m');
+runs.showScale([config], committed, overfitting9m.full);
+console.log(`This run departs from the full one in:\n  ${deviations(config, overfitting9m.full).join('\n  ')}`);
+
+// %% [markdown]
+// ## Experiment
+
+// %%
+console.log(JSON.stringify(config, null, 1));
+
+// %%
+const record = await run(config, notebookObserver());
+const records = [record, ...committed.filter(({ id }) => id !== record.id)];
+
+// %% [markdown]
+// ## Figure
+//
+// An epoch is one pass over the D tokens of training. The held-out loss is taken on windows of other documents.
+
+// %%
+const losses = report.lossFigure(records, runs.entropyOf(config.dataset));
+await saveFigure('overfitting-loss', losses);
+await show(losses);
+
+// %% [markdown]
+// What is known by heart: the share of training windows in which, after 32 tokens, the model's own next 32 tokens by greedy
+// choice are those of the text.
+
+// %%
+const memory = report.memoryFigure(records);
+await saveFigure('overfitting-memory', memory);
+await show(memory);
+
+// %% [markdown]
+// The paper's energy at work. Patterns are the last-layer activations of all tokens of some training windows. A training
+// activation is itself a pattern: with it, its energy is at most 0, and 0 where all others are far; without the patterns of
+// its own window it is as far from the rest as any. The energy of a held-out activation is about its distance to the
+// nearest pattern. So part of the gap is there by construction; what the verdict asks is how it changes.
+
+// %%
+const energy = report.energyFigure(records.filter(({ curve }) => curve[0].energies));
+await saveFigure('overfitting-energy', energy);
+await show(energy);
+
+// %% [markdown]
+// ## Verdict
+
+// %%
+runs.showOutcomes(records);
+showVerdict(report.vanishingQuestion(records));
+showVerdict(report.turningQuestion(records));
+showVerdict(report.energyQuestion(records));
+
+// %% [markdown]
+// ## What would change it
+//
+// A run at the paper's size whose training loss stays above 0.1 nats at the end of its schedule, or whose held-out loss does
+// not turn. The energy is measured on activations of one layer; a measure on other layers could tell another story.
