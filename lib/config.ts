@@ -256,11 +256,11 @@ export const overfitting9m: Record<Tier, TextConfig> = {
 
 const tenfold = (config: TextConfig): TextConfig => ({ ...config, experiment: 'scaling-90m', trainTokens: 10 * config.trainTokens });
 
-/** Scaling per tier: ten times the data; model, steps, schedule and batch are those of overfitting, so that only D differs. */
+/** Scaling per tier: ten times the data; model and batch are those of overfitting, and, but for the quick tier, steps and schedule. */
 export const scaling90m: Record<Tier, TextConfig> = {
   full: { ...tenfold(overfitting9m.full), dataset: 'openwebtext-90m' },
   desk: tenfold(overfitting9m.desk),
-  quick: tenfold(overfitting9m.quick),
+  quick: { ...tenfold(overfitting9m.quick), steps: 400, schedule: { ...overfitting9m.quick.schedule, decaySteps: 400 } },
   smoke: tenfold(overfitting9m.smoke),
 };
 

@@ -56,15 +56,6 @@ export function slice({ values, rows, width }: Matrix, first: number, count: num
 }
 export const row = (m: Matrix, i: number): Float32Array => slice(m, i, 1).values;
 
-/** Matrices of one width, one below the other. */
-export function stacked(parts: readonly Matrix[]): Matrix {
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const { width } = parts[0]!;
-  const values = new Float32Array(rows * width);
-  parts.reduce((at, part) => (values.set(part.values, at), at + part.values.length), 0);
-  return { values, rows, width };
-}
-
 export const tensorOf = (m: Matrix): Tensor => tf.tensor2d(m.values, [m.rows, m.width]);
 
 /** a b or a bᵀ in float32. */

@@ -1,5 +1,5 @@
 import type { RunConfig, TrainingConfig } from '../config';
-import { stacked, type Matrix } from '../energy/matrix';
+import type { Matrix } from '../energy/matrix';
 import type { Batch, LanguageModel } from '../model/model';
 import { Tape } from '../tape';
 import { tf } from '../tf';
@@ -47,6 +47,15 @@ export function meanLoss(model: LanguageModel, config: TrainingConfig, batches: 
     });
   }
   return nats / tokens;
+}
+
+/** Matrices of one width, one below the other. */
+export function stacked(parts: readonly Matrix[]): Matrix {
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const { width } = parts[0]!;
+  const values = new Float32Array(rows * width);
+  parts.reduce((at, part) => (values.set(part.values, at), at + part.values.length), 0);
+  return { values, rows, width };
 }
 
 /** Last-layer activations, one row per token that is read, as the output sees them: for GPT-2 behind its final layer norm. */

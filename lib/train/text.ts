@@ -3,11 +3,11 @@ import type { TextConfig } from '../config';
 import type { Dataset } from '../data/shards';
 import { Epochs, Windows } from '../data/windows';
 import { distanceEnergy } from '../energy/distance';
-import { stacked, type Matrix } from '../energy/matrix';
+import type { Matrix } from '../energy/matrix';
 import { memorised } from '../model/generate';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
 import type { TextMeasures } from './record';
-import { inGroups, lastLayer, meanLoss, type Task } from './task';
+import { inGroups, lastLayer, meanLoss, stacked, type Task } from './task';
 
 export class Text implements Task<TextConfig> {
   readonly dataHash: string;

@@ -1,0 +1,118 @@
+/** What notebook 06 shows: how the held-out loss and the gap depend on the size of the text, at one size of model. */
+import type { TextConfig } from '../config';
+import type { EntropyMeta } from '../data/shards';
+import { fitDataLaw, lossAt, type DataLaw, type SizedLoss } from './fit';
+import type { Figure, Trace } from './figure';
+import { axis, COLOURS, referenceLine, title } from './style';
+import { showTable } from './table';
+import { lossTraces, outcome, RUN_COLOURS, short, subtitle, type TextRecord } from './text-runs';
+import type { OwnValue, Question } from './verdict';
+
+/** Largest gap at the end that counts as "close", nats per token; fixed before any run. */
+export const CLOSE_NATS = 0.5;
+
+/** Losses of GPT-2 small on 9B tokens of OpenWebText that are public, nats per token. */
+const ANCHORS = [
+  { nats: 2.85, label: 'nanoGPT, 124M, 9B tokens: 2.85' },
+  { nats: 3.12, label: "OpenAI's GPT-2 small on OpenWebText: 3.12" },
+] as const;
+
+/** The data term of Chinchilla, β in L(N, D) = E + A N^−α + B D^−β (Hoffmann et al. 2022, arXiv:2203.15556, section 3.3). */
+const CHINCHILLA_EXPONENT = 0.28;
+
+const SHARES = [0.1, 0.25, 0.5];
+const SEEDS_AT_SMALLEST = 3;
+
+/** Runs beside the main one, on the first tenth, quarter and half of its tokens, with half its steps; at desk and full the two smallest with three seeds. */
+export function smallerRuns(main: TextConfig): TextConfig[] {
+  const steps = Math.ceil(main.steps / 2);
+  const several = main.tier === 'desk' || main.tier === 'full';
+  return SHARES.flatMap((share, i) => Array.from({ length: several && i < 2 ? SEEDS_AT_SMALLEST : 1 }, (_, s): TextConfig => ({
+    ...main, seed: main.seed + s, trainTokens: Math.round(share * main.trainTokens), steps,
+    schedule: { ...main.schedule, decaySteps: steps, warmupSteps: Math.min(main.schedule.warmupSteps, Math.floor(steps / 4)) },
+    memorised: null, energy: null,
+  })));
+}
+
+/** D and lowest held-out loss of each run. */
+const points = (records: readonly TextRecord[]): SizedLoss[] => records.map((record) => ({ tokens: record.config.trainTokens, lossNats: outcome(record).lowest.heldOutLossNats }));
+
+/** Runs of one tier together: only they have one size of model. */
+function tiersOf(records: readonly TextRecord[]): [tier: string, records: TextRecord[]][] {
+  const tiers = [...new Set(records.map(({ config }) => config.tier))];
+  return tiers.map((tier) => [tier, records.filter(({ config }) => config.tier === tier)]);
+}
+
+const reference = (main: TextConfig, entropy: EntropyMeta | null) => [
+  ...(entropy ? [referenceLine(entropy.natsPerToken, `entropy of the synthetic text ${entropy.natsPerToken.toFixed(3)}`, { colour: COLOURS.third, dash: 'dot', side: 'below', end: 'left' })] : []),
+  ...(main.tier === 'full' ? ANCHORS.map(({ nats, label }) => referenceLine(nats, label)) : []),
+];
+
+/** Losses over epochs: the main run and, beside it, the one on a tenth of its text. */
+export function lossFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {
+  const [main] = records as [TextRecord];
+  return {
+    data: records.flatMap((record, i) => lossTraces(record, RUN_COLOURS[i % RUN_COLOURS.length]!)),
+    layout: {
+      title: title('Ten times the text: loss against epochs', subtitle(records)),
+      xaxis: axis('epoch', 'passes over the D tokens'), yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }), shapes: reference(main.config, entropy),
+    },
+  };
+}
+
+const lawTrace = (law: DataLaw, sizes: readonly number[], name: string, colour: string): Trace => {
+  const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
+  const x = Array.from({ length: 40 }, (_, i) => least * (most / least) ** (i / 39));
+  return { type: 'scatter', mode: 'lines', name, x, y: x.map((tokens) => lossAt(law, tokens)), line: { color: colour, dash: 'dash' } };
+};
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** Lowest held-out loss against D, means over seeds with their range, with the fitted law of each tier. */
+export function sizeFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {
+  const traces = tiersOf(records).flatMap(([tier, runs], i): Trace[] => {
+    const all = points(runs);
+    const sizes = [...new Set(all.map(({ tokens }) => tokens))].sort((a, b) => a - b);
+    const at = sizes.map((tokens) => all.filter((p) => p.tokens === tokens).map(({ lossNats }) => lossNats));
+    const colour = RUN_COLOURS[i]!;
+    const law = sizes.length >= 3 ? fitDataLaw(all) : null;
+    return [
+      {
+        type: 'scatter', mode: 'markers', name: `${tier}, ${runs[0]!.config.model.layers} × ${runs[0]!.config.model.width}`, x: sizes, y: at.map(mean),
+        error_y: { type: 'data', symmetric: false, array: at.map((v) => Math.max(...v) - mean(v)), arrayminus: at.map((v) => mean(v) - Math.min(...v)) },
+        text: at.map((v) => `${v.length} seed${v.length > 1 ? 's' : ''}`), marker: { color: colour, size: 9 },
+      },
+      ...(law ? [lawTrace(law, sizes, `${law.irreducible.toFixed(2)} + ${law.factor.toPrecision(3)} D^−${law.exponent.toFixed(2)} (${tier})`, colour)] : []),
+    ];
+  });
+  return {
+    data: traces,
+    layout: {
+      title: title('Lowest held-out loss against the size of the text', 'one size of model per tier; bars: range over seeds'),
+      xaxis: axis('D', 'training tokens, log scale', { type: 'log' }), yaxis: axis('lowest held-out loss', 'nats per token'), shapes: reference(records[0]!.config, entropy),
+    },
+  };
+}
+
+/** The fitted law of each tier beside Chinchilla's exponent. */
+export function showLaws(records: readonly TextRecord[]): void {
+  showTable(tiersOf(records).flatMap(([tier, runs]) => {
+    const all = points(runs);
+    if (new Set(all.map(({ tokens }) => tokens)).size < 3) return [];
+    const { irreducible, factor, exponent } = fitDataLaw(all);
+    return [{ tier, runs: runs.length, 'D from': short(Math.min(...all.map((p) => p.tokens))), to: short(Math.max(...all.map((p) => p.tokens))), 'E (nats)': irreducible, B: factor, 'β': exponent, 'β of Chinchilla': CHINCHILLA_EXPONENT }];
+  }));
+}
+
+const own = (records: readonly TextRecord[], value: (record: TextRecord) => number): OwnValue[] => records.map((record) => ({
+  seed: record.config.seed, tier: record.config.tier, value: value(record), ...(record.config.tier === 'quick' ? { unfit: 'a small model on a small synthetic text' } : {}),
+}));
+
+/** @param records main runs only */
+export function gapQuestion(records: readonly TextRecord[]): Question {
+  return {
+    claim: 'On 1% of OpenWebText (90M tokens) training and validation loss of GPT-2 small stay close: ten times the text, and the same training does not overfit.',
+    source: `arXiv 2405.08707, section 6 and Figure 3; "close" as within ${CLOSE_NATS} nats per token at the end`, paper: 0, tolerance: CLOSE_NATS, unit: 'nats per token',
+    ours: own(records, (record) => outcome(record).gapNats),
+  };
+}

@@ -1,0 +1,88 @@
+// %% [markdown]
+// # 06 · Ten times the text: does overfitting stop?
+//
+// ## Claim
+//
+// Niu, Bai, Deng and Han ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707), section 6 and Figure 3) train GPT-2 small on
+// the first 1% of OpenWebText too, 90M tokens. Training and validation loss stay close to each other, and to what 9B tokens
+// give; on 0.1% of the text the same model overfits ([notebook 05](05-overfitting-9m.ipynb)).
+//
+// **Number and tolerance, fixed before any run:** the gap between held-out and training loss at the end is at most
+// **0.5 nats** per token.
+//
+// **What is asked beyond the claim.** How does the lowest held-out loss fall with the size D of the text, at one size of
+// model? Chinchilla's law ([arXiv 2203.15556](https://arxiv.org/abs/2203.15556)) says $L = E + B D^{-\beta}$ with
+// $\beta = 0.28$ where the model is large enough.
+
+// %%
+import { scaling90m } from './lib/config';
+import { saveFigure, show } from './lib/report/figure';
+import { openNotebook } from './lib/report/notebook';
+import { deviations } from './lib/report/plateau';
+import { notebookObserver } from './lib/report/progress';
+import * as report from './lib/report/scaling';
+import * as runs from './lib/report/text-runs';
+import { showVerdict } from './lib/report/verdict';
+import { run } from './lib/train/loop';
+import { committedRecords } from './lib/train/record';
+
+const { tier, seed } = openNotebook();
+
+// %% [markdown]
+// ## Scale
+//
+// Model, batch and schedule are those of notebook 05; only D differs, by ten. The `full` run is the paper's size and needs a
+// GPU; `desk` runs are on English books. The `quick` runs are a small GPT-2 on stories whose entropy is known exactly, one
+// seed each; they show what to look for and carry no verdict.
+
+// %%
+const config = { ...scaling90m[tier], seed };
+const smaller = report.smallerRuns(config);
+const committed = committedRecords('scaling-90m');
+runs.showScale([config, ...smaller], committed, scaling90m.full);
+console.log(`The main run departs from the full one in:\n  ${deviations(config, scaling90m.full).join('\n  ')}`);
+
+// %% [markdown]
+// ## Experiment
+//
+// The main run first, then the same model on a tenth, a quarter and half of its text with half of its steps: enough, for
+// the held-out loss of the smaller texts turns before.
+
+// %%
+console.log(JSON.stringify(config, null, 1));
+
+// %%
+const record = await run(config, notebookObserver());
+
+// %%
+const others: runs.TextRecord[] = [];
+for (const each of smaller) others.push(await run(each, notebookObserver()));
+const records = [record, ...others, ...committed.filter(({ id }) => ![record, ...others].some((r) => r.id === id))];
+const isMain = (r: runs.TextRecord): boolean => r.config.trainTokens === scaling90m[r.config.tier].trainTokens;
+
+// %% [markdown]
+// ## Figure
+
+// %%
+const losses = report.lossFigure([record, ...others.slice(0, 1), ...committed.filter(isMain)], runs.entropyOf(config.dataset));
+await saveFigure('scaling-loss', losses);
+await show(losses);
+
+// %%
+const sizes = report.sizeFigure(records, runs.entropyOf(config.dataset));
+await saveFigure('scaling-law', sizes);
+await show(sizes);
+
+// %% [markdown]
+// ## Verdict
+
+// %%
+runs.showOutcomes(records);
+report.showLaws(records);
+showVerdict(report.gapQuestion(records.filter(isMain)));
+
+// %% [markdown]
+// ## What would change it
+//
+// A run at the paper's size with a gap beyond the tolerance. The fitted exponent says little over a decade of D at one size
+// of model: E and β trade off against each other, and a model that is too small for the text bends the curve.
