@@ -65,7 +65,7 @@ test('each wrong field of a text run is named', () => {
     [{ schedule: { ...schedule, kind: 'step' } }, /config\.schedule\.kind: expected one of linear, cosine; got "step"/],
     [{ schedule: { ...schedule, floor: 2e-3 } }, /config\.schedule\.floor: expected at most the peak 0\.001; got 0\.002/],
     [{ schedule: { kind: 'cosine', peak: 1, warmupSteps: 1, decaySteps: 2 } }, /config\.schedule\.floor: expected a number of at least 0; got undefined/],
-    [{ schedule: { ...schedule, decaySteps: 100 } }, /config\.schedule\.decaySteps: expected more than the 100 steps of warm-up; got 200/],
+    [{ schedule: { ...schedule, decaySteps: 100 } }, /config\.schedule\.decaySteps: expected more than the 100 steps of warm-up; got 100/],
     [{ model: { ...model, heads: 7 } }, /config\.model\.heads/],
     [{ steps: 0 }, /config\.steps/],
   ];

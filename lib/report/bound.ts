@@ -1,0 +1,112 @@
+/** What notebook 03 shows: the partition function, the radius r*, the claimed bound on the cross-entropy, and what was measured. */
+import type { Tier } from '../config';
+import { claimedCrossEntropy, exactCase, logPartition, meanEnergy, radius } from '../energy/partition';
+import { Random } from '../random';
+import { committedRecords } from '../train/record';
+import type { Figure } from './figure';
+import { floors, plateau } from './plateau';
+import { axis, COLOURS, referenceLine, title } from './style';
+import { showTable } from './table';
+import { outcome, label as textLabel } from './text-runs';
+import type { OwnValue, Question } from './verdict';
+
+export const CLAIMED_NATS = 1;
+const WIDTHS = [1, 2, 8, 13, 64, 512, 768, 1024, 1600];
+
+/** r* and what the energy is there, width by width. */
+export function showRadii(): void {
+  showTable(WIDTHS.map((n) => {
+    const r = radius(n);
+    return {
+      n, 'r*': r, '√(n/2πe)': Math.sqrt(n / (2 * Math.PI * Math.E)), 'log Z at r*': Math.abs(logPartition({ n, r, d: 1 })) < 1e-9 ? 0 : logPartition({ n, r, d: 1 }),
+      'mean energy at r*': meanEnergy(n, r), 'claimed log Z + 1/Z': claimedCrossEntropy(0), 'entropy of p, log Z + mean energy': meanEnergy(n, r), 'exact cross-entropy of data on the pattern': 0,
+    };
+  }));
+}
+
+/** log Z + 1/Z beside the exact cross-entropy of data on one pattern and the entropy of p, against log Z, for one width. */
+export function boundFigure(n = 2): Figure {
+  const radii = Array.from({ length: 60 }, (_, i) => radius(n) * 10 ** (-0.9 + (1.6 * i) / 59));
+  const logZ = radii.map((r) => logPartition({ n, r, d: 1 }));
+  const line = (name: string, y: number[], color: string, dash: 'solid' | 'dot' | 'dash') => ({ type: 'scatter' as const, mode: 'lines' as const, name, x: logZ, y, line: { color, dash } });
+  return {
+    data: [
+      line('claimed: log Z + 1/Z', logZ.map(claimedCrossEntropy), COLOURS.ours, 'solid'),
+      line('exact: cross-entropy of data on the pattern, log Z', logZ, COLOURS.second, 'solid'),
+      line('entropy of p: log Z + mean energy', logZ.map((z, i) => z + meanEnergy(n, radii[i]!)), COLOURS.third, 'dash'),
+    ],
+    layout: {
+      title: title('The claimed bound and two exact quantities', `one pattern, n = ${n}, p = exp(−E)/Z on a ball of radius r, which moves along the curves`),
+      xaxis: axis('log Z', 'nats'), yaxis: axis('cross-entropy', 'nats', { range: [-4, 6] }), shapes: [referenceLine(CLAIMED_NATS, 'claimed lower bound 1', { end: 'left' })],
+    },
+  };
+}
+
+/** The mean energy at r*, which the claimed form takes for 1, against the width. */
+export function meanEnergyFigure(): Figure {
+  const widths = Array.from({ length: 40 }, (_, i) => Math.round(10 ** ((3.25 * i) / 39)));
+  return {
+    data: [{ type: 'scatter', mode: 'lines+markers', name: 'mean energy at r*(n)', x: widths, y: widths.map((n) => meanEnergy(n, radius(n))), line: { color: COLOURS.ours } }],
+    layout: {
+      title: title('The term that the bound takes for 1/Z', 'mean energy of p at the radius where Z = 1'), xaxis: axis('n', 'width of a pattern, log scale', { type: 'log' }), yaxis: axis('mean energy', 'nats', { type: 'log' }),
+      shapes: [referenceLine(0, '1/Z at Z = 1', { end: 'left' })].map((shape) => ({ ...shape, y0: 1, y1: 1 })), height: 380,
+    },
+  };
+}
+
+/** Few random patterns, exactly: the separation that the theory assumes, and what becomes of Z and the cross-entropy without it. */
+export function showSmallCases(tier: Tier, seed: number): void {
+  const random = new Random(seed, 'small-cases');
+  showTable([1, 2, 3, 5].flatMap((n) => [0.5, 2, 8].map((spread) => {
+    const d = 4;
+    const patterns = Array.from({ length: d }, () => Array.from(random.normals(n), (v) => spread * v));
+    const r = radius(n);
+    const { logZ, crossEntropy, meanEnergy: energy } = exactCase({ patterns, r, directions: tier === 'smoke' ? 50 : 400, seed });
+    return { n, patterns: d, 'spread of patterns': spread, 'log Z, exact': logZ, 'log Z, far apart': logPartition({ n, r, d }), 'mean energy': energy, 'cross-entropy, exact (nats)': crossEntropy, 'claimed log Z + 1/Z': claimedCrossEntropy(logZ) };
+  })));
+}
+
+/** Measured training losses beside every floor: of the data, of memorisation, and the claimed one. */
+export function showMeasured(): void {
+  const question = committedRecords('question-formation').map((record) => {
+    const { unique, memorised } = floors(record.config.trainLines);
+    return { run: `question formation, ${record.config.model.layers} layers, seed ${record.config.seed}`, 'measured training loss': plateau(record).trainLossNats, 'entropy of the data': unique, 'floor of memorisation': memorised, 'claimed bound': CLAIMED_NATS };
+  });
+  const texts = [...committedRecords('overfitting-9m'), ...committedRecords('scaling-90m')].map((record) => ({
+    run: `${record.config.experiment}, ${textLabel(record)}`, 'measured training loss': outcome(record).last.trainLossNats, 'entropy of the data': null, 'floor of memorisation': 0, 'claimed bound': CLAIMED_NATS,
+  }));
+  showTable([...question, ...texts]);
+}
+
+/** Largest amount by which log Z + 1/Z falls below 1 over random Z. */
+export function inequalityQuestion(tier: Tier, seed: number): Question {
+  const cases = tier === 'smoke' ? 1000 : 100_000;
+  const random = new Random(seed, 'log-z');
+  const largest = Array.from({ length: cases }, () => CLAIMED_NATS - claimedCrossEntropy(20 * random.normal())).reduce((a, b) => Math.max(a, b));
+  return {
+    claim: 'log Z + 1/Z is at least 1 for every Z.', source: `arXiv 2405.08707, section 5 (recalled); largest violation over ${cases.toLocaleString('en')} random Z`,
+    paper: 0, tolerance: 1e-12, relation: 'at most', unit: 'nats', ours: [{ seed, tier, value: largest }],
+  };
+}
+
+/** The cross-entropy of data on the patterns at Z = 1 per pattern, from the definition and exact for one pattern, at the widths of real models. */
+export function optimumQuestion(tier: Tier, seed: number): Question {
+  const exact = WIDTHS.map((n) => logPartition({ n, r: radius(n), d: 1 }));
+  return {
+    claim: 'The cross-entropy that p = exp(−E)/Z attains on its patterns is log Z + 1/Z, 1 at Z = 1.', source: 'arXiv 2405.08707, section 5 (recalled); exact for one pattern of width 1 to 1,600, where E = 0 on the pattern',
+    paper: CLAIMED_NATS, tolerance: 0.05, unit: 'nats', ours: [{ seed, tier, value: exact.reduce((a, b) => Math.max(a, b)) }],
+  };
+}
+
+/** Final training loss of every committed run. */
+export function practiceQuestion(): Question {
+  const value = (tier: Tier, seed: number, nats: number): OwnValue => ({ tier, seed, value: nats });
+  return {
+    claim: 'No trained Transformer has a cross-entropy below about 1 (the paper excepts severely over-parameterised models).', source: 'arXiv 2405.08707, version 1, abstract and section 5; every committed run, training loss at its end',
+    paper: CLAIMED_NATS, tolerance: 0.05, relation: 'at least', unit: 'nats per token',
+    ours: [
+      ...committedRecords('question-formation').map((r) => value(r.config.tier, r.config.seed, plateau(r).trainLossNats)),
+      ...[...committedRecords('overfitting-9m'), ...committedRecords('scaling-90m')].map((r) => value(r.config.tier, r.config.seed, outcome(r).last.trainLossNats)),
+    ],
+  };
+}
