@@ -173,6 +173,20 @@ export const questionFormation: Record<Tier, QuestionFormationConfig<VanillaConf
   },
 };
 
+/** The model whose layers notebook 02 looks at: at the desk that of the plateau, below it one that trains in half a minute. */
+export const layersDemo: Record<Tier, QuestionFormationConfig<VanillaConfig>> = {
+  ...questionFormation,
+  smoke: { ...questionFormation.smoke, model: { ...questionFormation.smoke.model, layers: 3 } },
+  quick: {
+    ...questionFormation.quick,
+    model: { ...questionFormation.quick.model, layers: 4, width: 128, heads: 4, feedForward: 512 },
+    steps: 800,
+    schedule: { kind: 'linear', peak: 1e-3, warmupSteps: 100, decaySteps: 800 },
+    evaluateEverySteps: 200,
+    checkpointEverySteps: 200,
+  },
+};
+
 const gpt2Of = (layers: number, width: number, heads: number, context: number): Gpt2Config => ({ ...gpt2Size(layers, width, heads), context, dropout: 0 });
 
 /**

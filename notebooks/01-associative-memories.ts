@@ -66,9 +66,10 @@ await show(figure);
 // %% [markdown]
 // ## Verdict
 //
-// The distance-based memory with β = 1 holds more than any power of n and less than an exponential of n: a stored pattern
-// competes with d others at distance about √(2n), each with weight exp(−√(2n)), so that d may grow to about exp √(2n). That
-// estimate is ours; its factor is not 1. Sharper β buys capacity: with β growing as √n it becomes exponential.
+// The distance-based memory with β = 1 holds more than any power of n and less than an exponential of n. A start with noise
+// of 0.2 per number lies 0.2√n from its pattern and about √(2n) from d others, so their weights together,
+// d exp(−√(2n)), stay below its own, exp(−0.2√n), up to about d = √2 exp((√2 − 0.2)√n − ¼). Sharper β buys capacity: with β
+// growing as √n it becomes exponential.
 
 // %%
 report.showCapacities(capacities);

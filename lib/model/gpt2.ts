@@ -52,7 +52,7 @@ export class Gpt2 implements LanguageModel {
     return this.named.get(name)!;
   }
 
-  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[]): Node {
+  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node {
     const { layers, heads, dropout } = this.config;
     const norm = (x: Node, name: string) => ops.layerNorm(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
     const linear = (x: Node, name: string) => ops.linear(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
@@ -65,6 +65,7 @@ export class Gpt2 implements LanguageModel {
       x = ops.add(tape, x, ops.dropout(tape, linear(seen, `${h}.attn.c_proj`), dropout));
       const up = ops.gelu(tape, linear(norm(x, `${h}.ln_2`), `${h}.mlp.c_fc`));
       x = ops.add(tape, x, ops.dropout(tape, linear(up, `${h}.mlp.c_proj`), dropout));
+      each?.(x);
     }
     return norm(x, 'ln_f');
   }

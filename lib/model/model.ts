@@ -30,9 +30,9 @@ export interface LanguageModel {
   readonly parameters: Parameter[];
   /**
    * Activations of the last layer. With one cache per layer the tokens follow those that the caches have seen.
-   * @returns `[N, C]`
+   * @param each is given what every block adds up to, `[N, C]`, from the first on @returns `[N, C]`
    */
-  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[]): Node;
+  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node;
   /** Logits of activations of the last layer. @param x `[n, C]` @returns `[n, V]` */
   head(tape: Tape, x: Node): Tensor;
   /** Mean cross-entropy, and each token's. */

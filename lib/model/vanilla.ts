@@ -70,7 +70,7 @@ export class Vanilla implements LanguageModel {
   }
 
   /** Last-layer activations. @returns `[N, C]` */
-  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[]): Node {
+  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node {
     const { width: C, dropout, heads } = this.config;
     const words = ops.embedding(tape, this.table, batch.inputs, Math.sqrt(C));
     const places = tape.node(K.gatherRows(this.positions, batch.positions));
@@ -82,6 +82,7 @@ export class Vanilla implements LanguageModel {
       const up = ops.dropout(tape, ops.relu(tape, ops.linear(tape, x, b.upWeight, b.upBias)), dropout);
       const down = ops.dropout(tape, ops.linear(tape, up, b.downWeight, b.downBias), dropout);
       x = ops.layerNorm(tape, ops.add(tape, x, down), b.norm2Gain, b.norm2Bias);
+      each?.(x);
     });
     return x;
   }

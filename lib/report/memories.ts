@@ -5,7 +5,7 @@ import { classicalHopfield, denseHopfield, exponentialHopfield, modernHopfield, 
 import type { Matrix } from '../energy/matrix';
 import { Random } from '../random';
 import type { Figure } from './figure';
-import { axis, COLOURS, title } from './style';
+import { axis, CIVIDIS, COLOURS, title } from './style';
 import { showTable } from './table';
 import type { Question } from './verdict';
 
@@ -44,7 +44,7 @@ export function contourFigure({ ticks, surfaces }: Landscapes, patterns: readonl
   }));
   return {
     data: [
-      ...names.map((name, i) => ({ type: 'contour' as const, name, x: ticks, y: ticks, z: surfaces[name]!, xaxis: `x${suffix(i)}`, yaxis: `y${suffix(i)}`, showscale: false, ncontours: 22 })),
+      ...names.map((name, i) => ({ type: 'contour' as const, name, x: ticks, y: ticks, z: surfaces[name]!, xaxis: `x${suffix(i)}`, yaxis: `y${suffix(i)}`, showscale: false, ncontours: 22, autocolorscale: false, colorscale: CIVIDIS })),
       ...marks,
     ] as Figure['data'],
     layout: {
@@ -59,7 +59,7 @@ export function contourFigure({ ticks, surfaces }: Landscapes, patterns: readonl
 export function surfaceFigure(all: Landscapes): Figure {
   const { ticks, surfaces } = all;
   const [modern, distance] = [surfaces['their sum: modern Hopfield (MCHN)']!, surfaces['distance-based energy']!];
-  const surface = (z: number[][], scene: string) => ({ type: 'surface' as const, x: ticks, y: ticks, z, scene, showscale: false });
+  const surface = (z: number[][], scene: string) => ({ type: 'surface' as const, x: ticks, y: ticks, z, scene, showscale: false, autocolorscale: false, colorscale: CIVIDIS });
   const scene = (x: [number, number], text: string) => ({ domain: { x, y: [0, 1] }, zaxis: { title: { text } }, xaxis: { title: { text: 'x₁' } }, yaxis: { title: { text: 'x₂' } } });
   return {
     data: [surface(modern, 'scene'), surface(distance, 'scene2')] as Figure['data'],
@@ -92,6 +92,8 @@ export const MODELS: Model[] = [
 ];
 
 const STEPS = { maxSteps: 20, tolerance: 1e-3 };
+/** Standard deviation of what is added to each number of a real start. */
+const NOISE = 0.2;
 
 /** Share of the signs of `tested` patterns that are wrong after retrieval from states with `flips` of their signs turned. */
 export function signErrors({ make, real }: Model, patterns: Matrix, tested: number, flips: number, random: Random): number {
@@ -99,7 +101,7 @@ export function signErrors({ make, real }: Model, patterns: Matrix, tested: numb
   const chosen = Array.from({ length: Math.min(tested, d) }, () => random.int(d));
   const wanted = chosen.map((i) => patterns.values.subarray(i * n, (i + 1) * n));
   // A real state exactly on a pattern is a kink of the distance energy: it starts beside it.
-  const start = wanted.map((row) => Float32Array.from(row, (v) => (random.uniform() < flips ? -v : v) + (real ? 0.2 * random.normal() : 0)));
+  const start = wanted.map((row) => Float32Array.from(row, (v) => (random.uniform() < flips ? -v : v) + (real ? NOISE * random.normal() : 0)));
   const { states } = make(patterns).retrieve(start, STEPS);
   let wrong = 0;
   wanted.forEach((row, i) => row.forEach((v, k) => { if (Math.sign(states.values[i * n + k]!) !== v) wrong++; }));
@@ -162,7 +164,7 @@ const THEORY: Record<string, { law: string; value(n: number): number }> = {
   [`dense, degree ${DEGREE}`]: { law: 'n² / (6 ln n), no errors', value: (n) => n ** (DEGREE - 1) / (6 * Math.log(n)) },
   exponential: { law: '2^(n/2)', value: (n) => 2 ** (n / 2) },
   'modern (MCHN)': { law: '1.372^((n−1)/4)', value: (n) => 1.3718 ** ((n - 1) / 4) },
-  'distance based': { law: 'exp √(2n), ours', value: (n) => Math.exp(Math.sqrt(2 * n)) },
+  'distance based': { law: '√2 exp((√2 − 0.2)√n − ¼), ours', value: (n) => Math.SQRT2 * Math.exp((Math.SQRT2 - NOISE) * Math.sqrt(n) - 0.25) },
 };
 
 const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth];
@@ -240,17 +242,24 @@ export function capacityQuestions(all: readonly Capacity[], tier: Tier): Questio
   ];
 }
 
+/** −β⁻¹ log Σ_i exp(−(β/2) ‖x − ρ_i‖²), in float64 from the differences. */
+function squaredDistanceEnergy({ values, rows, width }: Matrix, x: Float32Array, beta: number): number {
+  const squares = Array.from({ length: rows }, (_, i) => x.reduce((sum, v, k) => sum + (v - values[i * width + k]!) ** 2, 0));
+  const least = Math.min(...squares);
+  return least / 2 - Math.log(squares.reduce((sum, s) => sum + Math.exp((beta / 2) * (least - s)), 0)) / beta;
+}
+
 /** Largest |difference| of MCHN and its squared-distance form on patterns of one norm, over random cases. */
 export function equalNormQuestion(tier: Tier, seed: number): Question {
   const cases = tier === 'smoke' ? 10 : 300;
   const random = new Random(seed, 'equal-norms');
   let largest = 0;
   for (let i = 0; i < cases; i++) {
-    const [d, n, beta] = [1 + random.int(8), 1 + random.int(12), 0.2 + 2 * random.uniform()];
-    const memory = modernHopfield({ patterns: spinPatterns(d, n, random), beta });
+    const [d, n, beta] = [1 + random.int(8), 1 + random.int(64), 0.2 + 2 * random.uniform()];
+    const patterns = spinPatterns(d, n, random);
     const states = [random.normals(n), random.normals(n)];
-    const [whole, squared] = [memory.energy(states), memory.squaredDistanceEnergy(states)];
-    whole.forEach((e, j) => { largest = Math.max(largest, Math.abs(e - Math.log(d) / beta - squared[j]!)); });
+    const whole = modernHopfield({ patterns, beta }).energy(states);
+    states.forEach((x, j) => { largest = Math.max(largest, Math.abs(whole[j]! - Math.log(d) / beta - squaredDistanceEnergy(patterns, x, beta))); });
   }
   return {
     claim: 'On patterns of one norm the energy of MCHN is a squared-distance energy, up to a constant: the regularisation term is what makes distances of it.',

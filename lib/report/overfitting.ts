@@ -78,7 +78,7 @@ export function vanishingQuestion(records: readonly TextRecord[]): Question {
 export function turningQuestion(records: readonly TextRecord[]): Question {
   return {
     claim: 'Meanwhile the validation loss turns and rises: overfitting.',
-    source: `${SOURCE}; "rises" as ${TURNED_NATS} nats per token above its lowest point by the end of the run`, paper: TURNED_NATS, tolerance: 1e-9, relation: 'at least', unit: 'nats per token',
+    source: `${SOURCE}; "rises" as ${TURNED_NATS} nats per token above its lowest point by the end of the run`, paper: TURNED_NATS, tolerance: 0, relation: 'at least', unit: 'nats per token',
     ours: own(records, (record) => outcome(record).riseNats),
   };
 }
@@ -91,7 +91,7 @@ export function energyQuestion(records: readonly TextRecord[]): Question {
   return {
     claim: 'As training points are memorised, their energy falls relative to that of held-out points: the gap in distance energy of last-layer activations grows along the run.',
     source: `arXiv 2405.08707, section 5 (over-parameterised limit: delta functions); "grows" as by ${DEEPER}, a density e times as large, is ours`,
-    paper: DEEPER, tolerance: 1e-9, relation: 'at least', unit: 'units of distance',
+    paper: DEEPER, tolerance: 0, relation: 'at least', unit: 'units of distance',
     ours: own(records.filter(({ curve }) => curve[0]?.energies), ({ curve }) => gap(curve.at(-1)!) - gap(curve[0]!)),
   };
 }

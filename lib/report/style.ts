@@ -30,7 +30,7 @@ const AXIS: Partial<LayoutAxis> = {
 };
 
 /** The colour scale of heat maps: cividis, even in brightness and alike for colour-blind readers. */
-const CIVIDIS: [number, string][] = [
+export const CIVIDIS: [number, string][] = [
   [0, '#00224e'], [0.125, '#123570'], [0.25, '#3b496c'], [0.375, '#575d6d'], [0.5, '#707173'],
   [0.625, '#8a8678'], [0.75, '#a59c74'], [0.875, '#c3b369'], [1, '#fee838'],
 ];

@@ -55,7 +55,7 @@ function isWithin({ value }: OwnValue, { paper, tolerance, relation }: Question)
  */
 export function verdict(question: Question): Verdict {
   const { paper, tolerance, ours, leastSeeds = 1 } = question;
-  if (!Number.isFinite(paper) || !(tolerance > 0)) throw new UserError(`verdict: expected a paper's value and a tolerance above 0; got ${paper} and ${tolerance}`);
+  if (!Number.isFinite(paper) || !(tolerance > 0 || (question.relation && tolerance === 0))) throw new UserError(`verdict: expected a paper's value and a tolerance above 0, or of 0 for a bound; got ${paper} and ${tolerance}`);
   const fit = ours.filter((run) => unfitness(run) === undefined);
   const within = fit.filter((run) => isWithin(run, question)).length;
   const seeds = new Set(fit.map(({ seed }) => seed)).size;
@@ -76,8 +76,9 @@ const COLOUR: Record<Outcome, string> = { REPRODUCED: '#1a7f37', 'NOT REPRODUCED
 
 /** `1.00 ± 0.05 nats`, `at most 0.00 + 0.10 nats` */
 export function expectedText({ paper, tolerance, relation, unit }: Question): string {
-  const [value, allowed] = [number(paper, 2), number(tolerance, 2)];
-  return `${relation ? `${relation} ${value} ${relation === 'at most' ? '+' : '−'} ${allowed}` : `${value} ± ${allowed}`} ${unit}`;
+  const text = (x: number) => (Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) && !isSmall(x) ? String(Number(x.toPrecision(3))) : number(x, 2));
+  const allowed = tolerance === 0 ? '' : ` ${!relation ? '±' : relation === 'at most' ? '+' : '−'} ${text(tolerance)}`;
+  return `${relation ? `${relation} ` : ''}${text(paper)}${allowed} ${unit}`;
 }
 
 /** Columns of the table: one row per run. */

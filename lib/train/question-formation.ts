@@ -43,8 +43,11 @@ export class QuestionFormation implements Task<QuestionFormationConfig> {
   }
 
   evaluate(model: LanguageModel): QuestionFormationMeasures {
-    const heldOut = inGroups(this.heldOut, EVALUATION_BATCH).map((lines) => () => this.batch(lines));
-    return { heldOutLossNats: meanLoss(model, this.config, heldOut), generalisation: this.preference(model) };
+    return { heldOutLossNats: meanLoss(model, this.config, this.heldOutBatches()), generalisation: this.preference(model) };
+  }
+
+  heldOutBatches(): (() => Batch)[] {
+    return inGroups(this.heldOut, EVALUATION_BATCH).map((lines) => () => this.batch(lines));
   }
 
   dispose(): void {}

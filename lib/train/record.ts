@@ -32,6 +32,8 @@ export interface TextMeasures {
    * In units of distance; null where the config asks for none.
    */
   energies: { own: number; others: number; heldOut: number } | null;
+  /** Mean distance to the nearest of the same patterns, its own window's left out, of training and of held-out activations. */
+  nearest: { others: number; heldOut: number } | null;
 }
 
 export type Measures<C extends RunConfig> = C extends TextConfig ? TextMeasures : QuestionFormationMeasures;

@@ -2,7 +2,7 @@ import type { RunConfig, TrainingConfig } from '../config';
 import type { Matrix } from '../energy/matrix';
 import type { Batch, LanguageModel } from '../model/model';
 import { Tape } from '../tape';
-import { tf } from '../tf';
+import { tf, type Tensor } from '../tf';
 import type { Measures } from './record';
 import { usesBf16 } from './step';
 
@@ -58,12 +58,17 @@ export function stacked(parts: readonly Matrix[]): Matrix {
   return { values, rows, width };
 }
 
-/** Last-layer activations, one row per token that is read, as the output sees them: for GPT-2 behind its final layer norm. */
-export function lastLayer(model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix {
+/** Activations behind every block, and those of the last layer as the output sees them, one row per token that is read. */
+export function allLayers(model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix[] {
   const { width } = model.config;
-  return stacked(batches.map((make) => {
-    let values = new Float32Array();
-    evaluated(config, (tape) => { values = model.hidden(tape, make()).value.dataSync() as Float32Array; });
-    return { values, rows: values.length / width, width };
-  }));
+  const perBatch = batches.map((make) => {
+    const layers: Matrix[] = [];
+    const keep = (x: Tensor) => layers.push({ values: x.dataSync() as Float32Array, rows: x.shape[0]!, width });
+    evaluated(config, (tape) => { keep(model.hidden(tape, make(), undefined, (block) => keep(block.value)).value); });
+    return layers;
+  });
+  return perBatch[0]!.map((_, layer) => stacked(perBatch.map((layers) => layers[layer]!)));
 }
+
+/** Last-layer activations, one row per token that is read, as the output sees them: for GPT-2 behind its final layer norm. */
+export const lastLayer = (model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix => allLayers(model, config, batches).at(-1)!;

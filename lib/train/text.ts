@@ -2,7 +2,7 @@
 import type { TextConfig } from '../config';
 import type { Dataset } from '../data/shards';
 import { Epochs, Windows } from '../data/windows';
-import { distanceEnergy } from '../energy/distance';
+import { distanceEnergy, nearestNeighbours } from '../energy/distance';
 import type { Matrix } from '../energy/matrix';
 import { memorised } from '../model/generate';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
@@ -44,19 +44,21 @@ export class Text implements Task<TextConfig> {
       heldOutLossNats: meanLoss(model, this.config, this.inBatches(this.heldOut, (window) => window)),
       epoch: (step * accumulate * batchWindows) / this.train.count,
       memorisedShare: parts && memorised(model, this.probes, parts),
-      energies: this.config.energy && this.energies(model),
+      ...(this.config.energy ? this.geometry(model) : { energies: null, nearest: null }),
     };
   }
 
-  private energies(model: LanguageModel): NonNullable<TextMeasures['energies']> {
+  private geometry(model: LanguageModel): Pick<TextMeasures, 'energies' | 'nearest'> {
     const rows = (windows: Uint16Array[]) => windows.map((window) => lastLayer(model, this.config, this.inBatches([window], (w) => w)));
     const [train, heldOut] = [rows(this.compared.train), rows(this.compared.heldOut)];
-    const mean = (patterns: Matrix[], states: Matrix[]) => {
-      const [rho, x] = [stacked(patterns), stacked(states)];
-      return distanceEnergy({ patterns: rho, states: x, beta: 1 }).reduce((sum, e) => sum + e, 0) / x.rows;
+    const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
+    const energy = (patterns: Matrix[], states: Matrix[]) => mean(distanceEnergy({ patterns: stacked(patterns), states: stacked(states), beta: 1 }));
+    const distance = (patterns: Matrix[], states: Matrix[]) => mean(nearestNeighbours({ patterns: stacked(patterns), states: stacked(states) }).distances);
+    const apart = (of: typeof energy) => mean(train.map((window, i) => of(train.filter((_, j) => j !== i), [window])));
+    return {
+      energies: { own: energy(train, train), others: apart(energy), heldOut: energy(train, heldOut) },
+      nearest: { others: apart(distance), heldOut: distance(train, heldOut) },
     };
-    const others = train.map((window, i) => mean(train.filter((_, j) => j !== i), [window]));
-    return { own: mean(train, train), others: others.reduce((a, b) => a + b, 0) / train.length, heldOut: mean(train, heldOut) };
   }
 
   dispose(): void {

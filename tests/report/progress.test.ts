@@ -46,7 +46,7 @@ test('a file gets a line per evaluation and none per step', async () => {
   await observer.evaluated(point(20), [point(20)]);
   assert.equal(written(), 'continues at step 10 of 40\nstep 20: training 2.0000, held out 2.5000 nats per token, hierarchical 25%, 3:05 left\n');
   const { generalisation, ...measured } = point(30);
-  for (const memorisedShare of [0.5, null]) await observer.evaluated({ ...measured, epoch: 1.5, memorisedShare, energies: null }, []);
+  for (const memorisedShare of [0.5, null]) await observer.evaluated({ ...measured, epoch: 1.5, memorisedShare, energies: null, nearest: null }, []);
   assert.equal(written(), ['epoch 1.5, memorised 50%', 'epoch 1.5'].map((text) => `step 30: training 2.0000, held out 2.5000 nats per token, ${text}, 3:05 left\n`).join(''));
 });
 

@@ -22,6 +22,8 @@ test('a bound is kept on its side and missed beyond the tolerance', () => {
   assert.equal(decided(least), 'REPRODUCED');
   assert.equal(decided({ ...least, ours: [desk(1, 0.94)] }), 'NOT REPRODUCED');
   assert.deepEqual([expectedText(most), expectedText(least), expectedText({ ...most, paper: 0, tolerance: 1e-6 })], ['at most 1.00 + 0.05 nats', 'at least 1.00 − 0.05 nats', 'at most 0.00 + 1.0e-6 nats']);
+  assert.deepEqual([expectedText({ ...least, tolerance: 0 }), expectedText({ ...question(), paper: 0.138, tolerance: 0.03 })], ['at least 1.00 nats', '0.138 ± 0.03 nats']);
+  assert.equal(decided({ ...least, tolerance: 0, ours: [desk(1, 1)] }), 'REPRODUCED');
   for (const relation of ['at most', 'at least'] as const) assert.equal(decided({ ...question(desk(1, NaN)), relation }), 'NOT REPRODUCED');
 });
 

@@ -81,10 +81,15 @@ test('energies: the patterns are the last-layer activations of training windows,
   const mean = (patterns: number[][], states: number[][]) => states.reduce((sum, x) => sum + energy(patterns, x), 0) / states.length;
   const patterns = of(COUNTING, FIRST);
   const others = FIRST.map((i) => mean(of(COUNTING, FIRST.filter((j) => j !== i)), of(COUNTING, [i])));
-  const { energies } = task.evaluate(model, 5);
+  const { energies, nearest } = task.evaluate(model, 5);
   const expected = [mean(patterns, patterns), others.reduce((a, b) => a + b, 0) / 3, mean(patterns, of(validation, [0, 6, 13]))];
   assertClose([energies!.own, energies!.others, energies!.heldOut], expected, { relative: 1e-4, what: 'energies' });
-  assert.equal(new Text({ ...CONFIG, energy: null }, fakeDataset(COUNTING, validation)).evaluate(model, 5).energies, null);
+  const distance = (rows: number[][], x: number[]) => Math.min(...rows.map((p) => Math.hypot(...p.map((v, k) => v - x[k]!))));
+  const meanDistance = (rows: number[][], states: number[][]) => states.reduce((sum, x) => sum + distance(rows, x), 0) / states.length;
+  const apart = FIRST.map((i) => meanDistance(of(COUNTING, FIRST.filter((j) => j !== i)), of(COUNTING, [i])));
+  assertClose([nearest!.others, nearest!.heldOut], [apart.reduce((a, b) => a + b, 0) / 3, meanDistance(patterns, of(validation, [0, 6, 13]))], { relative: 1e-4, what: 'nearest' });
+  const none = new Text({ ...CONFIG, energy: null }, fakeDataset(COUNTING, validation)).evaluate(model, 5);
+  assert.deepEqual([none.energies, none.nearest], [null, null]);
   model.dispose();
 });
 

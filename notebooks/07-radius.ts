@@ -1,0 +1,83 @@
+// %% [markdown]
+// # 07 · The radius: how far is the nearest pattern?
+//
+// ## Claim
+//
+// Niu, Bai, Deng and Han ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707), sections 5 and 6.1) fix a radius r*(n) around
+// each stored pattern by $Z = 1$, to leading order $\sqrt{n/2\pi e}$, and compare it with the nearest-neighbour distances of
+// last-layer activations of pre-trained GPT-2 medium on OpenWebText.
+//
+// **Number and tolerance, fixed before any run:** the median distance of a held-out token's activation to the nearest
+// activation of training text is **r*(n) ± 25%**. The paper's own number was not at hand when this was written.
+//
+// **What is asked beyond the claim.** Do training and held-out tokens differ? What does training do to the distances, and
+// what the final layer norm, which the output sees them through?
+
+// %%
+import { overfitting9m } from './lib/config';
+import { saveFigure, show } from './lib/report/figure';
+import { openNotebook } from './lib/report/notebook';
+import { notebookObserver } from './lib/report/progress';
+import * as report from './lib/report/radius';
+import { showVerdict } from './lib/report/verdict';
+import { run, trainedModel } from './lib/train/loop';
+import { committedRecords } from './lib/train/record';
+
+const { tier, seed } = openNotebook();
+
+// %% [markdown]
+// ## Scale
+//
+// The model is that of [notebook 05](05-overfitting-9m.ipynb) in the same tier: in the quick tier a GPT-2 with 4 layers of
+// width 128 that has learnt 4,000 tokens of synthetic stories by heart; its run is shared, so after notebook 05 nothing is
+// trained here. GPT-2 medium, n = 1,024, is the `full` tier's.
+
+// %%
+const config = { ...overfitting9m[tier], seed };
+console.log(JSON.stringify(config, null, 1));
+
+// %% [markdown]
+// ## Experiment
+//
+// Patterns are the activations of all tokens of some training windows. For a token of a training window those of its own
+// window are left out: they share its context. Neighbours are exact.
+
+// %%
+const record = await run(config, notebookObserver());
+const model = trainedModel(config, 'last');
+const distances = report.distancesOf(`${tier}, ${config.model.layers} × ${config.model.width}`, model, config, tier === 'smoke' ? 4 : 24);
+model.dispose();
+const records = [record, ...committedRecords('overfitting-9m').filter(({ id }) => id !== record.id)];
+
+// %% [markdown]
+// ## Figure
+
+// %%
+const subtitle = `GPT-2 ${config.model.layers} × ${config.model.width}, ${config.steps} steps on ${config.trainTokens.toLocaleString('en')} tokens of ${config.dataset}, tier ${tier}, seed ${seed}`;
+const raw = report.histogramFigure(distances, 'raw', subtitle);
+await saveFigure('radius-raw', raw);
+await show(raw);
+
+// %%
+const normed = report.histogramFigure(distances, 'normed', subtitle);
+await saveFigure('radius-normed', normed);
+await show(normed);
+
+// %%
+const along = report.alongFigure(records);
+await saveFigure('radius-along-training', along);
+await show(along);
+
+// %% [markdown]
+// ## Verdict
+
+// %%
+report.showDistances([distances]);
+showVerdict(report.radiusQuestion(distances, tier, seed));
+
+// %% [markdown]
+// ## What would change it
+//
+// r* has the unit of the activations: multiply them all by ten, which the next layer norm undoes, and every distance grows
+// tenfold while r* stays. So agreement at one layer of one model says little without a reason for that unit; distances
+// behind the final layer norm, whose scale is learnt too, show how much hangs on it.
