@@ -24,4 +24,5 @@ export const paths = {
   /** Ignored by git: caches of npm, pip and Jupyter. */
   cache: join(root, '.cache'),
   venv: join(root, '.venv'),
+  readme: join(root, 'README.md'),
 } as const;

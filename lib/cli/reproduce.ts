@@ -1,9 +1,11 @@
 /** `npm run reproduce [-- NOTEBOOK...]`: executes notebooks; writes reports, figures and one line each. */
+import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { TIERS, type Tier } from '../config';
 import { oneOf, UserError, wholeNumber } from '../errors';
+import { writeAtomically } from '../files';
 import { paths } from '../paths';
-import { CLAIMS_PAGE, claims, claimsText, keepExecution, knownExecutions } from '../report/claims';
+import { CLAIMS_PAGE, claims, claimsText, keepExecution, knownExecutions, withClaims } from '../report/claims';
 import { abandon, CellError, execute, type Places, type Result } from '../report/execute';
 import { notebookNames, pairState, selectNotebooks } from '../report/pair';
 import { bar, duration, progressText, TerminalLine, type TrainingProgress } from '../report/progress';
@@ -65,6 +67,7 @@ async function reproduce(names: string[], tier: Tier, seed: number, save: boolea
       line.clear();
       console.log(resultLine(result));
       keepExecution(tier, name, result);
+      if (save && name === CLAIMS_PAGE) writeAtomically(paths.readme, withClaims(readFileSync(paths.readme, 'utf8'), claims(null)));
     } catch (error) {
       if (!(error instanceof CellError || error instanceof UserError)) throw error;
       failed++;

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tier } from '../config';
+import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
 import { readRecord, type RunRecord } from '../train/record';
@@ -73,6 +74,15 @@ export function claimsMarkdown(list: readonly Claim[], folder: string): string {
   const row = (texts: string[]) => `| ${texts.map((text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
   const linked = list.map((claim) => cells(claim).map((text, i) => (i === 1 ? `[${text.split('-')[0]}](${folder}${text}.ipynb)` : i === 4 ? text.replace(/^[A-Z ]+/, (outcome) => `**${outcome}**`) : text)));
   return [row(COLUMNS), row(COLUMNS.map(() => '---')), ...linked.map(row)].join('\n');
+}
+
+const [FROM, TO] = ['<!-- claims: written by "npm run reproduce -- 00 --save" -->', '<!-- /claims -->'];
+
+/** A text with the table of claims in place of what stands between its two marks. */
+export function withClaims(text: string, list: readonly Claim[]): string {
+  const [from, to] = [text.indexOf(FROM), text.indexOf(TO)];
+  if (from < 0 || to < from) throw new UserError(`README: expected the marks ${FROM} and ${TO}; found ${from < 0 ? 'none' : 'the first alone'}: restore them from git`);
+  return `${text.slice(0, from + FROM.length)}\n${claimsMarkdown(list, 'notebooks/')}\n${text.slice(to)}`;
 }
 
 export function showClaims(list: readonly Claim[]): void {

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { overfitting9m, scaling90m } from '../../lib/config';
+import { energyQuestion, turningQuestion, vanishingQuestion } from '../../lib/report/overfitting';
+import { gapQuestion, sizeFigure, smallerRuns } from '../../lib/report/scaling';
+import { outcome, short, type TextRecord } from '../../lib/report/text-runs';
+import { verdict } from '../../lib/report/verdict';
+
+/** A record with these training and held-out losses, an epoch apart. */
+function record(losses: [train: number, heldOut: number][], config = overfitting9m.desk): TextRecord {
+  const curve = losses.map(([trainLossNats, heldOutLossNats], i) => ({
+    step: i + 1, epoch: i + 1, tokensSeen: 10 * (i + 1), trainLossNats, heldOutLossNats, memorisedShare: null, learningRate: 1, gradientNorm: 1, nearest: null,
+    energies: { own: -i, others: 1, heldOut: 2 + 3 * i },
+  }));
+  return { config, curve, minutes: 3, parameters: 1e6, hardware: { cpu: 'c', cores: 2, memoryGiB: 1, device: 'cpu' } } as unknown as TextRecord;
+}
+const RUN = record([[3, 4], [1, 3.5], [0.05, 3.8], [0.08, 4.2]]);
+
+test('sizes of texts are short', () => assert.deepEqual([9e6, 90_000, 256, 2_250_000].map(short), ['9M', '90k', '256', '2.25M']));
+
+test('where a run ends and where it turns', () => {
+  const { last, lowest, gapNats, riseNats } = outcome(RUN);
+  assert.deepEqual([last.epoch, lowest.epoch], [4, 2]);
+  assert.deepEqual([gapNats, riseNats].map((x) => Number(x.toFixed(9))), [4.12, 0.7]);
+});
+
+test('the questions of notebook 05 take the least training loss, the rise since the turn, the growth of the energy gap', () => {
+  assert.deepEqual([vanishingQuestion([RUN]), turningQuestion([RUN]), energyQuestion([RUN])].map(({ ours }) => Number(ours[0]!.value.toFixed(9))), [0.05, 0.7, 12]);
+  assert.deepEqual([vanishingQuestion([RUN]), turningQuestion([RUN]), energyQuestion([RUN])].map((q) => verdict(q).outcome), Array(3).fill('REPRODUCED'));
+  const other = record([[3, 4], [2, 3]]);
+  assert.deepEqual([vanishingQuestion([other]), turningQuestion([other])].map((q) => verdict(q).outcome), Array(2).fill('NOT REPRODUCED'));
+  assert.equal(verdict(vanishingQuestion([record([[0.01, 4]], overfitting9m.quick)])).outcome, 'INCONCLUSIVE', 'a quick run cannot decide');
+});
+
+test('smaller runs: a tenth, a quarter, half; three seeds at the two smallest at the desk, one in the quick tier', () => {
+  const main = scaling90m.desk;
+  const runs = smallerRuns(main);
+  assert.deepEqual(runs.map(({ trainTokens, seed }) => [trainTokens / main.trainTokens, seed]), [[0.1, 1], [0.1, 2], [0.1, 3], [0.25, 1], [0.25, 2], [0.25, 3], [0.5, 1]]);
+  assert.ok(runs.every(({ steps, schedule }) => steps === main.steps / 2 && schedule.decaySteps === steps));
+  assert.deepEqual(smallerRuns({ ...scaling90m.quick, seed: 4 }).map(({ seed }) => seed), [4, 4, 4]);
+});
+
+test('the gap of notebook 06 is that at the end, and its figure averages seeds', () => {
+  assert.equal(gapQuestion([RUN]).ours[0]!.value, outcome(RUN).gapNats);
+  const at = (trainTokens: number, heldOut: number) => record([[1, heldOut]], { ...scaling90m.desk, trainTokens });
+  const { data } = sizeFigure([at(100, 4), at(100, 5), at(1000, 3), at(10_000, 2)], null);
+  const [points] = data as unknown as { x: number[]; y: number[]; error_y: { array: number[] } }[];
+  assert.deepEqual([points!.x, points!.y, points!.error_y.array], [[100, 1000, 10_000], [4.5, 3, 2], [0.5, 0, 0]]);
+});
