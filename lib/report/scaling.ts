@@ -48,14 +48,14 @@ const reference = (main: TextConfig, entropy: EntropyMeta | null) => [
   ...(main.tier === 'full' ? ANCHORS.map(({ nats, label }) => referenceLine(nats, label)) : []),
 ];
 
-/** Losses over epochs: the main run and, beside it, the one on a tenth of its text. */
+/** Losses over steps: the main run and, beside it, the one on a tenth of its text. */
 export function lossFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {
   const [main] = records as [TextRecord];
   return {
-    data: records.flatMap((record, i) => lossTraces(record, RUN_COLOURS[i % RUN_COLOURS.length]!)),
+    data: records.flatMap((record, i) => lossTraces(record, RUN_COLOURS[i % RUN_COLOURS.length]!, 'step')),
     layout: {
-      title: title('Ten times the text: loss against epochs', subtitle(records)),
-      xaxis: axis('epoch', 'passes over the D tokens'), yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }), shapes: reference(main.config, entropy),
+      title: title('Ten times the text: loss against steps', subtitle(records)),
+      xaxis: axis('step', 'optimiser updates'), yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }), shapes: reference(main.config, entropy),
     },
   };
 }

@@ -17,9 +17,12 @@ export const short = (tokens: number): string => (tokens >= 1e6 ? `${Number((tok
 export const label = ({ config: { tier, model, trainTokens, seed } }: TextRecord): string => `${tier}, ${model.layers} × ${model.width}, D = ${short(trainTokens)}, seed ${seed}`;
 
 /** What one must know to read a figure of these runs. */
-export const subtitle = (records: readonly TextRecord[]): string => records
-  .map(({ config, minutes, hardware }) => `D = ${short(config.trainTokens)}: ${short(tokensPerStep(config))} tokens a step, ${config.tier}, seed ${config.seed}, ${minutes < 10 ? minutes.toFixed(1) : Math.round(minutes)} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`)
-  .join(' · ');
+export function subtitle(records: readonly TextRecord[]): string {
+  const minutes = (m: number) => (m < 10 ? m.toFixed(1) : String(Math.round(m)));
+  const runs = records.map(({ config: { tier, trainTokens, seed }, minutes: m }) => `${tier}, D = ${short(trainTokens)}, seed ${seed}: ${minutes(m)} min`);
+  const [{ config, hardware }] = records as [TextRecord];
+  return `${short(tokensPerStep(config))} tokens a step · ${runs.join(' · ')} on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
+}
 
 /** Entropy of the data where it is known exactly: the synthetic corpus. */
 export const entropyOf = (dataset: string): EntropyMeta | null => readMeta(dataset).entropy ?? null;
@@ -42,11 +45,11 @@ export function outcome({ curve }: TextRecord): Outcome {
 
 export const RUN_COLOURS = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
 
-/** Training and held-out loss of a run over its epochs. */
-export const lossTraces = (record: TextRecord, colour: string): Trace[] => [false, true].map((held) => ({
+/** Training and held-out loss of a run over its epochs or steps. */
+export const lossTraces = (record: TextRecord, colour: string, over: 'epoch' | 'step' = 'epoch'): Trace[] => [false, true].map((held) => ({
   type: 'scatter', mode: 'lines', name: `${held ? 'held-out' : 'training'} (${label(record)})`,
-  x: record.curve.map((p) => p.epoch), y: record.curve.map((p) => (held ? p.heldOutLossNats : p.trainLossNats)),
-  text: record.curve.map((p) => `step ${p.step.toLocaleString('en')}`),
+  x: record.curve.map((p) => p[over]), y: record.curve.map((p) => (held ? p.heldOutLossNats : p.trainLossNats)),
+  text: record.curve.map((p) => `step ${p.step.toLocaleString('en')}, epoch ${p.epoch.toFixed(1)}`),
   line: { color: colour, width: held ? 2.5 : 1.5, dash: held ? 'dot' : 'solid' },
 }));
 
