@@ -97,9 +97,9 @@ const LABEL = 50;
 
 /** Every run of every claim, as its distance from the paper's number in tolerances; beyond ±5 at the edge. */
 export function claimsFigure(list: readonly Claim[]): Figure {
-  const labels = list.map(({ notebook, verdict: { claim } }, i) => `${notebook.split('-')[0]}.${i + 1} ${claim.length > LABEL ? `${claim.slice(0, LABEL - 1)}…` : claim}`);
+  const labels = list.map(({ notebook, verdict: { claim } }) => `${notebook.split('-')[0]} ${claim.length > LABEL ? `${claim.slice(0, LABEL - 1)}…` : claim}`);
   const points = list.flatMap(({ verdict: { ours, paper, tolerance, outcome } }, i) => ours.map((run) => ({
-    x: Math.max(-5, Math.min(5, (run.value - paper) / tolerance)), y: labels[i]!, colour: BADGES[outcome], fit: unfitness(run) === undefined,
+    x: Math.max(-5, Math.min(5, run.value === paper ? 0 : (run.value - paper) / tolerance)), y: labels[i]!, colour: BADGES[outcome], fit: unfitness(run) === undefined,
     text: `${number(run.value)} (${run.tier}, seed ${run.seed})`,
   })));
   return {

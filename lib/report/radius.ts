@@ -53,7 +53,7 @@ export function histogramFigure(all: Distances, which: 'raw' | 'normed', subtitl
     layout: {
       title: title(`Nearest-neighbour distances, ${which === 'raw' ? 'behind the last block' : 'behind the final layer norm'}`, subtitle), barmode: 'overlay',
       xaxis: axis('distance', 'units of activation', { rangemode: 'tozero' }), yaxis: axis('share of tokens'),
-      shapes: [{ type: 'line', xref: 'x', yref: 'paper', x0: r, x1: r, y0: 0, y1: 1, line: { color: COLOURS.paper, dash: 'dash' }, label: { text: `r*(${all.width}) = ${r.toFixed(2)}`, textposition: 'end', font: { size: 11, color: COLOURS.paper } } }],
+      shapes: [{ type: 'line', xref: 'x', yref: 'paper', x0: r, x1: r, y0: 0, y1: 1, line: { color: COLOURS.paper, dash: 'dash' }, label: { text: `r*(${all.width}) = ${r.toFixed(2)}`, textangle: 0, textposition: 'end', xanchor: 'right', yanchor: 'top', padding: 6, font: { size: 11, color: COLOURS.paper } } }],
     },
   };
 }
