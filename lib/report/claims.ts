@@ -86,7 +86,9 @@ export function withClaims(text: string, list: readonly Claim[]): string {
 }
 
 export function showClaims(list: readonly Claim[]): void {
-  const html = htmlTable(COLUMNS, list.map(cells));
+  // The same way leads from notebooks/ and from reports/.
+  const linked = (html: string, name: string) => html.replaceAll(`>${name}<`, `><a href="../notebooks/${name}.ipynb">${name}</a><`);
+  const html = [...new Set(list.map(({ notebook }) => notebook))].reduce(linked, htmlTable(COLUMNS, list.map(cells)));
   new Display().show({ data: { 'text/markdown': claimsMarkdown(list, ''), 'text/html': html, 'text/plain': claimsText(list) } });
 }
 
