@@ -30,7 +30,8 @@ const { tier, seed } = openNotebook();
 //
 // The model is that of [notebook 05](05-overfitting-9m.ipynb) in the same tier: in the quick tier a GPT-2 with 4 layers of
 // width 128 that has learnt 4,000 tokens of synthetic stories by heart; its run is shared, so after notebook 05 nothing is
-// trained here. GPT-2 medium, n = 1,024, is the `full` tier's.
+// trained here. The paper's GPT-2 medium, n = 1,024, joins where the variable GPT2_WEIGHTS names a folder with its
+// `model.safetensors` and `config.json`, on the tokens of `npm run data -- openwebtext --tokens 9M`; it alone can decide.
 
 // %%
 const config = { ...overfitting9m[tier], seed };
@@ -47,6 +48,9 @@ const record = await run(config, notebookObserver());
 const model = trainedModel(config, 'last');
 const distances = report.distancesOf(`${tier}, ${config.model.layers} × ${config.model.width}`, model, config, tier === 'smoke' ? 4 : 24);
 model.dispose();
+const published = report.publishedModel();
+const all = [distances];
+if (published) all.push(report.distancesOf(report.PUBLISHED, published, { ...overfitting9m.full, model: published.config }, 24));
 const records = [record, ...committedRecords('overfitting-9m').filter(({ id }) => id !== record.id)];
 
 // %% [markdown]
@@ -72,8 +76,8 @@ await show(along);
 // ## Verdict
 
 // %%
-report.showDistances([distances]);
-showVerdict(report.radiusQuestion(distances, tier, seed));
+report.showDistances(all);
+showVerdict(report.radiusQuestion(all, tier, seed));
 
 // %% [markdown]
 // ## What would change it

@@ -34,7 +34,7 @@ export function landscapes(patterns: readonly number[][] = FIGURE_1, points = 61
   };
 }
 
-/** Four contour plots side by side, the patterns as marks. */
+/** Contour plots in two columns, the patterns as marks. */
 export function contourFigure({ ticks, surfaces }: Landscapes, patterns: readonly number[][] = FIGURE_1): Figure {
   const names = Object.keys(surfaces);
   const suffix = (i: number) => (i === 0 ? '' : String(i + 1));
@@ -44,12 +44,12 @@ export function contourFigure({ ticks, surfaces }: Landscapes, patterns: readonl
   }));
   return {
     data: [
-      ...names.map((name, i) => ({ type: 'contour' as const, name, x: ticks, y: ticks, z: surfaces[name]!, xaxis: `x${suffix(i)}`, yaxis: `y${suffix(i)}`, showscale: false, ncontours: 22, autocolorscale: false, colorscale: CIVIDIS })),
+      ...names.map((name, i) => ({ type: 'contour' as const, name, x: ticks, y: ticks, z: surfaces[name]!, xaxis: `x${suffix(i)}`, yaxis: `y${suffix(i)}`, showscale: false, ncontours: 14, autocolorscale: false, colorscale: CIVIDIS })),
       ...marks,
     ] as Figure['data'],
     layout: {
       title: title('Energy landscapes of three patterns', 'crosses: the patterns (−2, −0.5), (0.2, −0.3), (1.5, 1.5); β = 1; brighter is higher'),
-      grid: { rows: 2, columns: 2, pattern: 'independent' }, width: 760, height: 700, margin: { t: 90 },
+      grid: { rows: Math.ceil(names.length / 2), columns: 2, pattern: 'independent' }, width: 760, height: 60 + 160 * names.length, margin: { t: 90 },
       annotations: names.map((name, i) => ({ text: name, showarrow: false, xref: `x${suffix(i)} domain`, yref: `y${suffix(i)} domain`, x: 0.5, y: 1.07, font: { size: 12 } })) as never,
     } as Figure['layout'],
   };
@@ -58,13 +58,14 @@ export function contourFigure({ ticks, surfaces }: Landscapes, patterns: readonl
 /** The distance-based energy and MCHN as surfaces to turn. */
 export function surfaceFigure(all: Landscapes): Figure {
   const { ticks, surfaces } = all;
-  const [modern, distance] = [surfaces['their sum: modern Hopfield (MCHN)']!, surfaces['distance-based energy']!];
+  const chosen = Object.fromEntries(Object.entries(surfaces).slice(-2));
+  const [modern, distance] = Object.values(chosen) as [number[][], number[][]];
   const surface = (z: number[][], scene: string) => ({ type: 'surface' as const, x: ticks, y: ticks, z, scene, showscale: false, autocolorscale: false, colorscale: CIVIDIS });
   const scene = (x: [number, number], text: string) => ({ domain: { x, y: [0, 1] }, zaxis: { title: { text } }, xaxis: { title: { text: 'x₁' } }, yaxis: { title: { text: 'x₂' } } });
   return {
     data: [surface(modern, 'scene'), surface(distance, 'scene2')] as Figure['data'],
     layout: { title: title('Two of them as surfaces', 'left: modern Hopfield; right: distance-based, with a kink at each pattern'), scene: scene([0, 0.48], 'MCHN'), scene2: scene([0.52, 1], 'distance-based'), height: 460 } as Figure['layout'],
-    still: contourFigure(all),
+    still: contourFigure({ ticks, surfaces: chosen }),
   };
 }
 

@@ -5,6 +5,8 @@ import { Windows } from '../data/windows';
 import { nearestNeighbours } from '../energy/distance';
 import type { Matrix } from '../energy/matrix';
 import { radius } from '../energy/partition';
+import type { Gpt2 } from '../model/gpt2';
+import { readGpt2 } from '../model/hugging-face';
 import { windowBatch, type LanguageModel } from '../model/model';
 import { allLayers } from '../train/task';
 import type { Figure } from './figure';
@@ -85,10 +87,19 @@ export function showDistances(all: readonly Distances[]): void {
 /** How far a median may be from r* and still be "about" it, as a share of r*; fixed before any run. */
 const ABOUT = 0.25;
 
-export function radiusQuestion(all: Distances, tier: Tier, seed: number): Question {
+export function radiusQuestion(all: readonly Distances[], tier: Tier, seed: number): Question {
   return {
     claim: 'Nearest-neighbour distances of last-layer activations are about the radius r*(n) at which Z = 1 (held-out tokens, behind the last block, median).',
     source: `arXiv 2405.08707, section 6.1 (GPT-2 medium on OpenWebText); "about" as within ${100 * ABOUT}%, ours`, paper: 1, tolerance: ABOUT, unit: 'median over r*',
-    ours: [{ seed, tier, value: quantile(all.raw.heldOut, 0.5) / radius(all.width), ...(tier === 'full' ? {} : { unfit: 'not GPT-2 medium on OpenWebText' }) }],
+    ours: all.map(({ name, width, raw }) => ({ seed, tier, value: quantile(raw.heldOut, 0.5) / radius(width), ...(name === PUBLISHED ? {} : { unfit: 'not the published weights on OpenWebText' }) })),
   };
+}
+
+/** What published weights are called in tables; they alone can decide the claim. */
+export const PUBLISHED = 'published weights';
+
+/** The model in the folder that the variable GPT2_WEIGHTS names (model.safetensors and config.json of GPT-2 medium, say); null without it. */
+export function publishedModel(): Gpt2 | null {
+  const folder = process.env.GPT2_WEIGHTS;
+  return folder ? readGpt2(folder) : null;
 }

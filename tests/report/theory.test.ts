@@ -1,12 +1,15 @@
 /** What notebooks 02, 03 and 07 compute. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { join } from 'node:path';
 import { layersDemo } from '../../lib/config';
+import { UserError } from '../../lib/errors';
+import { paths } from '../../lib/paths';
 import { radius } from '../../lib/energy/partition';
 import { buildModel } from '../../lib/model/build';
 import { inequalityQuestion, optimumQuestion } from '../../lib/report/bound';
 import { descentFigure, descentQuestions, stackOf, stackQuestion, violations } from '../../lib/report/layers';
-import { radiusQuestion, type Distances } from '../../lib/report/radius';
+import { PUBLISHED, publishedModel, radiusQuestion, type Distances } from '../../lib/report/radius';
 import { verdict } from '../../lib/report/verdict';
 import { assertClose } from '../assert-close';
 
@@ -41,9 +44,24 @@ test('02: the stack of a model: a falling share per pair of blocks, energies tha
 
 test('07: the median of the raw held-out distances over r*', () => {
   const some = (values: number[]) => ({ training: Float64Array.of(9), heldOut: Float64Array.from(values) });
-  const all: Distances = { name: 'm', width: 128, raw: some([1, 2, radius(128) * 1.2, 80, 90]), normed: some([5]) };
-  const question = radiusQuestion(all, 'full', 1);
+  const all: Distances = { name: PUBLISHED, width: 128, raw: some([1, 2, radius(128) * 1.2, 80, 90]), normed: some([5]) };
+  const question = radiusQuestion([all, { ...all, name: 'a small model', raw: some([50]) }], 'full', 1);
   assertClose([question.ours[0]!.value], [1.2], { relative: 1e-9, what: 'median over r*' });
-  assert.equal(verdict(question).outcome, 'REPRODUCED');
-  assert.equal(verdict(radiusQuestion(all, 'quick', 1)).outcome, 'INCONCLUSIVE', 'another model decides nothing');
+  assert.equal(verdict(question).outcome, 'REPRODUCED', 'another model decides nothing');
+  assert.equal(verdict({ ...question, ours: question.ours.slice(1) }).outcome, 'INCONCLUSIVE');
+});
+
+test('07: published weights come from the folder that GPT2_WEIGHTS names', () => {
+  assert.equal(publishedModel(), null);
+  process.env.GPT2_WEIGHTS = join(paths.root, 'tests', 'fixtures', 'gpt2');
+  try {
+    const model = publishedModel()!;
+    assert.equal(model.config.kind, 'gpt2');
+    assert.equal(model.config.layers, 2);
+    model.dispose();
+    process.env.GPT2_WEIGHTS = '/nowhere';
+    assert.throws(publishedModel, UserError);
+  } finally {
+    delete process.env.GPT2_WEIGHTS;
+  }
 });
