@@ -2,8 +2,8 @@
 import type { EntropyMeta } from '../data/shards';
 import type { Figure } from './figure';
 import { axis, COLOURS, referenceLine, title } from './style';
-import { label, lossTraces, outcome, RUN_COLOURS, subtitle, type TextRecord } from './text-runs';
-import type { OwnValue, Question } from './verdict';
+import { label, lossTraces, outcome, ownValues, RUN_COLOURS, subtitle, type TextRecord } from './text-runs';
+import type { Question } from './verdict';
 
 /** "The training loss vanishes" as a number, fixed before any run. */
 export const VANISHED_NATS = 0.1;
@@ -59,11 +59,6 @@ export function energyFigure(records: readonly TextRecord[]): Figure {
   };
 }
 
-const own = (records: readonly TextRecord[], value: (record: TextRecord) => number): OwnValue[] => records.map((record) => ({
-  seed: record.config.seed, tier: record.config.tier, value: value(record),
-  ...(record.config.tier === 'quick' ? { unfit: 'a small model on a small synthetic text' } : {}),
-}));
-
 const SOURCE = 'arXiv 2405.08707, section 6 and Figure 3';
 
 /** Lowest mean training loss between two points of the curve. */
@@ -71,7 +66,7 @@ export function vanishingQuestion(records: readonly TextRecord[]): Question {
   return {
     claim: 'On 0.1% of OpenWebText (9M tokens) the training loss of GPT-2 small vanishes: here, a GPT-2 on a text far smaller than its number of parameters.',
     source: `${SOURCE}; "vanishes" as under ${VANISHED_NATS} nats per token`, paper: 0, tolerance: VANISHED_NATS, relation: 'at most', unit: 'nats per token',
-    ours: own(records, ({ curve }) => curve.reduce((least, p) => Math.min(least, p.trainLossNats), Infinity)),
+    ours: ownValues(records, ({ curve }) => curve.reduce((least, p) => Math.min(least, p.trainLossNats), Infinity)),
   };
 }
 
@@ -79,7 +74,7 @@ export function turningQuestion(records: readonly TextRecord[]): Question {
   return {
     claim: 'Meanwhile the validation loss turns and rises: overfitting.',
     source: `${SOURCE}; "rises" as ${TURNED_NATS} nats per token above its lowest point by the end of the run`, paper: TURNED_NATS, tolerance: 0, relation: 'at least', unit: 'nats per token',
-    ours: own(records, (record) => outcome(record).riseNats),
+    ours: ownValues(records, (record) => outcome(record).riseNats),
   };
 }
 
@@ -92,6 +87,6 @@ export function energyQuestion(records: readonly TextRecord[]): Question {
     claim: 'As training points are memorised, their energy falls relative to that of held-out points: the gap in distance energy of last-layer activations grows along the run.',
     source: `arXiv 2405.08707, section 5 (over-parameterised limit: delta functions); "grows" as by ${DEEPER}, a density e times as large, is ours`,
     paper: DEEPER, tolerance: 0, relation: 'at least', unit: 'units of distance',
-    ours: own(records.filter(({ curve }) => curve[0]?.energies), ({ curve }) => gap(curve.at(-1)!) - gap(curve[0]!)),
+    ours: ownValues(records.filter(({ curve }) => curve[0]?.energies), ({ curve }) => gap(curve.at(-1)!) - gap(curve[0]!)),
   };
 }

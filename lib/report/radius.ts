@@ -8,7 +8,7 @@ import { radius } from '../energy/partition';
 import type { Gpt2 } from '../model/gpt2';
 import { readGpt2 } from '../model/hugging-face';
 import { windowBatch, type LanguageModel } from '../model/model';
-import { allLayers } from '../train/task';
+import { allLayers, stacked } from '../train/task';
 import type { Figure } from './figure';
 import { axis, COLOURS, referenceLine, title } from './style';
 import { showTable } from './table';
@@ -20,9 +20,8 @@ export interface Distances { name: string; width: number; raw: Record<'training'
 
 /** Of training activations to those of other training windows, and of held-out ones to all of them. @param patterns, states one matrix per window */
 function nearest(patterns: Matrix[], states: Matrix[]): Record<'training' | 'heldOut', Float64Array> {
-  const joined = (parts: Matrix[]): Matrix => ({ values: Float32Array.from(parts.flatMap((p) => [...p.values])), rows: parts.reduce((n, p) => n + p.rows, 0), width: parts[0]!.width });
-  const training = patterns.flatMap((window, i) => [...nearestNeighbours({ patterns: joined(patterns.filter((_, j) => j !== i)), states: window }).distances]);
-  return { training: Float64Array.from(training), heldOut: nearestNeighbours({ patterns: joined(patterns), states: joined(states) }).distances };
+  const training = patterns.flatMap((window, i) => [...nearestNeighbours({ patterns: stacked(patterns.filter((_, j) => j !== i)), states: window }).distances]);
+  return { training: Float64Array.from(training), heldOut: nearestNeighbours({ patterns: stacked(patterns), states: stacked(states) }).distances };
 }
 
 /** @param windows of training text, and as many held-out ones */

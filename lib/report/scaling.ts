@@ -5,8 +5,8 @@ import { fitDataLaw, lossAt, type DataLaw, type SizedLoss } from './fit';
 import type { Figure, Trace } from './figure';
 import { axis, COLOURS, referenceLine, title } from './style';
 import { showTable } from './table';
-import { lossTraces, outcome, RUN_COLOURS, short, subtitle, type TextRecord } from './text-runs';
-import type { OwnValue, Question } from './verdict';
+import { lossTraces, outcome, ownValues, RUN_COLOURS, short, subtitle, type TextRecord } from './text-runs';
+import type { Question } from './verdict';
 
 /** Largest gap at the end that counts as "close", nats per token; fixed before any run. */
 export const CLOSE_NATS = 0.5;
@@ -104,15 +104,11 @@ export function showLaws(records: readonly TextRecord[]): void {
   }));
 }
 
-const own = (records: readonly TextRecord[], value: (record: TextRecord) => number): OwnValue[] => records.map((record) => ({
-  seed: record.config.seed, tier: record.config.tier, value: value(record), ...(record.config.tier === 'quick' ? { unfit: 'a small model on a small synthetic text' } : {}),
-}));
-
 /** @param records main runs only */
 export function gapQuestion(records: readonly TextRecord[]): Question {
   return {
     claim: 'On 1% of OpenWebText (90M tokens) training and validation loss of GPT-2 small stay close: ten times the text, and the same training does not overfit.',
     source: `arXiv 2405.08707, section 6 and Figure 3; "close" as within ${CLOSE_NATS} nats per token at the end`, paper: 0, tolerance: CLOSE_NATS, unit: 'nats per token',
-    ours: own(records, (record) => outcome(record).gapNats),
+    ours: ownValues(records, (record) => outcome(record).gapNats),
   };
 }

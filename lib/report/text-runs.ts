@@ -1,11 +1,11 @@
 /** What the notebooks on text runs share: how a run is called, where it turns, how its curves are drawn. */
 import { tokensPerStep, type TextConfig } from '../config';
-import type { EntropyMeta } from '../data/shards';
-import { readMeta } from '../data/shards';
+import { readMeta, type EntropyMeta } from '../data/shards';
 import type { CurvePoint, RunRecord } from '../train/record';
 import type { Trace } from './figure';
 import { COLOURS } from './style';
 import { showTable, type CellValue } from './table';
+import type { OwnValue } from './verdict';
 
 export type TextRecord = RunRecord<TextConfig>;
 type TextPoint = CurvePoint<TextConfig>;
@@ -42,6 +42,11 @@ export function outcome({ curve }: TextRecord): Outcome {
   const lowest = curve.reduce((a, b) => (b.heldOutLossNats < a.heldOutLossNats ? b : a));
   return { last, lowest, gapNats: last.heldOutLossNats - last.trainLossNats, riseNats: last.heldOutLossNats - lowest.heldOutLossNats };
 }
+
+/** A value per run; quick runs are shown and decide nothing. */
+export const ownValues = (records: readonly TextRecord[], value: (record: TextRecord) => number): OwnValue[] => records.map((record) => ({
+  seed: record.config.seed, tier: record.config.tier, value: value(record), ...(record.config.tier === 'quick' ? { unfit: 'a small model on a small synthetic text' } : {}),
+}));
 
 export const RUN_COLOURS = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
 
