@@ -72,7 +72,8 @@ async function answerOf(url: string, headers: Record<string, string>): Promise<{
       response = await fetch(url, { headers: { 'accept-encoding': 'identity', ...headers }, redirect: 'manual' });
     } catch (error) {
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-      throw new Passing(cause?.code ?? cause?.message ?? (error as Error).message);
+      // undici's own codes name itself, its messages what happened.
+      throw new Passing((cause?.code?.startsWith('UND_') ? undefined : cause?.code) ?? cause?.message ?? (error as Error).message);
     }
     const [etag, size] = [response.headers.get('x-linked-etag'), response.headers.get('x-linked-size')];
     const sha256 = /^"?([0-9a-f]{64})"?$/.exec(etag ?? '')?.[1];
@@ -107,7 +108,7 @@ async function checkAnswer(response: Response, url: string): Promise<void> {
 function lengthOf(response: Response, have: number, url: string): number | null {
   if (response.status === 200) return response.headers.has('content-length') ? Number(response.headers.get('content-length')) : null;
   const [, from, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
-  if (Number(from) !== have) throw new UserError(`${url}: expected the bytes from ${have} on; got "${response.headers.get('content-range')}": the server is at fault; ${HINT}`);
+  if (Number(from) !== have) throw new UserError(`${url}: expected the bytes from ${have} on; got "${response.headers.get('content-range')}": the server is at fault: start again later, ${HINT}`);
   return Number(total);
 }
 
@@ -145,7 +146,7 @@ class Download {
     const expected = this.source.bytes ?? linked.bytes ?? null;
     if (whole !== null && expected !== null && whole !== expected) {
       await response.body?.cancel();
-      throw new UserError(`${url}: expected ${expected} bytes, as published; the server has ${whole}: it holds another file; ${HINT}`);
+      throw new UserError(`${url}: expected ${expected} bytes, as published; the server has ${whole}: it holds another file: check --base-url, ${HINT}`);
     }
     this.state = { validator: validatorOf(response), bytes: whole ?? expected, sha256: linked.sha256 ?? null };
     writing(path, () => writeAtomically(this.stateFile, JSON.stringify(this.state)));
@@ -154,7 +155,7 @@ class Download {
     if (this.state.bytes === null) this.state.bytes = have;
     if (have > this.state.bytes) {
       rmSync(this.part);
-      throw new UserError(`${url}: expected ${this.state.bytes} bytes; got ${have}: the server is at fault; start again, ${HINT}`);
+      throw new UserError(`${url}: expected ${this.state.bytes} bytes; got ${have}: the server is at fault: start again later, ${HINT}`);
     }
     if (have < this.state.bytes) throw new Passing(`the connection ended after ${mb(have)} of ${mb(this.state.bytes)}`);
   }
@@ -222,7 +223,7 @@ export async function download(source: Source, options: DownloadOptions): Promis
       if (running.have > most) [most, failures] = [running.have, 0];
       const wait = Math.max(error.waitSeconds, waits[failures] ?? Infinity);
       if (wait > LONGEST_WAIT_SECONDS)
-        throw new UserError(`${source.url}: expected ${basename(source.path)}; got ${error.message}${failures ? `, ${failures + 1} times in a row` : ''}: start again later, the ${mb(running.have)} that came are kept; ${HINT}`);
+        throw new UserError(`${source.url}: expected ${basename(source.path)}; got ${error.message}${failures ? `, ${failures + 1} times in a row` : ''}: start again later${running.have ? ` (the ${mb(running.have)} that came are kept)` : ''}, ${HINT}`);
       failures++;
       options.onRetry(error.message, wait);
       await new Promise((resolve) => setTimeout(resolve, 1000 * wait));

@@ -67,7 +67,7 @@ test('a connection that drops twice ends with the same hashes as one that does n
 
 test('a run that gave up keeps what came; the next one goes on, unless the file has changed', async () => {
   handler = (request, response) => serve(request, response, { bytes: 7000 });
-  await refused(/got the connection .* after 0\.007 MB.*: start again later, the 0\.007 MB that came are kept/, { waitSeconds: [] });
+  await refused(/got the connection .* after 0\.007 MB.*: start again later \(the 0\.007 MB that came are kept\), or take/, { waitSeconds: [] });
   handler = (request, response) => serve(request, response);
   const { meta } = await make();
   assert.deepEqual(asked.splice(0), ['0', '0 bytes=7000-']);
@@ -101,11 +101,11 @@ test('answers that are no file are refused', async () => {
   assert.equal(asked.splice(0).length, 1);
   for (const [status, text] of [[429, 'Too Many Requests'], [500, 'Internal Server Error'], [503, 'Service Unavailable']] as const) {
     handler = answer(status, {}, 'no');
-    await refused(new RegExp(`expected train-00000-of-00003\\.parquet; got ${status} ${text}, 3 times in a row: start again later, the 0\\.000 MB that came are kept`));
+    await refused(new RegExp(`expected train-00000-of-00003\\.parquet; got ${status} ${text}, 3 times in a row: start again later, or take`));
     assert.equal(asked.splice(0).length, 3);
   }
   handler = answer(429, { 'retry-after': '3600' }, 'no');
-  await refused(/got 429 Too Many Requests: start again later/);
+  await refused(/got 429 Too Many Requests: start again later, or take/);
   assert.equal(asked.splice(0).length, 1);
   handler = answer(200, { 'content-type': 'text/html; charset=utf-8' }, '<html>');
   await refused(/expected a file; got an HTML page: a login page or a proxy is in the way/);
@@ -113,6 +113,8 @@ test('answers that are no file are refused', async () => {
   await refused(/expected a file that begins with PAR1; got "\{\\"error\\": \\"gone\\"\}"/);
   handler = answer(200, {}, 'PAR1 and so on');
   await refused(/expected a file that ends with PAR1; got another end: it was damaged on its way and is removed/);
+  handler = answer(206, { 'content-range': 'bytes 5-9/10' }, 'PAR1');
+  await refused(/expected the bytes from 0 on; got "bytes 5-9\/10": the server is at fault: start again later, or take/);
   handler = answer(302, { location: '/again' }, '');
   await refused(/redirected ten times/);
   assert.equal(existsSync(FIRST), false);
@@ -121,6 +123,8 @@ test('answers that are no file are refused', async () => {
   const { port } = closed.address() as AddressInfo;
   await new Promise((resolve) => closed.close(resolve));
   await refused(/\/train-.*got ECONNREFUSED, 3 times in a row/, { baseUrl: `http://127.0.0.1:${port}` });
+  handler = (request) => void request.socket.destroy();
+  await refused(/got other side closed, 3 times in a row/);
 });
 
 test('a 429 that passes is waited for as long as it says', async () => {
@@ -130,12 +134,12 @@ test('a 429 that passes is waited for as long as it says', async () => {
 
 test('a wrong length or hash is refused, as published or as Hugging Face names it before it redirects', async () => {
   handler = (request, response) => serve(request, response);
-  await refused(new RegExp(`expected 1000 bytes, as published; the server has ${parquet.length}: it holds another file`), { first: { bytes: 1000 } });
+  await refused(new RegExp(`expected 1000 bytes, as published; the server has ${parquet.length}: it holds another file: check --base-url, or take`), { first: { bytes: 1000 } });
   await refused(new RegExp(`expected SHA-256 0000; got ${SHA256}: it was damaged on its way and is removed`), { first: { sha256: '0000' } });
   assert.deepEqual(readdirSync(join(CACHE, 'r')), []);
   // The length that is said and never reached.
   handler = (_, response) => { response.writeHead(200, { etag: '"one"', 'content-length': parquet.length + 100 }); response.write(parquet, () => setTimeout(() => response.destroy(), 20)); };
-  await refused(/got the connection .* the 0\.026 MB that came are kept/, { waitSeconds: [] });
+  await refused(/got the connection .*the 0\.026 MB that came are kept/, { waitSeconds: [] });
   rmSync(CACHE, { recursive: true });
   const linked = (headers: Record<string, string>): Handler => (request, response) =>
     (request.url!.startsWith('/store/') ? serve(request, response) : void response.writeHead(302, { location: `/store${request.url}`, ...headers }).end());
