@@ -45,34 +45,46 @@ export function float32(x: Operand): Tensor {
   return one('Cast', [x.tensor], { SrcT: { dtype: DT.bfloat16 }, DstT: { dtype: DT.float32 }, Truncate: false });
 }
 
+/** What multiplies the product of some operands; none: nothing does. */
+export const scaleOf = (...operands: { scale?: Tensor }[]): { scale?: Tensor } =>
+  operands.reduce((all, { scale }) => (all.scale && scale ? { scale: mul(all.scale, scale) } : scale ? { scale } : all), {});
+
+/** `x` times a scale, where there is one. */
+export const scaled = (x: Tensor, { scale }: { scale?: Tensor }): Tensor => (scale ? mul(x, scale) : x);
+
 /**
- * a b, aᵀ b or a bᵀ, in float32. bfloat16 operands are accumulated in float32 and rounded once.
+ * a b, aᵀ b or a bᵀ. bfloat16 operands are accumulated in float32 and rounded once; the product is one again, with their scales.
  * @param a `[m, k]` or, with batch axes in front, `[…, m, k]`  @param b `[k, n]` or `[…, k, n]`  @returns `[…, m, n]`
  */
-export function matmul(a: Operand, b: Operand, transposeA = false, transposeB = false): Tensor {
-  return [a, b].reduce((product, { scale }) => (scale ? mul(product, scale) : product), unscaled(a, b, transposeA, transposeB));
-}
-
-function unscaled(a: Operand, b: Operand, transposeA: boolean, transposeB: boolean): Tensor {
-  if (!isNative()) return tf.matMul(a.tensor, b.tensor, transposeA, transposeB);
+export function product(a: Operand, b: Operand, transposeA = false, transposeB = false): Operand {
+  if (!isNative()) return { tensor: tf.matMul(a.tensor, b.tensor, transposeA, transposeB), bf16: false, ...scaleOf(a, b) };
   const T = a.bf16 ? BF16 : F32;
-  const product = a.tensor.rank === 2
+  const tensor = a.tensor.rank === 2
     ? one('MatMul', [a.tensor, b.tensor], { ...T, transpose_a: transposeA, transpose_b: transposeB })
     : one('BatchMatMulV2', [a.tensor, b.tensor], { ...T, adj_x: transposeA, adj_y: transposeB });
-  if (!a.bf16) return product;
-  const result = float32({ tensor: product, bf16: true });
-  product.dispose();
-  return result;
+  return { tensor, bf16: a.bf16, ...scaleOf(a, b) };
 }
 
-/** x W + b, in float32; with bfloat16 operands b is rounded too, and one op adds it to the product before it is stored. */
-export function affine(x: Operand, weight: Operand, bias: Tensor): Tensor {
-  if (!x.bf16) return add(matmul(x, weight), bias);
-  const { scale } = weight;
-  const product = one('MatMul', [x.tensor, weight.tensor], { ...BF16, transpose_a: false, transpose_b: false });
+/** The same in float32, scales multiplied in. */
+export function matmul(a: Operand, b: Operand, transposeA = false, transposeB = false): Tensor {
+  const rounded = product(a, b, transposeA, transposeB);
+  const result = float32(rounded);
+  if (rounded.bf16) rounded.tensor.dispose();
+  return scaled(result, rounded);
+}
+
+/** x W + b; with bfloat16 operands b is rounded too, and one op adds it to the product before it is stored. */
+export function biased(x: Operand, weight: Operand, bias: Tensor): Operand {
+  if (!x.bf16) return { tensor: add(matmul(x, weight), bias), bf16: false };
+  const { tensor, scale } = product(x, weight);
   const rounded = operand(scale ? div(bias, scale) : bias, true).tensor;
-  const sum = float32({ tensor: one('BiasAdd', [product, rounded], { ...BF16, data_format: 'NHWC' }), bf16: true });
-  return scale ? mul(sum, scale) : sum;
+  return { tensor: one('BiasAdd', [tensor, rounded], { ...BF16, data_format: 'NHWC' }), bf16: true, ...scaleOf({ scale }) };
+}
+
+/** x W + b in float32. */
+export function affine(x: Operand, weight: Operand, bias: Tensor): Tensor {
+  const sum = biased(x, weight, bias);
+  return scaled(float32(sum), sum);
 }
 
 /** Elementwise with broadcasting. */
@@ -84,7 +96,8 @@ export const div = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('RealDiv'
 export const square = (x: Tensor): Tensor => (isNative() ? one('Square', [x], F32) : tf.square(x));
 export const minimum = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Minimum', [a, b], F32) : tf.minimum(a, b));
 export const rsqrt = (x: Tensor): Tensor => (isNative() ? one('Rsqrt', [x], F32) : tf.rsqrt(x));
-export const relu = (x: Tensor): Tensor => (isNative() ? one('Relu', [x], F32) : tf.relu(x));
+/** max(x, 0); scales are positive. */
+export const relu = ({ tensor, ...kind }: Operand): Operand => ({ tensor: isNative() ? one('Relu', [tensor], kind.bf16 ? BF16 : F32) : tf.relu(tensor), ...kind });
 export const sigmoid = (x: Tensor): Tensor => (isNative() ? one('Sigmoid', [x], F32) : tf.sigmoid(x));
 export const exp = (x: Tensor): Tensor => (isNative() ? one('Exp', [x], F32) : tf.exp(x));
 export const log = (x: Tensor): Tensor => (isNative() ? one('Log', [x], F32) : tf.log(x));
@@ -92,8 +105,8 @@ export const log = (x: Tensor): Tensor => (isNative() ? one('Log', [x], F32) : t
 export const expm1 = (x: Tensor): Tensor => (isNative() ? one('Expm1', [x], F32) : tf.expm1(x));
 
 /** dy where y > 0, else 0. */
-export function reluGradient(dy: Tensor, y: Tensor): Tensor {
-  return isNative() ? one('ReluGrad', [dy, y], F32) : tf.mul(dy, tf.cast(tf.greater(y, 0), 'float32'));
+export function reluGradient({ tensor: dy, ...kind }: Operand, { tensor: y }: Operand): Operand {
+  return { tensor: isNative() ? one('ReluGrad', [dy, y], kind.bf16 ? BF16 : F32) : tf.mul(dy, tf.cast(tf.greater(y, 0), 'float32')), ...kind };
 }
 
 /** dy · y (1 − y), for y = sigmoid(x). */
@@ -129,15 +142,16 @@ export function maxLast(x: Tensor): Tensor {
   return isNative() ? one('Max', [x, int32(x.rank - 1)], { ...REDUCE, keep_dims: true }) : tf.max(x, -1, true);
 }
 
-/** Ones, one per row. @param x `[rows, n]` @returns `[rows, 1]` */
-export function onePerRow(x: Tensor): Tensor {
-  return isNative() ? one('OnesLike', [one('Slice', [x, int32(0, 0), int32(-1, 1)], SLICE.fp32)], F32) : tf.ones([x.shape[0]!, 1]);
+/** Ones, one per row, in the precision of `x`. @param x `[rows, n]` @returns `[rows, 1]` */
+export function onePerRow({ tensor, bf16 }: Operand): Operand {
+  if (!isNative()) return { tensor: tf.ones([tensor.shape[0]!, 1]), bf16 };
+  const kind = bf16 ? BF16 : F32;
+  return { tensor: one('OnesLike', [one('Slice', [tensor, int32(0, 0), int32(-1, 1)], { ...kind, Index: INT32 })], kind), bf16 };
 }
 
-/** Sum over rows, as a product with ones: a fifth of the time of TensorFlow's own sum. @param x `[rows, n]` @param ones of `onePerRow` @returns `[n]` */
-export function sumRows(x: Tensor, ones = onePerRow(x)): Tensor {
-  if (!isNative()) return tf.sum(x, 0);
-  return reshape(one('MatMul', [ones, x], { ...F32, transpose_a: true, transpose_b: false }), [-1]);
+/** Sum over rows in float32, as a product with ones: a fifth of the time of TensorFlow's own sum. @param x `[rows, n]` @param ones of `onePerRow` @returns `[n]` */
+export function sumRows(x: Operand, ones = onePerRow(x)): Tensor {
+  return isNative() ? reshape(matmul(ones, x, true, false), [-1]) : tf.sum(x.tensor, 0);
 }
 
 /** Sum of squares of all elements of all tensors, a scalar. */
@@ -242,15 +256,24 @@ export function gatherAt(x: Tensor, places: Tensor): Tensor {
 }
 
 /**
- * 1/(1 − rate) where a uniform number is at least `rate`, else 0. Native and plain draw the same numbers.
+ * 1 where a uniform number is at least `rate`, else 0, in the precision of `like`. Native and plain draw the same numbers.
  * @param seed `[]` int32, at least 0 @param stream tells masks of one seed apart @param like gives the shape
  */
-export function dropoutMask(seed: Tensor, stream: number, rate: number, like: Tensor): Tensor {
-  const kept = 1 / (1 - rate);
-  if (!isNative()) return tf.tensor(uniforms(seed.dataSync()[0]!, stream, like.size).map((u) => (u >= Math.fround(rate) ? kept : 0)), like.shape);
-  const shape = one('Shape', [like], { ...F32, out_type: INT32 });
+function keepMask(seed: Tensor, stream: number, rate: number, { tensor: like, bf16 }: Operand): Tensor {
+  if (!isNative()) return tf.tensor(uniforms(seed.dataSync()[0]!, stream, like.size).map((u) => (u >= Math.fround(rate) ? 1 : 0)), like.shape);
+  const shape = one('Shape', [like], { ...(bf16 ? BF16 : F32), out_type: INT32 });
   const pair = one('Pack', [seed, scalarInt(stream)], { T: INT32, N: 2, axis: 0 });
   const u = one('StatelessRandomUniform', [shape, pair], { dtype: { dtype: DT.float32 }, T: INT32, Tseed: INT32 });
-  const keep = one('GreaterEqual', [u, tf.scalar(rate)], F32);
-  return mul(one('Cast', [keep], { SrcT: { dtype: DT.bool }, DstT: { dtype: DT.float32 }, Truncate: false }), tf.scalar(kept));
+  return one('Cast', [one('GreaterEqual', [u, tf.scalar(rate)], F32)], { SrcT: { dtype: DT.bool }, DstT: { dtype: bf16 ? DT.bfloat16 : DT.float32 }, Truncate: false });
+}
+
+/** Mask of dropout for a float32 tensor: 1/(1 − rate) where `keepMask` is 1, else 0. */
+export const dropoutMask = (seed: Tensor, stream: number, rate: number, like: Tensor): Tensor =>
+  mul(keepMask(seed, stream, rate, { tensor: like, bf16: false }), tf.scalar(1 / (1 - rate)));
+
+/** Dropout in the operand's own precision: what is kept stays as it is, and 1/(1 − rate) joins the scale. */
+export function dropped(x: Operand, seed: Tensor, stream: number, rate: number): Operand {
+  const mask = keepMask(seed, stream, rate, x);
+  const tensor = x.bf16 ? one('Mul', [x.tensor, mask], BF16) : mul(x.tensor, mask);
+  return { tensor, bf16: x.bf16, ...scaleOf(x, { scale: tf.scalar(1 / (1 - rate)) }) };
 }

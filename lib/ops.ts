@@ -30,8 +30,33 @@ export function add(tape: Tape, x: Node, y: Node): Node {
 
 /** max(x, 0). */
 export function relu(tape: Tape, x: Node): Node {
-  const y = K.relu(x.value);
-  return tape.computed(y, [x], (dy) => [K.reluGradient(dy, y)]);
+  const y = K.relu({ tensor: x.value, bf16: false });
+  return tape.computed(y.tensor, [x], (dy) => [K.reluGradient({ tensor: dy, bf16: false }, y).tensor]);
+}
+
+/** A weight `[k, n]` and its bias `[n]`. */
+export interface Affine { weight: Parameter; bias: Parameter }
+
+/**
+ * max(x W₁ + b₁, 0) W₂ + b₂ with dropout on the hidden units. In bfloat16 they stay as the first product stores them:
+ * the wide matrix is neither turned into float32 nor back, and factors go to the narrow ones.
+ * @param x `[N, C]` @returns `[N, C]`
+ */
+export function reluFeedForward(tape: Tape, x: Node, up: Affine, down: Affine, rate: number): Node {
+  const xo = x.operand();
+  if (!xo.bf16) return linear(tape, dropout(tape, relu(tape, linear(tape, x, up.weight, up.bias)), rate), down.weight, down.bias);
+  const [w1, w2] = [tape.parameter(up.weight).operand(), tape.parameter(down.weight).operand()];
+  const unscaled = ({ tensor }: K.Operand): K.Operand => ({ tensor, bf16: true });
+  const active = K.relu(K.biased(xo, w1, tape.parameter(up.bias).value));
+  const kept = tape.options.dropout && rate > 0 ? tape.dropped(unscaled(active), rate) : unscaled(active);
+  const hidden = { ...kept, ...K.scaleOf(active, kept) };
+  const y = tf.tidy(() => K.affine(hidden, w2, tape.parameter(down.bias).value));
+  return tape.computed(y, [x, up.weight, up.bias, down.weight, down.bias], (dy) => {
+    const times = (factor: { scale?: Tensor }) => K.operand(K.scaled(dy, factor), true);
+    // What dropout took is 0 in `hidden`: its gradient is that of max(·, 0).
+    const dz = K.reluGradient(K.product(times(K.scaleOf(w2, kept)), unscaled(w2), false, true), hidden);
+    return [K.matmul(dz, w1, false, true), K.matmul(xo, dz, true, false), tape.sumRows(dz), K.matmul(unscaled(hidden), times(hidden), true, false), tape.sumRows(dy)];
+  });
 }
 
 const [GELU_SLOPE, GELU_CUBE] = [Math.sqrt(8 / Math.PI), 0.044715];
@@ -143,7 +168,7 @@ export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Param
       const product = K.matmul({ ...rows, tensor: after(rows.tensor, dw) }, w, false, true);
       const { perToken, dz } = lossOf(b ? K.add(product, b) : product, K.part(targets, 0, from, n), round);
       if (!shared) return [perToken];
-      return [perToken, K.matmul(dz, w), K.matmul(dz, K.part(shared, 0, from, n), true, false), ...(b ? [K.sumRows(K.float32(dz))] : [])];
+      return [perToken, K.matmul(dz, w), K.matmul(dz, K.part(shared, 0, from, n), true, false), ...(b ? [K.sumRows({ tensor: K.float32(dz), bf16: false })] : [])];
     }) as Tensor[];
     losses.push(perToken!);
     if (!shared) continue;

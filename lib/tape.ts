@@ -64,7 +64,7 @@ export class Tape {
   private readonly pullbacks: (() => void)[] = [];
   private readonly leaves = new Map<Parameter, Node>();
   private readonly kept: Tensor[] = [];
-  private ones: Tensor | null = null;
+  private readonly ones: { fp32?: K.Operand; bf16?: K.Operand } = {};
   private masks = 0;
   private seed: Tensor | null = null;
 
@@ -98,10 +98,17 @@ export class Tape {
     return tf.tidy(() => K.dropoutMask(dropout!, this.masks++, rate, like));
   }
 
+  /** The same on an operand, in its own precision. */
+  dropped(x: K.Operand, rate: number): K.Operand {
+    return K.dropped(x, this.options.dropout!, this.masks++, rate);
+  }
+
   /** Sum over the rows of a gradient. All of a pass have one row per token, so they share their ones. @param dy `[N, n]` @returns `[n]` */
-  sumRows(dy: Tensor): Tensor {
-    if (!this.ones) this.keep((this.ones = K.onePerRow(dy)));
-    return K.sumRows(dy, this.ones);
+  sumRows(dy: Tensor | K.Operand): Tensor {
+    const x = 'bf16' in dy ? dy : { tensor: dy, bf16: false };
+    const kind = x.bf16 ? 'bf16' : 'fp32';
+    if (!this.ones[kind]) this.keep((this.ones[kind] = K.onePerRow(x)).tensor);
+    return K.sumRows(x, this.ones[kind]);
   }
 
   /** Throws unless `dy` is the gradient that `backward` starts with. */

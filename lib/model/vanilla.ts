@@ -79,9 +79,8 @@ export class Vanilla implements LanguageModel {
       const qkv = ops.linear(tape, x, b.qkvWeight, b.qkvBias);
       const seen = ops.linear(tape, ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]), b.outWeight, b.outBias);
       x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, seen, dropout)), b.norm1Gain, b.norm1Bias);
-      const up = ops.dropout(tape, ops.relu(tape, ops.linear(tape, x, b.upWeight, b.upBias)), dropout);
-      const down = ops.dropout(tape, ops.linear(tape, up, b.downWeight, b.downBias), dropout);
-      x = ops.layerNorm(tape, ops.add(tape, x, down), b.norm2Gain, b.norm2Bias);
+      const thought = ops.reluFeedForward(tape, x, { weight: b.upWeight, bias: b.upBias }, { weight: b.downWeight, bias: b.downBias }, dropout);
+      x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, thought, dropout)), b.norm2Gain, b.norm2Bias);
       each?.(x);
     });
     return x;

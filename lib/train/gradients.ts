@@ -4,6 +4,7 @@ import { Graph } from '../graph';
 import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
 import { TOKENS_AT_A_TIME } from '../ops';
+import type { Parameter } from '../parameters';
 import { Tape, type TapeOptions } from '../tape';
 import { engine, isNative, tf, type Tensor } from '../tf';
 
@@ -55,8 +56,10 @@ export function disposeGraphs(model: LanguageModel): void {
 function graphFor(model: LanguageModel, batch: Batch, options: Options, feeds: Tensor[]): Graph {
   const { lines, longest, ragged } = batch.layout;
   const any = ragged !== null && longest <= QUERY_BLOCK && batch.tokens <= TOKENS_AT_A_TIME;
-  const scaled = [...options.values!.values()].some(({ scale }) => scale);
-  const key = [any ? 'any length' : `${longest} ${batch.tokens}`, lines, options.bf16, options.dropout !== undefined, scaled].join();
+  // Parameters with the same scale share its tensor, and so its place in the graph.
+  const scales = [...options.values!.values()].map(({ scale }) => scale);
+  const shared = scales.map((scale) => (scale ? scales.indexOf(scale) : '')).join(' ');
+  const key = [any ? 'any length' : `${longest} ${batch.tokens}`, lines, options.bf16, options.dropout !== undefined, shared].join();
   const known = graphs.get(model) ?? new Map<string, Graph>();
   graphs.set(model, known);
   let graph = known.get(key);
@@ -78,8 +81,10 @@ function ofBatch(model: LanguageModel, batch: Batch, options: Options, decays: b
   return tf.tidy(() => {
     if (!asGraph) return backward(model, batch, options);
     const scaled = decays || model.parameters.some(({ scales }) => scales.value !== 1);
-    const values = new Map(model.parameters.map((p) => [p, { stored: p.stored(), scale: scaled && p.isMatrix ? tf.scalar(p.scales.value) : null }]));
-    const ofParameters = [...values.values()].flatMap(({ stored, scale }) => (scale ? [stored, scale] : [stored]));
+    const scales = new Map<number, Tensor>();
+    const scaleOf = ({ scales: { value } }: Parameter) => scales.get(value) ?? scales.set(value, tf.scalar(value)).get(value)!;
+    const values = new Map(model.parameters.map((p) => [p, { stored: p.stored(), scale: scaled && p.isMatrix ? scaleOf(p) : null }]));
+    const ofParameters = [...[...values.values()].map(({ stored }) => stored), ...scales.values()];
     const feeds = [...ofParameters, ...tensorsOf(batch), ...(options.dropout ? [options.dropout] : [])];
     return graphFor(model, batch, { ...options, values }, feeds).run(feeds);
   });
