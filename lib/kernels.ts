@@ -207,6 +207,12 @@ export function unstack(x: Tensor): Tensor[] {
   return isNative() ? run('Unpack', [x], { ...F32, num: x.shape[0]!, axis: 0 }, x.shape[0]!) : tf.unstack(x, 0);
 }
 
+/** Cuts a vector into pieces. @param x `[n]` @param sizes their sum is n */
+export function cut(x: Tensor, sizes: number[]): Tensor[] {
+  if (!isNative()) return tf.split(x, sizes);
+  return run('SplitV', [x, int32(...sizes), scalarInt(0)], { ...F32, Tlen: INT32, num_split: sizes.length }, sizes.length);
+}
+
 /** Inverse of `unstack`. */
 export function stack(parts: Tensor[]): Tensor {
   return isNative() ? one('Pack', parts, { ...F32, N: parts.length, axis: 0 }) : tf.stack(parts, 0);

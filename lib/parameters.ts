@@ -1,59 +1,7 @@
-/** Trainable tensors, and AdamW on them in one native call each. */
-import type { AdamWConfig } from './config';
+/** Trainable tensors, kept so that AdamW takes one native call for each matrix and one for all vectors of a model. */
+import type { AdamWUpdate, Scales } from './adamw';
 import * as K from './kernels';
 import { DT, isNative, run, tf, type Tensor } from './tf';
-
-/** Value and moments of a parameter are kept as a number times a stored tensor: these are the numbers. 1 but for decay and clipping. */
-export type Scales = Readonly<{ value: number; m: number; v: number }>;
-
-/** What one update does to parameters with the same scales. */
-interface Move {
-  scales: Scales;
-  /** β₁ᵗ, β₂ᵗ, rate, β₁, β₂ and ε as TensorFlow's op takes them, in its order. */
-  scalars: Tensor[];
-  /** Multiplies the gradient first; null: nothing does. */
-  shrink: Tensor | null;
-}
-
-/** How far clipping may fall below the root mean square of its past before the gradient itself is multiplied. */
-const LEAST_CLIP = 0.5;
-
-/**
- * One AdamW update as in PyTorch (Loshchilov & Hutter 2019) with the clipped gradient c·g, decay on matrices only:
- *   p ← p − η·λ·p − η·m̂ / (√v̂ + ε),  m ← β₁ m + (1 − β₁) c g,  v ← β₂ v + (1 − β₂) c² g²
- * Decay and clipping only multiply; as passes over memory they would take a third of the update's time. So p = s q, m = k M
- * and v = K V are kept as numbers times tensors, and TensorFlow's op gets the tensors with other scalars:
- *   s′ = (1 − ηλ) s,  k′ = β₁ k + (1 − β₁) c,  K′ = β₂ K + (1 − β₂) c²
- *   M ← a M + (1 − a) g, a = β₁ k / k′;  V ← b V + (1 − b) g², b = β₂ K / K′;  q ← q − (η k′ / (s′ √K′)) M̂ / (√V̂ + ε / √K′)
- * The op adds its ε to √V, before the correction; a factor √(1 − β₂ᵗ) makes both the same.
- * Trap: its tensors belong to the caller's `tidy`.
- */
-export class AdamWUpdate {
-  private readonly moves = new Map<string, Move>();
-
-  /** @param step updates done with this one included, from 1 @param clip c, at most 1 */
-  constructor(readonly config: AdamWConfig, readonly step: number, readonly learningRate: number, readonly clip = 1) {}
-
-  move(scales: Scales, isMatrix: boolean): Move {
-    const key = `${scales.value} ${scales.m} ${scales.v} ${isMatrix}`;
-    let move = this.moves.get(key);
-    if (!move) this.moves.set(key, (move = this.compute(scales, isMatrix)));
-    return move;
-  }
-
-  private compute(scales: Scales, isMatrix: boolean): Move {
-    const { config: { beta1, beta2, epsilon, weightDecay }, step, learningRate } = this;
-    // The op takes b and computes 1 − b in float32, which has few digits left where c² is far below K.
-    const shrink = Math.min(1, this.clip / (LEAST_CLIP * Math.sqrt(scales.v)));
-    const clip = this.clip / shrink;
-    const value = scales.value * (isMatrix ? 1 - learningRate * weightDecay : 1);
-    const m = beta1 * scales.m + (1 - beta1) * clip;
-    const v = beta2 * scales.v + (1 - beta2) * clip ** 2;
-    const root = Math.sqrt(v);
-    const scalars = [beta1 ** step, beta2 ** step, (learningRate * m) / (value * root), (beta1 * scales.m) / m, (beta2 * scales.v) / v, (epsilon * Math.sqrt(1 - beta2 ** step)) / root];
-    return { scales: { value, m, v }, scalars: scalars.map((x) => tf.scalar(x)), shrink: shrink === 1 ? null : tf.scalar(shrink) };
-  }
-}
 
 const FLOAT = { dtype: { dtype: DT.float32 } };
 let serial = 0;
@@ -112,25 +60,22 @@ export interface ParameterState {
 /** Below it, the scale of a value is multiplied into the tensor. */
 const LEAST_SCALE = 0.5;
 
-/** A trainable tensor with its AdamW moments. Names are dotted paths such as `block.0.attention.qkv.weight`. */
-export class Parameter {
+const ADAM = { T: { dtype: DT.float32 }, use_locking: false, use_nesterov: false };
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** What is stored, read and updated as one tensor: one parameter as it is, or several end to end. */
+export class Bank {
   private readonly value: Slot;
   private moments: { m: Slot; v: Slot } | null = null;
   private factors: Scales = { value: 1, m: 1, v: 1 };
-
-  constructor(readonly name: string, readonly shape: number[], values: Float32Array) {
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (values.length !== size) throw new RangeError(`${name}: expected ${size} values for [${shape}]; got ${values.length}`);
-    this.value = new Slot(shape, values);
-  }
-
-  get size(): number {
-    return this.shape.reduce((a, b) => a * b, 1);
-  }
-
   /** Matrices decay, vectors do not. */
-  get isMatrix(): boolean {
-    return this.shape.length > 1;
+  readonly isMatrix: boolean;
+
+  /** @param shape of the one parameter, or `[total]` */
+  constructor(readonly parameters: readonly Parameter[], readonly shape: number[], values: Float32Array) {
+    this.isMatrix = parameters[0]!.isMatrix;
+    this.value = new Slot(shape, values);
   }
 
   get scales(): Scales {
@@ -142,65 +87,71 @@ export class Parameter {
     return this.value.read();
   }
 
-  /** Current value, for the caller to dispose of. */
-  read(): Tensor {
-    return tf.tidy(() => (this.scales.value === 1 ? this.stored() : K.mul(this.stored(), tf.scalar(this.scales.value))));
+  /** Cuts a tensor like the bank's into those of its parameters. */
+  parts(whole: Tensor): Tensor[] {
+    const { parameters } = this;
+    return parameters.length === 1 ? [whole] : K.cut(whole, parameters.map(({ size }) => size)).map((part, i) => K.reshape(part, parameters[i]!.shape));
   }
 
-  /** The moments stay. */
-  write(values: Float32Array): void {
-    this.value.write(values);
-    this.factors = { ...this.scales, value: 1 };
+  /** Inverse of `parts`. */
+  joined(parts: Tensor[]): Tensor {
+    return parts.length === 1 ? parts[0]! : K.concat(parts.map((part) => K.reshape(part, [-1])), 0);
   }
 
-  /** Value and both moments as plain numbers, moments zero before the first update. */
-  async snapshot(): Promise<{ value: Float32Array; m: Float32Array; v: Float32Array }> {
-    const { scales, ...stored } = await this.state();
-    const times = (values: Float32Array, scale: number) => (scale === 1 ? values : values.map((x) => x * scale));
-    return { value: times(stored.value, scales.value), m: times(stored.m, scales.m), v: times(stored.v, scales.v) };
-  }
-
-  async state(): Promise<ParameterState> {
+  /** Stored numbers of one of the parameters. */
+  async state(place: Place): Promise<ParameterState> {
     const get = async (slot: Slot | undefined): Promise<Float32Array> => {
-      if (!slot) return new Float32Array(this.size);
+      if (!slot) return new Float32Array(place.size);
       const t = slot.read();
       const values = (await t.data()) as Float32Array;
       t.dispose();
-      return values;
+      return this.parameters.length === 1 ? values : values.slice(place.from, place.from + place.size);
     };
-    return { scales: this.scales, value: await get(this.value), m: await get(this.moments?.m), v: await get(this.moments?.v) };
+    return { scales: this.factors, value: await get(this.value), m: await get(this.moments?.m), v: await get(this.moments?.v) };
   }
 
-  restore({ scales, value, m, v }: ParameterState): void {
-    this.value.write(value);
+  /** Trap: parameters of one bank share their scales, so all of them are restored from one state of the bank. */
+  restore(place: Place, { scales, value, m, v }: ParameterState): void {
     const moments = this.ensureMoments();
-    moments.m.write(m);
-    moments.v.write(v);
+    this.fill(this.value, place, value);
+    this.fill(moments.m, place, m);
+    this.fill(moments.v, place, v);
     this.factors = scales;
   }
 
+  write(place: Place, values: Float32Array): void {
+    this.fill(this.value, place, values);
+    this.factors = { ...this.factors, value: 1 };
+  }
+
+  private fill(slot: Slot, { from }: Place, values: Float32Array): void {
+    if (this.parameters.length === 1) return slot.write(values);
+    const all = tf.tidy(() => Float32Array.from(slot.read().dataSync()) as never) as unknown as Float32Array;
+    all.set(values, from);
+    slot.write(all);
+  }
+
   private ensureMoments(): { m: Slot; v: Slot } {
-    const zeros = () => new Slot(this.shape, new Float32Array(this.size));
+    const zeros = () => new Slot(this.shape, new Float32Array(sizeOf(this.shape)));
     return (this.moments ??= { m: zeros(), v: zeros() });
   }
 
   /** Makes the stored tensor the value. */
   private multiplyIn(): void {
-    const value = this.read();
-    this.value.assign(value);
-    value.dispose();
-    this.factors = { ...this.scales, value: 1 };
+    tf.tidy(() => { this.value.assign(K.mul(this.stored(), tf.scalar(this.factors.value))); });
+    this.factors = { ...this.factors, value: 1 };
   }
 
+  /** @param gradient like the bank's tensor */
   update(gradient: Tensor, adamw: AdamWUpdate): void {
     const { m, v } = this.ensureMoments();
-    if (this.scales.value < LEAST_SCALE) this.multiplyIn();
-    const { scales, scalars, shrink } = adamw.move(this.scales, this.isMatrix);
+    if (this.factors.value < LEAST_SCALE) this.multiplyIn();
+    const { scales, scalars, shrink } = adamw.move(this.factors, this.isMatrix);
     this.factors = scales;
     tf.tidy(() => {
       const g = shrink ? K.mul(gradient, shrink) : gradient;
       if (isNative()) {
-        run('ResourceApplyAdam', [this.value.resource, m.resource, v.resource, ...scalars, g], { T: { dtype: DT.float32 }, use_locking: false, use_nesterov: false }, 0);
+        run('ResourceApplyAdam', [this.value.resource, m.resource, v.resource, ...scalars, g], ADAM, 0);
         return;
       }
       const [power1, power2, rate, beta1, beta2, epsilon] = scalars as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
@@ -216,4 +167,91 @@ export class Parameter {
     this.moments?.m.dispose();
     this.moments?.v.dispose();
   }
+}
+
+/** Where a parameter lies in its bank. */
+interface Place { from: number; size: number }
+
+/** A trainable tensor with its AdamW moments. Names are dotted paths such as `block.0.attention.qkv.weight`. */
+export class Parameter {
+  readonly size: number;
+  /** Set anew by `joinVectors` alone. */
+  private home: { bank: Bank; from: number };
+
+  constructor(readonly name: string, readonly shape: number[], values: Float32Array) {
+    this.size = sizeOf(shape);
+    if (values.length !== this.size) throw new RangeError(`${name}: expected ${this.size} values for [${shape}]; got ${values.length}`);
+    this.home = { bank: new Bank([this], shape, values), from: 0 };
+  }
+
+  /**
+   * Puts the vectors among new parameters into one bank: a model has dozens, and each native call on one costs what
+   * thousands of numbers cost.
+   */
+  static joinVectors(parameters: readonly Parameter[]): void {
+    const vectors = parameters.filter((p) => !p.isMatrix);
+    if (vectors.length < 2) return;
+    const values = new Float32Array(vectors.reduce((sum, { size }) => sum + size, 0));
+    const places = vectors.reduce<number[]>((at, { size }, i) => [...at, at[i]! + size], [0]);
+    vectors.forEach((p, i) => tf.tidy(() => { values.set(p.read().dataSync(), places[i]); }));
+    for (const { bank } of vectors) bank.dispose();
+    const bank = new Bank(vectors, [values.length], values);
+    vectors.forEach((p, i) => { p.home = { bank, from: places[i]! }; });
+  }
+
+  get bank(): Bank {
+    return this.home.bank;
+  }
+
+  get isMatrix(): boolean {
+    return this.shape.length > 1;
+  }
+
+  get scales(): Scales {
+    return this.bank.scales;
+  }
+
+  private get place(): Place {
+    return { from: this.home.from, size: this.size };
+  }
+
+  /** The stored tensor, for the caller to dispose of. Trap: before the next update, or TensorFlow copies the whole bank first. */
+  stored(): Tensor {
+    return tf.tidy(() => {
+      const whole = this.bank.stored();
+      return this.bank.parameters.length === 1 ? whole : K.reshape(K.part(whole, 0, this.home.from, this.size), this.shape);
+    });
+  }
+
+  /** Current value, for the caller to dispose of. */
+  read(): Tensor {
+    return tf.tidy(() => (this.scales.value === 1 ? this.stored() : K.mul(this.stored(), tf.scalar(this.scales.value))));
+  }
+
+  /** The moments stay. */
+  write(values: Float32Array): void {
+    this.bank.write(this.place, values);
+  }
+
+  /** Value and both moments as plain numbers, moments zero before the first update. */
+  async snapshot(): Promise<{ value: Float32Array; m: Float32Array; v: Float32Array }> {
+    const { scales, ...stored } = await this.state();
+    const times = (values: Float32Array, scale: number) => (scale === 1 ? values : values.map((x) => x * scale));
+    return { value: times(stored.value, scales.value), m: times(stored.m, scales.m), v: times(stored.v, scales.v) };
+  }
+
+  state(): Promise<ParameterState> {
+    return this.bank.state(this.place);
+  }
+
+  restore(state: ParameterState): void {
+    this.bank.restore(this.place, state);
+  }
+}
+
+/** Banks of some parameters, in the order of their first ones. */
+export const banksOf = (parameters: readonly Parameter[]): Bank[] => [...new Set(parameters.map(({ bank }) => bank))];
+
+export function disposeParameters(parameters: readonly Parameter[]): void {
+  for (const bank of banksOf(parameters)) bank.dispose();
 }

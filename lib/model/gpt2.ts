@@ -3,7 +3,7 @@ import type { AttentionCache } from '../attention';
 import type { Gpt2Config } from '../config';
 import * as K from '../kernels';
 import * as ops from '../ops';
-import { Parameter } from '../parameters';
+import { disposeParameters, Parameter } from '../parameters';
 import { Random } from '../random';
 import type { Node, Tape } from '../tape';
 import type { Tensor } from '../tf';
@@ -45,6 +45,7 @@ export class Gpt2 implements LanguageModel {
   /** @param values called once per parameter, in the order of `gpt2Shapes` */
   constructor(readonly config: Gpt2Config, values: Values) {
     this.parameters = gpt2Shapes(config).map(([name, shape]) => new Parameter(name, shape, values(name, shape)));
+    Parameter.joinVectors(this.parameters);
     this.named = new Map(this.parameters.map((p) => [p.name, p]));
   }
 
@@ -83,6 +84,6 @@ export class Gpt2 implements LanguageModel {
   }
 
   dispose(): void {
-    for (const p of this.parameters) p.dispose();
+    disposeParameters(this.parameters);
   }
 }

@@ -3,7 +3,7 @@ import type { AttentionCache } from '../attention';
 import type { VanillaConfig } from '../config';
 import * as K from '../kernels';
 import * as ops from '../ops';
-import { Parameter } from '../parameters';
+import { disposeParameters, Parameter } from '../parameters';
 import { Random } from '../random';
 import type { Node, Tape } from '../tape';
 import { tf, type Tensor } from '../tf';
@@ -66,6 +66,7 @@ export class Vanilla implements LanguageModel {
     }));
     this.headWeight = make('head.weight', [V, C], random.normals(V * C, 0.01));
     this.headBias = constant('head.bias', V, 0);
+    Parameter.joinVectors(this.parameters);
     this.positions = tf.keep(tf.tensor2d(sinusoids(context, C), [context, C]));
   }
 
@@ -100,7 +101,7 @@ export class Vanilla implements LanguageModel {
   }
 
   dispose(): void {
-    for (const p of this.parameters) p.dispose();
+    disposeParameters(this.parameters);
     this.positions.dispose();
   }
 }

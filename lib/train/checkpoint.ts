@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import type { RunConfig } from '../config';
 import { UserError } from '../errors';
 import { linkAtomically, writePartsAtomically } from '../files';
-import type { Parameter, Scales } from '../parameters';
+import type { Scales } from '../adamw';
+import type { Parameter } from '../parameters';
 import { runFolder, runId, type RunRecord } from './record';
 
 /** A run between two steps, but for its parameters. */

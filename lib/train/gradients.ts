@@ -4,8 +4,8 @@ import { Graph } from '../graph';
 import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
 import { TOKENS_AT_A_TIME } from '../ops';
-import type { Parameter } from '../parameters';
-import { Tape, type TapeOptions } from '../tape';
+import { banksOf, type Bank } from '../parameters';
+import { Tape, type Scaled, type TapeOptions } from '../tape';
 import { engine, isNative, tf, type Tensor } from '../tf';
 
 /** Of all batches of a step together. */
@@ -14,7 +14,7 @@ export interface Gradients {
   loss: Tensor;
   /** `[]` Σ g² over all gradients. */
   squares: Tensor;
-  /** One per parameter, in the model's order. */
+  /** One per bank of the model's parameters, in the order of `banksOf`. */
   gradients: Tensor[];
 }
 
@@ -26,15 +26,19 @@ export interface GradientOptions {
   decays: boolean;
 }
 
-type Options = Pick<TapeOptions, 'bf16' | 'dropout' | 'values'>;
+type Options = Pick<TapeOptions, 'bf16' | 'dropout'>;
+
+/** What banks hold, read. */
+type Values = ReadonlyMap<Bank, Scaled>;
 
 /** @returns loss, squares, gradients */
-function backward(model: LanguageModel, batch: Batch, options: Options): Tensor[] {
-  const tape = new Tape({ ...options, record: true });
+function backward(model: LanguageModel, batch: Batch, options: Options, values: Values): Tensor[] {
+  const perParameter = new Map([...values].flatMap(([bank, { stored, scale }]) => bank.parts(stored).map((part, i) => [bank.parameters[i]!, { stored: part, scale }] as const)));
+  const tape = new Tape({ ...options, values: perParameter, record: true });
   const { mean } = model.loss(tape, batch);
   tape.backward(mean);
   tape.release();
-  const gradients = model.parameters.map((p) => tape.gradients.get(p)!);
+  const gradients = [...values.keys()].map((bank) => bank.joined(bank.parameters.map((p) => tape.gradients.get(p)!)));
   return [mean.value, K.sumSquares(gradients), ...gradients];
 }
 
@@ -53,20 +57,20 @@ export function disposeGraphs(model: LanguageModel): void {
  * The graph for batches like this one. Unequal lines that fit one block of attention and one piece of the loss leave
  * nothing of their lengths in it; any other shape of batch has a graph of its own.
  */
-function graphFor(model: LanguageModel, batch: Batch, options: Options, feeds: Tensor[]): Graph {
+function graphFor(model: LanguageModel, batch: Batch, options: Options, values: Values, feeds: Tensor[]): Graph {
   const { lines, longest, ragged } = batch.layout;
   const any = ragged !== null && longest <= QUERY_BLOCK && batch.tokens <= TOKENS_AT_A_TIME;
-  // Parameters with the same scale share its tensor, and so its place in the graph.
-  const scales = [...options.values!.values()].map(({ scale }) => scale);
+  // Banks with the same scale share its tensor, and so its place in the graph.
+  const scales = [...values.values()].map(({ scale }) => scale);
   const shared = scales.map((scale) => (scale ? scales.indexOf(scale) : '')).join(' ');
   const key = [any ? 'any length' : `${longest} ${batch.tokens}`, lines, options.bf16, options.dropout !== undefined, shared].join();
   const known = graphs.get(model) ?? new Map<string, Graph>();
   graphs.set(model, known);
   let graph = known.get(key);
   if (!graph) {
-    const ofParameters = new Set([...options.values!.values()].flatMap(({ stored, scale }) => [stored, scale]));
+    const ofParameters = new Set([...values.values()].flatMap(({ stored, scale }) => [stored, scale]));
     const shaped = feeds.map((tensor) => ({ tensor, shape: any && !ofParameters.has(tensor) ? null : tensor.shape }));
-    known.set(key, (graph = Graph.trace(shaped, () => backward(model, batch, options))));
+    known.set(key, (graph = Graph.trace(shaped, () => backward(model, batch, options, values))));
   }
   return graph;
 }
@@ -79,14 +83,15 @@ function tensorsOf({ inputs, targets, positions, share, layout: { ragged } }: Ba
 /** Loss, squares and gradients of one batch. On a GPU a session would take its inputs by way of the host, and plain TFJS has none. */
 function ofBatch(model: LanguageModel, batch: Batch, options: Options, decays: boolean, asGraph: boolean): Tensor[] {
   return tf.tidy(() => {
-    if (!asGraph) return backward(model, batch, options);
-    const scaled = decays || model.parameters.some(({ scales }) => scales.value !== 1);
+    const banks = banksOf(model.parameters);
+    const scaled = decays || banks.some(({ scales }) => scales.value !== 1);
     const scales = new Map<number, Tensor>();
-    const scaleOf = ({ scales: { value } }: Parameter) => scales.get(value) ?? scales.set(value, tf.scalar(value)).get(value)!;
-    const values = new Map(model.parameters.map((p) => [p, { stored: p.stored(), scale: scaled && p.isMatrix ? scaleOf(p) : null }]));
+    const scaleOf = ({ scales: { value } }: Bank) => scales.get(value) ?? scales.set(value, tf.scalar(value)).get(value)!;
+    const values = new Map(banks.map((bank) => [bank, { stored: bank.stored(), scale: scaled && bank.isMatrix ? scaleOf(bank) : null }]));
+    if (!asGraph) return backward(model, batch, options, values);
     const ofParameters = [...[...values.values()].map(({ stored }) => stored), ...scales.values()];
     const feeds = [...ofParameters, ...tensorsOf(batch), ...(options.dropout ? [options.dropout] : [])];
-    return graphFor(model, batch, { ...options, values }, feeds).run(feeds);
+    return graphFor(model, batch, options, values, feeds).run(feeds);
   });
 }
 

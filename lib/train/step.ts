@@ -1,8 +1,9 @@
 /** One optimiser update. */
+import { AdamWUpdate } from '../adamw';
 import type { TrainingConfig } from '../config';
 import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
-import { AdamWUpdate } from '../parameters';
+import { banksOf } from '../parameters';
 import { Random } from '../random';
 import { engine, tf, type Tensor } from '../tf';
 import { gradientsOf } from './gradients';
@@ -53,8 +54,8 @@ export function trainStep(model: LanguageModel, config: TrainingConfig, step: nu
     if (!Number.isFinite(gradientNorm)) throw stop('the gradient');
 
     const update = new AdamWUpdate(config.adamw, step, rate, Math.min(1, config.clipNorm / gradientNorm));
-    model.parameters.forEach((p, i) => {
-      p.update(gradients[i]!, update);
+    banksOf(model.parameters).forEach((bank, i) => {
+      bank.update(gradients[i]!, update);
       gradients[i]!.dispose();
     });
     return { lossNats, tokens, gradientNorm, learningRate: rate } as never;
@@ -69,7 +70,7 @@ export function globalNorm(gradients: Tensor[]): number {
 /** The parameter whose gradient has the largest norm, with that norm; what is not a number is the largest. */
 function largest(model: LanguageModel, gradients: Tensor[]): string {
   const size = (norm: number) => (Number.isNaN(norm) ? Infinity : norm);
-  const all = model.parameters.map(({ name }, i) => ({ name, norm: globalNorm([gradients[i]!]) }));
+  const all = banksOf(model.parameters).flatMap((bank, i) => tf.tidy(() => bank.parts(gradients[i]!).map((g, j) => ({ name: bank.parameters[j]!.name, norm: globalNorm([g]) })) as never) as unknown as { name: string; norm: number }[]);
   const { name, norm } = all.reduce((a, b) => (size(b.norm) > size(a.norm) ? b : a));
   return `${norm} at ${name}`;
 }

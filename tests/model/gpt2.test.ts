@@ -5,7 +5,7 @@ import { GPT2_SIZES, type Gpt2Config } from '../../lib/config';
 import { Gpt2, gpt2Initial, gpt2Shapes } from '../../lib/model/gpt2';
 import { batchOf, checkTokens, windowBatch } from '../../lib/model/model';
 import { crossEntropy, gelu } from '../../lib/ops';
-import { Parameter } from '../../lib/parameters';
+import { disposeParameters, Parameter } from '../../lib/parameters';
 import { Random } from '../../lib/random';
 import { Tape } from '../../lib/tape';
 import { engine, tf } from '../../lib/tf';
@@ -155,8 +155,7 @@ function computed(x: number[][], w: number[][], b: number[], targets: number[], 
     result = { nats: perToken.dataSync(), mean: mean.value.dataSync()[0]!, dx: h.gradient!.dataSync(), dw: dw!, db: db! };
     tape.release();
   });
-  W.dispose();
-  bias.dispose();
+  disposeParameters([W, bias]);
   return result;
 }
 

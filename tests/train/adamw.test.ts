@@ -1,7 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { AdamWUpdate } from '../../lib/adamw';
 import type { AdamWConfig } from '../../lib/config';
-import { AdamWUpdate, Parameter } from '../../lib/parameters';
+import { banksOf, disposeParameters, Parameter } from '../../lib/parameters';
 import { globalNorm } from '../../lib/train/step';
 import { engine, tf } from '../../lib/tf';
 import { assertClose } from '../assert-close';
@@ -30,18 +31,46 @@ const UPDATE = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-3, wei
 
 async function checkUpdates(shape: number[], update: Update): Promise<void> {
   const p = new Parameter('p', shape, Float32Array.from(START));
-  GRADIENTS.forEach((g, t) => tf.tidy(() => p.update(tf.tensor(g, shape, 'float32'), new AdamWUpdate(update, t + 1, update.learningRate, CLIPS[t]))));
+  GRADIENTS.forEach((g, t) => tf.tidy(() => p.bank.update(tf.tensor(g, shape, 'float32'), new AdamWUpdate(update, t + 1, update.learningRate, CLIPS[t]))));
   const expected = reference(START, GRADIENTS, update, shape.length > 1);
   const got = await p.snapshot();
   for (const part of ['value', 'm', 'v'] as const) assertClose(got[part], expected[part], { relative: 1e-5, absolute: 1e-7, what: part });
   tf.tidy(() => assertClose(p.read().dataSync() as Float32Array, expected.value, { relative: 1e-5, absolute: 1e-7, what: 'what is read' }));
   assert.ok(p.scales.value > 0.2, `the value's factor ${p.scales.value} does not go to 0`);
-  p.dispose();
+  disposeParameters([p]);
 }
 
 test('three AdamW updates: a matrix decays, a vector does not', async () => {
   await checkUpdates([2, 3], UPDATE);
   await checkUpdates([6], UPDATE);
+});
+
+test('vectors that are joined read, write, restore and update as they do alone; matrices stay alone', async () => {
+  const make = () => [['a', [2]], ['w', [2, 3]], ['b', [3]], ['c', [1]]].map(([name, shape], i) => new Parameter(name as string, shape as number[], Float32Array.from(START.slice(0, [2, 6, 3, 1][i]))));
+  const [alone, joined] = [make(), make()];
+  Parameter.joinVectors(joined);
+  assert.deepEqual(banksOf(joined).map(({ parameters }) => parameters.map(({ name }) => name).join()), ['a,b,c', 'w']);
+  const gradient = (p: Parameter, t: number) => tf.tensor(GRADIENTS[t]!.slice(0, p.size), p.shape, 'float32');
+  const step = (t: number) => tf.tidy(() => {
+    const update = new AdamWUpdate(UPDATE, t + 1, UPDATE.learningRate, CLIPS[t]);
+    for (const p of alone) p.bank.update(gradient(p, t), update);
+    for (const bank of banksOf(joined)) bank.update(bank.joined(bank.parameters.map((p) => gradient(p, t))), update);
+  });
+  const compare = async (what: string) => {
+    for (const [i, p] of joined.entries()) assert.deepEqual(await p.snapshot(), await alone[i]!.snapshot(), `${what}: ${p.name}`);
+    tf.tidy(() => joined.forEach((p, i) => { assert.deepEqual([p.read().shape, p.read().dataSync()], [p.shape, alone[i]!.read().dataSync()], p.name); }));
+  };
+  await compare('at first');
+  step(0);
+  await compare('after an update');
+  for (const p of [joined[2]!, alone[2]!]) p.write(Float32Array.of(7, 8, 9));
+  step(1);
+  await compare('after writing one');
+  const states = await Promise.all(alone.map((p) => p.state()));
+  step(2);
+  for (const [i, state] of states.entries()) { alone[i]!.restore(state); joined[i]!.restore(state); }
+  await compare('after restoring');
+  disposeParameters([...alone, ...joined]);
 });
 
 test('decay to an eighth of the value in three updates', () => checkUpdates([2, 3], { ...UPDATE, weightDecay: 50 }));
