@@ -24,10 +24,12 @@ const { tier } = openNotebook();
 // of them (90M and 9M), and vanilla Transformers with 6 and 10 layers on question formation. Tiers: `smoke` and `quick`
 // show that everything works and what to look for; they carry no verdict on a claim about training. `desk` runs are what
 // two CPU cores do in hours, with the published settings where they fit and smaller models on English books where they do
-// not; their records are in the repository. `full` is the paper's size and needs a GPU. The committed runs:
+// not; their records are in the repository. `full` is the paper's size and needs a GPU. The committed runs, and then, field by field,
+// how these and the runs of this tier depart from the published ones; deviations of single claims stand in their notebooks:
 
 // %%
 report.showRuns();
+report.showDeviations(tier);
 
 // %% [markdown]
 // ## Experiment

@@ -41,6 +41,16 @@ report.showRadii();
 report.showSmallCases(tier, seed);
 
 // %% [markdown]
+// Two cases in which the optimum is exact and the claim's number is 1. *Three patterns*, those of the paper's Figure 1, in one,
+// two and three dimensions, at the radius at which the whole Z is 1. *A table of contexts*: 200 random contexts of width 16,
+// each followed by one of 20 tokens; the energy over the contexts before a token gives that token's probability, and the
+// sharper β is, the less the next token costs. Nothing here is trained.
+
+// %%
+report.showThreePatterns(tier, seed);
+report.showPredictor(seed);
+
+// %% [markdown]
 // Assumptions, one by one. *Patterns far apart*: the table's two columns for log Z agree at spread 8 and not at 0.5.
 // *Z = 1 per pattern*: a choice of the radius, hence of the unit of length: Z has the unit distance to the power n, and log Z
 // no floor. *⟨E⟩ = 1/Z*: holds near n = 13 alone (second figure). *Cross-entropy of positions in space*: a language model is

@@ -84,12 +84,16 @@ export function numberOfTokens(what: string, value: string): number {
 export const errorText = (command: string, error: unknown): string =>
   error instanceof UserError ? `${command}: ${error.message}` : `${command}: ${error instanceof Error ? error.stack : String(error)}`;
 
+/** Exit code of a program whose output nobody reads any more, as shells know it. */
+const BROKEN_PIPE = 141;
+
 /** Runs a command's body; an error is printed on stderr and makes the exit code 1. */
 export function main(command: string, body: (argv: string[]) => Promise<void> | void): void {
   const fail = (error: unknown) => {
     console.error(errorText(command, error));
     process.exit(1);
   };
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? process.exit(BROKEN_PIPE) : fail(error)));
   Promise.resolve()
     .then(() => body(process.argv.slice(2)))
     .catch(fail);

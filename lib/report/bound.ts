@@ -1,9 +1,11 @@
 /** What notebook 03 shows: the partition function, the radius r*, the claimed bound on the cross-entropy, and what was measured. */
 import type { Tier } from '../config';
+import { layeredEnergy } from '../energy/layers';
 import { claimedCrossEntropy, exactCase, logPartition, meanEnergy, radius } from '../energy/partition';
 import { Random } from '../random';
 import { committedRecords } from '../train/record';
 import type { Figure } from './figure';
+import { FIGURE_1 } from './memories';
 import { floors, plateau } from './plateau';
 import { axis, COLOURS, referenceLine, title } from './style';
 import { showTable } from './table';
@@ -64,6 +66,42 @@ export function showSmallCases(tier: Tier, seed: number): void {
     const { logZ, crossEntropy, meanEnergy: energy } = exactCase({ patterns, r, directions: tier === 'smoke' ? 50 : 400, seed });
     return { n, patterns: d, 'spread of patterns': spread, 'log Z, exact': logZ, 'log Z, far apart': logPartition({ n, r, d }), 'mean energy': energy, 'cross-entropy, exact (nats)': crossEntropy, 'claimed log Z + 1/Z': claimedCrossEntropy(logZ) };
   })));
+}
+
+/** Figure 1's patterns, their first coordinates alone, and with a third one. */
+const THREE: number[][][] = [FIGURE_1.map(([x]) => [x!]), FIGURE_1, FIGURE_1.map((p, i) => [...p, i - 1])];
+
+/** Three patterns at the radius at which the whole Z, not each pattern's, is 1: the exact cross-entropy of data on them. */
+export function showThreePatterns(tier: Tier, seed: number): void {
+  showTable(THREE.map((patterns) => {
+    const at = (r: number) => exactCase({ patterns, r, directions: tier === 'smoke' ? 50 : 2000, seed });
+    let [low, high] = [1e-3, 10];
+    while (high / low > 1 + 1e-12) {
+      const middle = Math.sqrt(low * high);
+      if (at(middle).logZ < 0) low = middle;
+      else high = middle;
+    }
+    const { logZ, meanEnergy: energy, crossEntropy } = at(low);
+    return { n: patterns[0]!.length, 'radius at which Z = 1': low, Z: Math.exp(logZ), 'mean energy': energy, 'cross-entropy, exact (nats)': crossEntropy, 'claimed log Z + 1/Z': claimedCrossEntropy(logZ) };
+  }));
+}
+
+/** A table of contexts, each followed by one token: what the distance energy makes of it. */
+const TABLE = { contexts: 200, width: 16, tokens: 20 } as const;
+
+/** −log p of the token behind each stored context, with p(t | x) = exp(−β E_t(x)) / Σ over the contexts before token t: a mean in nats per token. */
+export function predictorLoss(beta: number, seed: number): number {
+  const random = new Random(seed, 'predictor');
+  const contexts = Array.from({ length: TABLE.contexts }, () => random.normals(TABLE.width));
+  const next = contexts.map((_, i) => (i < TABLE.tokens ? i : random.int(TABLE.tokens)));
+  const layers = Array.from({ length: TABLE.tokens }, (_, token) => contexts.filter((_, i) => next[i] === token));
+  const { shares } = layeredEnergy({ layers, states: contexts, beta });
+  return next.reduce((sum, token, i) => sum - Math.log(shares[token]![i]!), 0) / next.length;
+}
+
+/** The energy as a predictor of the next token, on its own patterns, for several β. */
+export function showPredictor(seed: number): void {
+  showTable([0.5, 1, 2, 4, 8].map((beta) => ({ 'β (per unit of distance)': beta, ...TABLE, 'cross-entropy of the next token, exact (nats)': predictorLoss(beta, seed), 'entropy of the data (nats)': 0, 'claimed bound (nats)': CLAIMED_NATS })));
 }
 
 /** Measured training losses beside every floor: of the data, of memorisation, and the claimed one. */

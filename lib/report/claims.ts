@@ -1,13 +1,14 @@
 /** The page of claims: every verdict of the collection, from the executed notebooks alone. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Tier } from '../config';
+import { EXPERIMENTS, type RunConfig, type Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
 import { readRecord, type RunRecord } from '../train/record';
 import { Display } from './display';
 import type { Figure } from './figure';
+import { deviations } from './plateau';
 import { notebookNames, readNotebook, verdictsOf } from './pair';
 import { axis, COLOURS, title } from './style';
 import { htmlTable, showTable, textTable } from './table';
@@ -131,4 +132,19 @@ export function showRuns(): void {
     experiment: config.experiment, tier: config.tier, seed: config.seed, 'layers × width': `${config.model.layers} × ${config.model.width}`,
     'parameters (M)': parameters / 1e6, steps: config.steps, 'tokens seen (M)': curve.at(-1)!.tokensSeen / 1e6, minutes: Math.round(minutes), hardware: `${hardware.cores} ${hardware.device.toUpperCase()} cores`,
   })));
+}
+
+/**
+ * Every field in which runs depart from the published ones: those of this tier, and the committed ones. Seeds apart, runs
+ * of one config share a row; what the published text itself is replaced by stands in `dataset`.
+ */
+export function showDeviations(tier: Tier): void {
+  const ofTier = Object.values(EXPERIMENTS).map((perTier) => perTier[tier]);
+  const all: RunConfig[] = [...ofTier, ...records().map(({ config }) => ({ ...config, seed: 1 }))];
+  const rows = all.map((config) => ({
+    experiment: config.experiment, run: `${config.tier}, ${config.model.layers} layers`,
+    'departs from the published run in': deviations(config, EXPERIMENTS[config.experiment].full).join('; ') || 'nothing',
+  }));
+  const texts = rows.map((row) => JSON.stringify(row));
+  showTable(rows.filter((_, i) => texts.indexOf(texts[i]!) === i));
 }

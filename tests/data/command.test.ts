@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,4 +58,13 @@ test('--floor --json holds the floors', () => {
 test('unknown data sets and missing actions are refused', () => {
   assert.match(data('wikipedia').stderr, /^data: data set.*expected one of question-formation, openwebtext, .*; got "wikipedia"\n$/);
   assert.match(data('question-formation').stderr, /expected one of --floor, --check FILE, --splits, --sample N; got none\n$/);
+});
+
+test('a reader that closes early ends the command without a word', async () => {
+  const child = spawn(process.execPath, ['--import', 'tsx', join('lib', 'cli', 'data.ts'), 'question-formation', '--check', join(__dirname, 'question-formation-lines.txt')], { cwd: paths.root, stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { said += text; });
+  const [code] = (await once(child, 'close')) as [number];
+  assert.deepEqual([code, said], [141, '']);
 });

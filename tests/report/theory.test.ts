@@ -7,7 +7,7 @@ import { UserError } from '../../lib/errors';
 import { paths } from '../../lib/paths';
 import { radius } from '../../lib/energy/partition';
 import { buildModel } from '../../lib/model/build';
-import { inequalityQuestion, optimumQuestion } from '../../lib/report/bound';
+import { inequalityQuestion, optimumQuestion, predictorLoss } from '../../lib/report/bound';
 import { descentFigure, descentQuestions, stackOf, stackQuestion, violations } from '../../lib/report/layers';
 import { PUBLISHED, publishedModel, radiusQuestion, type Distances } from '../../lib/report/radius';
 import { verdict } from '../../lib/report/verdict';
@@ -17,6 +17,13 @@ test('03: log Z + 1/Z is never below 1; at Z = 1 the exact cross-entropy is 0 an
   assert.equal(verdict({ ...inequalityQuestion('smoke', 1), ours: [{ seed: 1, tier: 'quick', value: inequalityQuestion('smoke', 1).ours[0]!.value }] }).outcome, 'REPRODUCED');
   assert.ok(inequalityQuestion('smoke', 1).ours[0]!.value <= 0);
   assertClose([optimumQuestion('quick', 1).ours[0]!.value], [0], { absolute: 1e-10, what: 'log Z at r*' });
+});
+
+test('03: the energy as a predictor: more exact with β, below 1 nat at last, ln 20 where β is next to nothing', () => {
+  const losses = [1e-6, 1, 8].map((beta) => predictorLoss(beta, 1));
+  assert.ok(losses[0]! > losses[1]! && losses[1]! > losses[2]! && losses[2]! < 1e-6, losses.join());
+  // At β = 0 a token's probability is its share of the contexts: the cross-entropy is theirs, at most ln 20.
+  assert.ok(losses[0]! < Math.log(20) && losses[0]! > Math.log(20) - 0.15, String(losses[0]));
 });
 
 test('02: along a descent the energy falls and both majorisers lie above it', () => {
