@@ -55,6 +55,7 @@ const CELLS = [
   `const before = loop.turns;\nawait new Promise((resolve) => setTimeout(resolve, 100));\nconsole.log(loop.turns === before, before > 0);`,
   `import { broken } from './data/local/kernel-test/broken';\nconsole.log(broken);`,
   `import { Display } from './lib/report/display';\nconst display = new Display();\ndisplay.show({ data: { 'text/plain': 'one' } });\ndisplay.show({ data: { 'text/plain': 'two' } });`,
+  `for (let i = 0; i < 700; i++) new Display().show({ data: { 'text/plain': 'item ' + i } });`,
   // Folders of imported files are watched: TypeScript sets one timer for a changed file, and another for a folder of packages.
   `import * as fs from 'node:fs';
 import { good } from './data/local/kernel-test/good';
@@ -130,6 +131,11 @@ test('an interrupt ends the cell, and the loop that it started', () => {
 test('a display is replaced in place', () => {
   const shown = at('const display').outputs.filter(({ kind }) => kind.endsWith('display_data')).map(({ kind, data }) => [kind, data?.['text/plain']]);
   assert.deepEqual(shown, [['display_data', 'one'], ['update_display_data', 'two']]);
+});
+
+test('many displays in one go all arrive, in their order', () => {
+  const shown = at("'item '").outputs.filter(({ kind }) => kind === 'display_data').map(({ data }) => data?.['text/plain']);
+  assert.deepEqual(shown, Array.from({ length: 700 }, (_, i) => `item ${i}`), JSON.stringify(error(at("'item '"))));
 });
 
 test('files that change while a cell runs do not end it', () => assert.equal(printed(at('still here')), 'still here function', JSON.stringify(error(at('still here')))));

@@ -4,7 +4,7 @@
  * The Jupyter kernel: tslab 1.0.22 in the project root, with what it lacks.
  * - object shorthand for variables of earlier cells; strict type checks as in tsconfig.json, each with its file's name;
  * - `execute_input` messages, from which nbclient takes the execution counts;
- * - no message is answered before all sockets are bound;
+ * - no message is answered before all sockets are bound, and none is lost while another is being sent;
  * - real `error` messages with name, message and a stack without the kernel's own lines;
  * - an error in a timer or in a promise that nobody awaits fails the cell;
  * - an interrupt that code can ask for (`tick` in display.ts), per cell.
@@ -20,6 +20,12 @@ process.chdir(path.join(__dirname, '..', '..', '..'));
 /** Changes to tslab's source, made in memory. Each `find` must be there, or tslab has changed and this file must follow. */
 const PATCHES = [
   {
+    file: 'jupyter.js',
+    find: 'sock.send(heads.concat(bodies));',
+    replace: `require(${JSON.stringify(path.join(__dirname, 'in-turn.cjs'))})(sock, heads.concat(bodies));`,
+  },
+  {
+    file: 'converter.js',
     // `({ z })` with z of an earlier cell compiles, then throws "z is not defined": it must become `({ z: exports.z })`.
     find: 'function wrapPrevIdentifier(node) {',
     replace: `function wrapPrevIdentifier(node) {
@@ -31,15 +37,18 @@ const PATCHES = [
       }`,
   },
   {
+    file: 'converter.js',
     find: 'esModuleInterop: true,\n        target: transpileTarget,',
     replace: 'esModuleInterop: true,\n        strict: true,\n        target: transpileTarget,',
   },
   {
+    file: 'converter.js',
     // A message of several lines became several errors without the file's name.
     find: 'traverseDiagnosticMessageChain(start, end, d.messageText, diagnostics, fileName);',
     replace: 'diagnostics.push({ start, end, messageText: ts.flattenDiagnosticMessageText(d.messageText, "\\n"), category: d.category, code: d.code, fileName });',
   },
   {
+    file: 'converter.js',
     // TypeScript's second timer, which runs when files of the project change while a cell runs, made that cell fail.
     find: 'if (rebuildTimer) {\n            throw new Error("Unexpected pending rebuildTimer");',
     replace: `if (callback.name === "invalidateResolutionsOfFailedLookup") return setTimeout(callback, 250);
@@ -47,15 +56,17 @@ const PATCHES = [
             throw new Error("Unexpected pending rebuildTimer");`,
   },
   {
+    file: 'converter.js',
     find: 'throw new Error("clearing unexpected tiemr");',
     replace: 'clearTimeout(timeoutId);',
   },
 ];
 
-/** @param {string} source */
-function patched(source) {
-  for (const { find, replace } of PATCHES) {
-    if (!source.includes(find)) throw new Error(`kernel: tslab's converter.js no longer holds "${find}"; install the pinned tslab (npm ci) or revise ${__filename}`);
+/** @param {string} source @param {string} name of a file of tslab */
+function patched(source, name) {
+  for (const { file, find, replace } of PATCHES) {
+    if (file !== name) continue;
+    if (!source.includes(find)) throw new Error(`kernel: tslab's ${file} no longer holds "${find}"; install the pinned tslab (npm ci) or revise ${__filename}`);
     source = source.replace(find, () => replace);
   }
   return source;
@@ -66,8 +77,8 @@ const ModulePrototype = Module.prototype;
 const compile = ModulePrototype._compile;
 /** @param {string} source @param {string} file @param {any[]} rest */
 ModulePrototype._compile = function (source, file, ...rest) {
-  const isConverter = /[\\/]tslab[\\/]dist[\\/]converter\.js$/.test(file);
-  return compile.call(this, isConverter ? patched(source) : source, file, ...rest);
+  const isTslab = path.basename(path.dirname(path.dirname(file))) === 'tslab' && path.basename(path.dirname(file)) === 'dist';
+  return compile.call(this, isTslab ? patched(source, path.basename(file)) : source, file, ...rest);
 };
 
 /** @type {any} */
