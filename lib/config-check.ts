@@ -1,6 +1,8 @@
 /** Refuses a config that cannot run, before any time is spent on it. */
-import { EXPERIMENTS, TIERS, type AdamWConfig, type ModelConfig, type QuestionFormationConfig, type RunConfig, type ScheduleConfig, type TextConfig } from './config';
+import { EXPERIMENTS, TIERS, type AdamWConfig, type CapacityConfig, type ModelConfig, type PlateauConfig, type QuestionFormationConfig, type RunConfig, type ScheduleConfig, type TextConfig } from './config';
 import { sentenceForms } from './data/forms';
+import type { Grammar } from './data/grammar';
+import { FAMILY, FAMILY_NAMES } from './data/grammar-family';
 import { GRAMMAR, Vocabulary } from './data/question-formation';
 import { oneOf, UserError } from './errors';
 
@@ -27,8 +29,8 @@ export function checkModel(model: ModelConfig): void {
   if (model.width % model.heads !== 0) refuse('model.heads', `a divisor of the width ${model.width}`, model.heads, 'change one of both');
 }
 
-/** Longest line of question formation, tokens with the end token: a sentence, its marker, as many words again, the end. */
-const longestLine = (): number => 2 * Math.max(...sentenceForms(GRAMMAR).map(({ classes }) => classes.length)) + 2;
+/** Longest line of a grammar, tokens with the end token: a sentence, its marker, as many words again, the end. */
+const longestLine = (grammar: Grammar): number => 2 * Math.max(...sentenceForms(grammar).map(({ classes }) => classes.length)) + 2;
 
 function checkSchedule(s: ScheduleConfig): void {
   oneOf('config.schedule.kind', s.kind, ['linear', 'cosine']);
@@ -48,13 +50,23 @@ function checkAdamW({ beta1, beta2, epsilon, weightDecay }: AdamWConfig): void {
   number('adamw.weightDecay', weightDecay);
 }
 
-function checkQuestionFormation(config: QuestionFormationConfig): void {
+function checkLines(config: QuestionFormationConfig | PlateauConfig, grammar: Grammar): void {
   const { experiment, model } = config;
   for (const field of ['trainLines', 'batchLines', 'evaluationLines'] as const) whole(field, config[field]);
-  const words = new Vocabulary(GRAMMAR).size;
+  const words = new Vocabulary(grammar).size;
   if (model.vocabulary < words) refuse('model.vocabulary', `at least ${words}, the token types of ${experiment}`, model.vocabulary, 'enlarge it');
-  const tokens = longestLine();
+  const tokens = longestLine(grammar);
   if (model.context < tokens) refuse('model.context', `at least ${tokens}, the longest line of ${experiment}`, model.context, 'enlarge it');
+}
+
+function checkCapacity({ model, what, ...config }: CapacityConfig): void {
+  oneOf('config.model.kind', model.kind, ['gpt2']);
+  oneOf('config.what', what, ['sequences', 'associations']);
+  for (const field of ['items', 'itemTokens', 'promptTokens', 'batchItems'] as const) whole(field, config[field]);
+  if (config.itemTokens > model.context) refuse('itemTokens', `at most the context ${model.context}`, config.itemTokens, 'shorten the items');
+  if (config.promptTokens >= config.itemTokens) refuse('promptTokens', `fewer than the ${config.itemTokens} tokens of an item`, config.promptTokens, 'lower it');
+  if (config.batchItems > config.items) refuse('batchItems', `at most the ${config.items} items`, config.batchItems, 'lower it');
+  if (model.vocabulary < 3) refuse('model.vocabulary', 'at least 3: two tokens and the one before an item', model.vocabulary, 'enlarge it');
 }
 
 /** What a text run says of its data; whether the data set is that large is seen when it is opened. */
@@ -82,6 +94,11 @@ export function checkConfig(config: RunConfig): void {
   checkSchedule(config.schedule);
   checkAdamW(config.adamw);
   number('clipNorm', config.clipNorm, { open: true });
-  if (config.experiment === 'question-formation') checkQuestionFormation(config);
-  else checkText(config);
+  switch (config.experiment) {
+    case 'question-formation': return checkLines(config, GRAMMAR);
+    case 'plateau-intervention': return checkLines(config, FAMILY[oneOf('config.grammar', config.grammar, FAMILY_NAMES)]);
+    case 'capacity': return checkCapacity(config);
+    case 'overfitting-9m':
+    case 'scaling-90m': return checkText(config);
+  }
 }

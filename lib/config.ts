@@ -1,129 +1,7 @@
-/** smoke: seconds, tests. quick: minutes, default of `reproduce`. desk: hours on 2 cores. full: the paper's sizes. */
-export const TIERS = ['smoke', 'quick', 'desk', 'full'] as const;
-export type Tier = (typeof TIERS)[number];
+/** One literal per published run and tier. */
+import { gpt2Size, type CapacityConfig, type Gpt2Config, type PlateauConfig, type QuestionFormationConfig, type RunConfig, type TextConfig, type Tier, type VanillaConfig } from './config-types';
 
-/** Decoder-only Transformer of 2017: post-norm, ReLU, sinusoidal positions, embeddings × √width, untied output. */
-export interface VanillaConfig {
-  kind: 'vanilla';
-  layers: number;
-  width: number;
-  heads: number;
-  feedForward: number;
-  /** Longest sequence, tokens. */
-  context: number;
-  vocabulary: number;
-  /** Share of activations dropped in training. */
-  dropout: number;
-}
-
-/** GPT-2 (Radford et al. 2019): pre-norm, tanh-GELU, learned positions, tied output; feed-forward 4 · width. */
-export interface Gpt2Config {
-  kind: 'gpt2';
-  layers: number;
-  width: number;
-  heads: number;
-  /** Longest sequence, tokens. */
-  context: number;
-  vocabulary: number;
-  /** Share of activations dropped in training. */
-  dropout: number;
-}
-
-export type ModelConfig = VanillaConfig | Gpt2Config;
-
-const gpt2Size = (layers: number, width: number, heads: number): Gpt2Config => ({ kind: 'gpt2', layers, width, heads, context: 1024, vocabulary: 50257, dropout: 0.1 });
-
-/** The published sizes: 124, 355, 774 and 1558 million parameters. */
-export const GPT2_SIZES = {
-  small: gpt2Size(12, 768, 12),
-  medium: gpt2Size(24, 1024, 16),
-  large: gpt2Size(36, 1280, 20),
-  xl: gpt2Size(48, 1600, 25),
-} as const;
-
-/** Linear warm-up from 0 to `peak` over `warmupSteps`, then linear decay to 0 at `decaySteps`. A step is one optimiser update. */
-export interface LinearSchedule {
-  kind: 'linear';
-  peak: number;
-  warmupSteps: number;
-  decaySteps: number;
-}
-
-/** The same warm-up, then half a cosine from `peak` down to `floor` at `decaySteps`, and `floor` from there on. */
-export interface CosineSchedule {
-  kind: 'cosine';
-  peak: number;
-  /** Learning rate. */
-  floor: number;
-  warmupSteps: number;
-  decaySteps: number;
-}
-
-export type ScheduleConfig = LinearSchedule | CosineSchedule;
-
-export interface AdamWConfig {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  /** Decoupled, on matrices only. */
-  weightDecay: number;
-}
-
-/** How a model is trained, whatever it reads. */
-export interface TrainingConfig<M extends ModelConfig = ModelConfig> {
-  tier: Tier;
-  seed: number;
-  model: M;
-  steps: number;
-  schedule: ScheduleConfig;
-  adamw: AdamWConfig;
-  /** Largest global norm of the gradient. */
-  clipNorm: number;
-  precision: 'fp32' | 'bf16';
-  /** Steps between two points of the curve; each point's training loss is the mean since the last. */
-  evaluateEverySteps: number;
-  checkpointEverySteps: number;
-}
-
-export interface QuestionFormationConfig<M extends ModelConfig = ModelConfig> extends TrainingConfig<M> {
-  experiment: 'question-formation';
-  /** Lines in the training split. */
-  trainLines: number;
-  /** Lines per step. */
-  batchLines: number;
-  /** Held-out lines per evaluation, and generalisation lines per evaluation. */
-  evaluationLines: number;
-}
-
-/** GPT-2 on the beginning of a data set of GPT-2's tokens. */
-export interface TextConfig extends TrainingConfig<Gpt2Config> {
-  experiment: 'overfitting-9m' | 'scaling-90m';
-  /** Name of a data set that `npm run data` has made. */
-  dataset: string;
-  /** D: the first tokens of its training text, all that the model is trained on. */
-  trainTokens: number;
-  /** Windows of an epoch: in a random order of its own, or as they stand. */
-  order: 'shuffled' | 'sequential';
-  /** Windows of `context` predicted tokens per forward pass. */
-  batchWindows: number;
-  /** Forward passes per step; their gradients add up to that of one large batch. */
-  accumulate: number;
-  /** Held-out windows per evaluation. */
-  evaluationWindows: number;
-  /** Training windows per evaluation whose continuation is compared with the text; null: none. */
-  memorised: { windows: number; prefix: number; continuation: number } | null;
-  /** Training windows per evaluation whose last-layer activations are the patterns of the distance energy, and as many held-out ones; null: none. */
-  energy: { windows: number } | null;
-}
-
-/** Predicted tokens per step of a text run. */
-export const tokensPerStep = ({ batchWindows, accumulate, model }: TextConfig): number => batchWindows * accumulate * model.context;
-
-/** All that decides what a run computes. */
-export type RunConfig = QuestionFormationConfig | TextConfig;
-
-/** The configs of an experiment. */
-export type ConfigOf<E extends RunConfig['experiment']> = E extends TextConfig['experiment'] ? TextConfig : QuestionFormationConfig;
+export * from './config-types';
 
 /**
  * Settings of Murty et al. 2023 (arXiv 2305.18741) as its public code has them: 8 lines a step, AdamW with learning
@@ -226,8 +104,8 @@ export const overfitting9m: Record<Tier, TextConfig> = {
     trainTokens: 90_000,
     batchWindows: 4,
     accumulate: 1,
-    steps: 1600,
-    schedule: { kind: 'cosine', peak: 1e-3, floor: 1e-4, warmupSteps: 100, decaySteps: 1600 },
+    steps: 3500,
+    schedule: { kind: 'cosine', peak: 1e-3, floor: 1e-4, warmupSteps: 100, decaySteps: 3500 },
     evaluateEverySteps: 100,
     evaluationWindows: 128,
     memorised: { windows: 64, prefix: 32, continuation: 32 },
@@ -278,9 +156,107 @@ export const scaling90m: Record<Tier, TextConfig> = {
   smoke: tenfold(overfitting9m.smoke),
 };
 
+/** A model that comes to its plateau in minutes, for many runs beside each other; tokens of all grammars fit its vocabulary. */
+const plateauDesk: PlateauConfig = {
+  experiment: 'plateau-intervention',
+  tier: 'desk',
+  seed: 1,
+  model: { kind: 'vanilla', layers: 4, width: 128, heads: 4, feedForward: 512, context: 64, vocabulary: 304, dropout: 0.1 },
+  grammar: '1.0',
+  trainLines: 100_000,
+  batchLines: 32,
+  steps: 6000,
+  schedule: { kind: 'linear', peak: 1e-3, warmupSteps: 500, decaySteps: 60_000 },
+  adamw: { beta1: 0.9, beta2: 0.98, epsilon: 1e-7, weightDecay: 0 },
+  clipNorm: 1,
+  precision: 'bf16',
+  evaluateEverySteps: 300,
+  evaluationLines: 400,
+  checkpointEverySteps: 1500,
+};
+
+/** The base run per tier; `sweeps.ts` changes one thing at a time. */
+export const plateauIntervention: Record<Tier, PlateauConfig> = {
+  full: { ...plateauDesk, tier: 'full' },
+  desk: plateauDesk,
+  quick: {
+    ...plateauDesk,
+    tier: 'quick',
+    model: { ...plateauDesk.model, layers: 2, width: 64, heads: 4, feedForward: 256, dropout: 0 },
+    batchLines: 24,
+    steps: 1200,
+    schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 150, decaySteps: 1200 },
+    evaluateEverySteps: 60,
+    evaluationLines: 200,
+    checkpointEverySteps: 600,
+  },
+  smoke: {
+    ...plateauDesk,
+    tier: 'smoke',
+    model: { ...plateauDesk.model, layers: 1, width: 32, heads: 2, feedForward: 64 },
+    trainLines: 300,
+    batchLines: 8,
+    steps: 16,
+    schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 4, decaySteps: 16 },
+    evaluateEverySteps: 2,
+    evaluationLines: 20,
+    checkpointEverySteps: 8,
+  },
+};
+
+/** 16 tokens out of 64, 96 bits an item; one more token stands before the first. */
+const capacityDesk: CapacityConfig = {
+  experiment: 'capacity',
+  tier: 'desk',
+  seed: 1,
+  model: { kind: 'gpt2', layers: 2, width: 64, heads: 2, context: 16, vocabulary: 65, dropout: 0 },
+  what: 'sequences',
+  items: 4096,
+  itemTokens: 16,
+  promptTokens: 4,
+  batchItems: 256,
+  steps: 10_000,
+  schedule: { kind: 'cosine', peak: 3e-3, floor: 3e-5, warmupSteps: 200, decaySteps: 10_000 },
+  adamw: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  clipNorm: 1,
+  precision: 'fp32',
+  evaluateEverySteps: 1000,
+  checkpointEverySteps: 2000,
+};
+
+/** The base run per tier; `sweeps.ts` changes model, number of items and precision. */
+export const capacity: Record<Tier, CapacityConfig> = {
+  full: { ...capacityDesk, tier: 'full' },
+  desk: capacityDesk,
+  quick: {
+    ...capacityDesk,
+    tier: 'quick',
+    model: { ...capacityDesk.model, layers: 1, width: 32 },
+    items: 256,
+    batchItems: 128,
+    steps: 800,
+    schedule: { kind: 'cosine', peak: 1e-2, floor: 1e-4, warmupSteps: 50, decaySteps: 800 },
+    evaluateEverySteps: 200,
+    checkpointEverySteps: 400,
+  },
+  smoke: {
+    ...capacityDesk,
+    tier: 'smoke',
+    model: { ...capacityDesk.model, layers: 1, width: 16 },
+    items: 16,
+    batchItems: 16,
+    steps: 12,
+    schedule: { kind: 'cosine', peak: 1e-2, floor: 1e-3, warmupSteps: 2, decaySteps: 12 },
+    evaluateEverySteps: 6,
+    checkpointEverySteps: 6,
+  },
+};
+
 /** Every experiment by its name. */
 export const EXPERIMENTS = {
   'question-formation': questionFormation,
   'overfitting-9m': overfitting9m,
   'scaling-90m': scaling90m,
+  'plateau-intervention': plateauIntervention,
+  capacity,
 } as const satisfies Record<RunConfig['experiment'], Record<Tier, RunConfig>>;

@@ -23,6 +23,12 @@ export function linear(tape: Tape, x: Node, weight: Parameter, bias: Parameter):
   });
 }
 
+/** Rows of x, no row twice; all of them for null. @param x `[N, C]` @param places `[n]` int32 @returns `[n, C]` */
+export function rows(tape: Tape, x: Node, places: Tensor | null): Node {
+  if (!places) return x;
+  return tape.computed(K.gatherRows(x.value, places), [x], (dy) => [K.sumRowsInto(dy, places, x.value.shape[0]!)]);
+}
+
 /** x + y. */
 export function add(tape: Tape, x: Node, y: Node): Node {
   return tape.computed(K.add(x.value, y.value), [x, y], (dz) => [dz, dz]);

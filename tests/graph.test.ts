@@ -45,10 +45,13 @@ async function checkGraph(model: LanguageModel, batches: (() => Batch)[], bf16: 
 const ragged = LINES.map((lines) => () => batchOf(lines, 22));
 const windows = [[[1, 2, 3, 4, 5], [9, 8, 7, 6, 5]], [[0, 22, 0, 1, 2], [3, 3, 3, 3, 3]]].map((w) => () => windowBatch(w, GPT2));
 
+const lastTokens = [[[1, 2, 3, 4, 5], [9, 8, 7, 6, 5]], [[0, 22, 0, 1, 2], [3, 3, 3, 3, 3]]].map((w) => () => windowBatch(w, GPT2, 1));
+
 for (const [name, dropoutSeed] of [['', undefined], [' with dropout', 5]] as const) {
   test(`the graph of the vanilla model serves lines of any length and equals op by op${name}`, { skip: skip() }, () => checkGraph(new Vanilla(VANILLA, 3), ragged, false, dropoutSeed));
   test(`the graph of GPT-2 equals op by op${name}`, { skip: skip() }, () => checkGraph(new Gpt2(GPT2, gpt2Initial(GPT2, 3)), windows, false, dropoutSeed));
 }
+test('the graph of GPT-2 that predicts the last tokens alone equals op by op', { skip: skip() }, () => checkGraph(new Gpt2(GPT2, gpt2Initial(GPT2, 3)), lastTokens, false));
 test('graphs in bf16 stay near op by op', { skip: skip() }, async (t) => {
   if (!engine().bf16) return t.skip('no bf16 in hardware here');
   // The third batch repeats one token, so that layer norm divides by next to nothing.

@@ -1,5 +1,5 @@
 /** `npm run train -- EXPERIMENT`: one run without Jupyter. */
-import { EXPERIMENTS, GPT2_SIZES, TIERS, type RunConfig, type TextConfig } from '../config';
+import { EXPERIMENTS, GPT2_SIZES, isText, TIERS, type RunConfig, type TextConfig } from '../config';
 import { oneOf, UserError, wholeNumber } from '../errors';
 import { main, numberOfTokens, parse, type Values } from './arguments';
 
@@ -23,8 +23,9 @@ function configOf(experiment: string | undefined, values: Values<typeof OPTIONS>
   const name = oneOf('experiment', experiment, Object.keys(EXPERIMENTS) as RunConfig['experiment'][]);
   const published: RunConfig = EXPERIMENTS[name][oneOf('--tier', values.tier, TIERS)];
   const forTexts = (['tokens', 'size'] as const).find((flag) => values[flag] !== undefined);
-  if (published.experiment === 'question-formation' && forTexts) throw new UserError(`--${forTexts}: expected for ${Object.keys(EXPERIMENTS).filter((other) => other !== name).join(', ')} only; got it for ${name}: leave it out`);
-  const base = published.experiment === 'question-formation' ? published : textRun(published, values);
+  const texts = Object.values(EXPERIMENTS).map(({ desk }) => desk).filter(isText).map(({ experiment }) => experiment);
+  if (!isText(published) && forTexts) throw new UserError(`--${forTexts}: expected for ${texts.join(', ')} only; got it for ${name}: leave it out`);
+  const base = isText(published) ? textRun(published, values) : published;
   const layers = values.layers === undefined ? base.model.layers : wholeNumber('--layers', values.layers, 1, 96);
   return {
     ...base,

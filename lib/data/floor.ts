@@ -86,12 +86,14 @@ export interface PositionEntropy {
 }
 
 /**
- * Exact conditional entropy at each position of an i.i.d. line; the sum over positions is `floor(grammar).nats`.
+ * Exact conditional entropy at each position of a line, i.i.d. or, with `uniqueLines`, of that many unique ones; the sum
+ * over positions is the `nats` of `floor` or `uniqueLinesFloor`.
  *   H_t = Σ_forms P(form) [ln P(classes < t) − ln P(classes ≤ t) + ln |class_t|]
  * with the prefix probabilities summed over all forms. After the marker nothing is left: those entries are 0.
  */
-export function positionEntropies(grammar: Grammar): PositionEntropy[] {
-  const forms = lineForms(grammar).map((form) => ({ ...form, steps: [...form.letters, form.marker], mass: form.lines * form.each }));
+export function positionEntropies(grammar: Grammar, uniqueLines?: number): PositionEntropy[] {
+  const law = uniqueLines === undefined ? lineForms(grammar) : uniqueLaw(grammar, uniqueLines).forms;
+  const forms = law.map((form) => ({ ...form, steps: [...form.letters, form.marker], mass: form.lines * form.each }));
   const prefixes = new Map<string, number>();
   for (const { steps, mass } of forms) {
     for (let t = 0; t <= steps.length; t++) {
@@ -122,13 +124,8 @@ export interface UniqueFloor extends Floor {
   logProb: (iidLogProb: number) => number;
 }
 
-/**
- * Floor of unique lines: the first `lines` distinct ones of an i.i.d. sequence. The best law fixed before the set is
- * drawn is the mean share of each line, and its entropy is the floor of every model that has not memorised the set:
- *   q(line) = (1 − exp(−P(line) τ)) / lines,   τ such that Σ q = 1
- * (Poissonised draws; the error is of order 1/lines). Likely lines occur once, so q is flatter than P and lines are longer.
- */
-export function uniqueLinesFloor(grammar: Grammar, lines: number): UniqueFloor {
+/** The law q of `uniqueLinesFloor`: forms whose lines have probability `each` under it and `iid` without uniqueness, and τ. */
+function uniqueLaw(grammar: Grammar, lines: number): { forms: (LineForm & { iid: number })[]; tau: number } {
   const forms = lineForms(grammar);
   const all = forms.reduce((sum, form) => sum + form.lines, 0);
   if (!(lines >= 1 && lines < all)) throw new UserError(`unique lines: expected from 1 to fewer than the ${all} of the language; got ${lines}`);
@@ -140,16 +137,26 @@ export function uniqueLinesFloor(grammar: Grammar, lines: number): UniqueFloor {
     if (drawn(middle) < lines) low = middle;
     else high = middle;
   }
+  return { forms: forms.map((form) => ({ ...form, iid: form.each, each: -Math.expm1(-form.each * high) / lines })), tau: high };
+}
+
+/**
+ * Floor of unique lines: the first `lines` distinct ones of an i.i.d. sequence. The best law fixed before the set is
+ * drawn is the mean share of each line, and its entropy is the floor of every model that has not memorised the set:
+ *   q(line) = (1 − exp(−P(line) τ)) / lines,   τ such that Σ q = 1
+ * (Poissonised draws; the error is of order 1/lines). Likely lines occur once, so q is flatter than P and lines are longer.
+ */
+export function uniqueLinesFloor(grammar: Grammar, lines: number): UniqueFloor {
+  const { forms, tau } = uniqueLaw(grammar, lines);
   let [nats, tokensPerLine, iidCrossEntropyNats, coveredMass] = [0, 0, 0, 0];
-  for (const form of forms) {
-    const each = -Math.expm1(-form.each * high) / lines;
-    const share = form.lines * each;
+  for (const { each, iid, lines: count, tokens } of forms) {
+    const share = count * each;
     nats -= share * Math.log(each);
-    iidCrossEntropyNats -= share * Math.log(form.each);
-    tokensPerLine += share * form.tokens;
-    coveredMass += form.each * share * lines;
+    iidCrossEntropyNats -= share * Math.log(iid);
+    tokensPerLine += share * tokens;
+    coveredMass += iid * share * lines;
   }
-  const logProbOfUnique = (iid: number): number => Math.log(-Math.expm1(-Math.exp(iid) * high) / lines);
+  const logProbOfUnique = (iid: number): number => Math.log(-Math.expm1(-Math.exp(iid) * tau) / lines);
   return { lines, nats, tokensPerLine, natsPerToken: nats / tokensPerLine, iidCrossEntropyNats, coveredMass, logProb: logProbOfUnique };
 }
 

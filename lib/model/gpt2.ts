@@ -76,7 +76,7 @@ export class Gpt2 implements LanguageModel {
   }
 
   loss(tape: Tape, batch: Batch): ops.TokenLoss {
-    return ops.crossEntropy(tape, this.hidden(tape, batch), this.get('wte.weight'), null, batch.targets, batch.share);
+    return ops.crossEntropy(tape, ops.rows(tape, this.hidden(tape, batch), batch.predicted), this.get('wte.weight'), null, batch.targets, batch.share);
   }
 
   logits(tape: Tape, batch: Inputs): Tensor {

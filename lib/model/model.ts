@@ -17,10 +17,13 @@ export interface Inputs {
 
 /** Tokens to read and to predict. */
 export interface Batch extends Inputs {
-  /** `[N]` int32. */
+  /** `[n]` int32: places in `inputs` behind which a token is predicted; null: behind every one. */
+  predicted: Tensor | null;
+  /** `[n]` int32. */
   targets: Tensor;
   /** `[]` float32: one over the tokens of the whole step. */
   share: Tensor;
+  /** Predicted tokens, n. */
   tokens: number;
 }
 
@@ -64,7 +67,7 @@ export function batchOf(lines: ArrayLike<number>[], start: number): Batch {
   const rows = lines.length * longest;
   const ragged = { slots: vector(slots), rows: tf.scalar(rows, 'int32'), square: vector(Int32Array.of(longest, longest)) };
   return {
-    inputs: vector(inputs), targets: vector(targets), positions: vector(positions), share: tf.scalar(1 / tokens), tokens,
+    inputs: vector(inputs), predicted: null, targets: vector(targets), positions: vector(positions), share: tf.scalar(1 / tokens), tokens,
     layout: { lines: lines.length, longest, ragged },
   };
 }
@@ -93,14 +96,19 @@ export function inputsOf(sequences: readonly ArrayLike<number>[], from = 0): Inp
   return { inputs: vector(inputs), positions: vector(positions), layout: { lines, longest, ragged: null } };
 }
 
-/** Batch of windows `[B][T + 1]` of a text: the first T tokens are read, the last T predicted. */
-export function windowBatch(windows: readonly ArrayLike<number>[], config: ModelConfig): Batch {
+/**
+ * Batch of windows `[B][T + 1]` of a text: the first T tokens are read, the last `predicted` ones of a window predicted,
+ * all T without it.
+ */
+export function windowBatch(windows: readonly ArrayLike<number>[], config: ModelConfig, predicted?: number): Batch {
   const T = (windows[0]?.length ?? 0) - 1;
   if (T < 1 || windows.some((w) => w.length !== T + 1))
     throw new UserError(`windows: expected one or more of one length, at least 2 tokens; got lengths ${windows.map((w) => w.length).join(', ') || 'of nothing'}`);
-  const [heads, tails] = [0, 1].map((shift) => windows.map((w) => Array.prototype.slice.call(w, shift, shift + T) as number[])) as [number[][], number[][]];
+  const n = predicted ?? T;
+  const [heads, tails] = [windows.map((w) => Array.prototype.slice.call(w, 0, T) as number[]), windows.map((w) => Array.prototype.slice.call(w, T + 1 - n) as number[])];
   checkTokens(heads, config);
   checkTokens(tails, config);
-  const tokens = windows.length * T;
-  return { ...inputsOf(heads), targets: vector(Int32Array.from(tails.flat())), share: tf.scalar(1 / tokens), tokens };
+  const tokens = windows.length * n;
+  const places = n === T ? null : vector(Int32Array.from(windows.flatMap((_, b) => Array.from({ length: n }, (_, t) => (b + 1) * T - n + t))));
+  return { ...inputsOf(heads), predicted: places, targets: vector(Int32Array.from(tails.flat())), share: tf.scalar(1 / tokens), tokens };
 }

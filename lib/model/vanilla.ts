@@ -88,7 +88,7 @@ export class Vanilla implements LanguageModel {
   }
 
   loss(tape: Tape, batch: Batch): ops.TokenLoss {
-    return ops.crossEntropy(tape, this.hidden(tape, batch), this.headWeight, this.headBias, batch.targets, batch.share);
+    return ops.crossEntropy(tape, ops.rows(tape, this.hidden(tape, batch), batch.predicted), this.headWeight, this.headBias, batch.targets, batch.share);
   }
 
   head(tape: Tape, x: Node): Tensor {

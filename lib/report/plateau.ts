@@ -2,7 +2,7 @@
 import type { QuestionFormationConfig, RunConfig } from '../config';
 import { floor, memorisationFloor, uniqueLinesFloor } from '../data/floor';
 import { GRAMMAR, PUBLISHED_LINES, sampleSplits } from '../data/question-formation';
-import { DATA_SEED } from '../train/question-formation';
+import { DATA_SEED } from '../train/lines';
 import type { CurvePoint, RunRecord } from '../train/record';
 import type { Figure } from './figure';
 import { axis, COLOURS, referenceBand, referenceLine, title } from './style';

@@ -132,6 +132,8 @@ export function notebookObserver(): TrainingObserver {
 function measuresText(point: CurvePoint): string {
   const percent = (share: number) => `${(100 * share).toFixed(0)}%`;
   if ('generalisation' in point) return `hierarchical ${percent(point.generalisation)}`;
+  if ('memorised' in point) return `memorised ${percent(point.memorised.train)} of training lines`;
+  if ('memorisedBits' in point) return `${Math.round(point.memorisedBits).toLocaleString('en')} bits memorised, ${percent(point.recalledShare)} recalled`;
   return `epoch ${point.epoch.toFixed(1)}${point.memorisedShare === null ? '' : `, memorised ${percent(point.memorisedShare)}`}`;
 }
 

@@ -59,11 +59,11 @@ export function disposeGraphs(model: LanguageModel): void {
  */
 function graphFor(model: LanguageModel, batch: Batch, options: Options, values: Values, feeds: Tensor[]): Graph {
   const { lines, longest, ragged } = batch.layout;
-  const any = ragged !== null && longest <= QUERY_BLOCK && batch.tokens <= TOKENS_AT_A_TIME;
+  const any = ragged !== null && batch.predicted === null && longest <= QUERY_BLOCK && batch.tokens <= TOKENS_AT_A_TIME;
   // Banks with the same scale share its tensor, and so its place in the graph.
   const scales = [...values.values()].map(({ scale }) => scale);
   const shared = scales.map((scale) => (scale ? scales.indexOf(scale) : '')).join(' ');
-  const key = [any ? 'any length' : `${longest} ${batch.tokens}`, lines, options.bf16, options.dropout !== undefined, shared].join();
+  const key = [any ? 'any length' : `${longest} ${batch.tokens} ${batch.predicted !== null}`, lines, options.bf16, options.dropout !== undefined, shared].join();
   const known = graphs.get(model) ?? new Map<string, Graph>();
   graphs.set(model, known);
   let graph = known.get(key);
@@ -76,8 +76,8 @@ function graphFor(model: LanguageModel, batch: Batch, options: Options, values: 
 }
 
 /** Tensors of a batch: all that differs from step to step, beside the parameters. */
-function tensorsOf({ inputs, targets, positions, share, layout: { ragged } }: Batch): Tensor[] {
-  return [inputs, targets, positions, share, ...(ragged ? [ragged.slots, ragged.rows, ragged.square] : [])];
+function tensorsOf({ inputs, predicted, targets, positions, share, layout: { ragged } }: Batch): Tensor[] {
+  return [inputs, ...(predicted ? [predicted] : []), targets, positions, share, ...(ragged ? [ragged.slots, ragged.rows, ragged.square] : [])];
 }
 
 /** Loss, squares and gradients of one batch. On a GPU a session would take its inputs by way of the host, and plain TFJS has none. */

@@ -7,9 +7,11 @@ import { makeSynthetic } from '../data/synthetic-entropy';
 import { UserError } from '../errors';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
+import { Capacity } from './capacity';
 import { checkpointPath, loadCheckpoint } from './checkpoint';
 import { disposeGraphs } from './gradients';
 import { silent, type TrainingObserver } from './observer';
+import { PlateauIntervention } from './plateau-intervention';
 import { QuestionFormation } from './question-formation';
 import { configHash, readRecord, recordPath, runId, type RunRecord } from './record';
 import type { Task } from './task';
@@ -23,6 +25,8 @@ const SYNTHETIC = { name: 'synthetic', limits: { train: 2_000_000, validation: 5
 async function taskOf(config: RunConfig): Promise<Task> {
   switch (config.experiment) {
     case 'question-formation': return new QuestionFormation(config);
+    case 'plateau-intervention': return new PlateauIntervention(config);
+    case 'capacity': return new Capacity(config);
     case 'overfitting-9m':
     case 'scaling-90m':
       if (config.dataset === SYNTHETIC.name && !datasetNames().includes(SYNTHETIC.name)) await makeSynthetic(SYNTHETIC);
@@ -34,18 +38,23 @@ async function taskOf(config: RunConfig): Promise<Task> {
   }
 }
 
+/** The record of a run that has reached its last step, or null. */
+export function finishedRecord(config: RunConfig): RunRecord | null {
+  const path = recordPath(runId(config), config.tier);
+  if (!existsSync(path)) return null;
+  const record = readRecord(path);
+  return record.finishedAt !== null && record.config.steps >= config.steps ? record : null;
+}
+
 /** The finished record of this run, if there is one; else trains, from the last checkpoint if there is one. */
 export async function run<C extends RunConfig>(config: C, observer: TrainingObserver = silent): Promise<RunRecord<C>> {
   checkConfig(config);
-  const path = recordPath(runId(config), config.tier);
-  if (existsSync(path)) {
-    const record = readRecord(path);
-    if (record.finishedAt !== null && record.config.steps >= config.steps) {
-      const { steps } = record.config;
-      await observer.started({ config, steps, fromStep: steps, curve: record.curve });
-      await observer.finished(record);
-      return record as RunRecord<C>;
-    }
+  const known = finishedRecord(config);
+  if (known) {
+    const { steps } = known.config;
+    await observer.started({ config, steps, fromStep: steps, curve: known.curve });
+    await observer.finished(known);
+    return known as RunRecord<C>;
   }
   const task = await taskOf(config);
   const model = buildModel(config.model, config.seed);

@@ -1,45 +1,38 @@
-/** Question formation as a training task: batches of lines, held-out loss, hierarchical generalisation. */
+/** Question formation as a training task: held-out loss, hierarchical generalisation. */
 import type { QuestionFormationConfig } from '../config';
-import { dataHash, GRAMMAR, sampleSplits, Vocabulary, type Line } from '../data/question-formation';
-import { Epochs } from '../data/windows';
-import { batchOf, type Batch, type LanguageModel } from '../model/model';
+import { GRAMMAR } from '../data/question-formation';
+import type { Batch, LanguageModel } from '../model/model';
+import { Lines } from './lines';
 import type { QuestionFormationMeasures } from './record';
 import { evaluated, inGroups, meanLoss, type Task } from './task';
 
 /** Lines per forward pass of an evaluation. */
 const EVALUATION_BATCH = 50;
 
-/** One seed draws the data of all runs, so that runs with different seeds see the same lines. */
-export const DATA_SEED = 1;
-
 /** A question whose first word tells the main auxiliary from the first one: the words differ. */
 interface Probe { ids: Uint16Array; position: number; main: number; first: number }
 
 export class QuestionFormation implements Task<QuestionFormationConfig> {
-  readonly dataHash: string;
-  private readonly train: Uint16Array[];
+  private readonly lines: Lines;
   private readonly heldOut: Uint16Array[];
   private readonly probes: Probe[];
-  private readonly vocabulary = new Vocabulary(GRAMMAR);
-  private readonly order: Epochs;
 
   constructor(private readonly config: QuestionFormationConfig) {
-    const splits = sampleSplits(GRAMMAR, { seed: DATA_SEED, train: config.trainLines });
-    this.dataHash = dataHash(splits);
-    const encode = (line: Line) => this.vocabulary.encode(line);
-    this.train = splits.train.map(encode);
-    this.order = new Epochs(this.train.length, config.seed);
-    this.heldOut = splits.dev.slice(0, config.evaluationLines).map(encode);
-    this.probes = splits.generalisation
-      .map((line) => ({ ids: encode(line), ...this.vocabulary.probe(line) }))
+    this.lines = new Lines(GRAMMAR, config);
+    const { vocabulary, heldOut, generalisation } = this.lines;
+    this.heldOut = heldOut.slice(0, config.evaluationLines).map((line) => vocabulary.encode(line));
+    this.probes = generalisation
+      .map((line) => ({ ids: vocabulary.encode(line), ...vocabulary.probe(line) }))
       .filter(({ main, first }) => main !== first)
       .slice(0, config.evaluationLines);
   }
 
+  get dataHash(): string {
+    return this.lines.dataHash;
+  }
+
   batches(step: number): [() => Batch] {
-    const { batchLines } = this.config;
-    const first = (step - 1) * batchLines;
-    return [() => this.batch(Array.from({ length: batchLines }, (_, i) => this.train[this.order.at(first + i)]!))];
+    return this.lines.step(step);
   }
 
   evaluate(model: LanguageModel): QuestionFormationMeasures {
@@ -47,14 +40,10 @@ export class QuestionFormation implements Task<QuestionFormationConfig> {
   }
 
   heldOutBatches(): (() => Batch)[] {
-    return inGroups(this.heldOut, EVALUATION_BATCH).map((lines) => () => this.batch(lines));
+    return inGroups(this.heldOut, EVALUATION_BATCH).map((lines) => () => this.lines.batch(lines));
   }
 
   dispose(): void {}
-
-  private batch(lines: Uint16Array[]): Batch {
-    return batchOf(lines, this.vocabulary.end);
-  }
 
   /** Share of probes at which the model gives the main auxiliary a larger probability than the first one. */
   private preference(model: LanguageModel): number {
@@ -62,7 +51,7 @@ export class QuestionFormation implements Task<QuestionFormationConfig> {
     for (const probes of inGroups(this.probes, EVALUATION_BATCH)) {
       evaluated(this.config, (tape) => {
         const lines = probes.map(({ ids, position }) => ids.subarray(0, position + 1));
-        const logits = model.logits(tape, this.batch(lines));
+        const logits = model.logits(tape, this.lines.batch(lines));
         const values = logits.dataSync();
         const V = logits.shape[1]!;
         let row = -1;

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
-import type { ConfigOf, RunConfig, TextConfig } from '../config';
+import type { CapacityConfig, ConfigOf, PlateauConfig, RunConfig, TextConfig } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
@@ -36,7 +36,30 @@ export interface TextMeasures {
   nearest: { others: number; heldOut: number } | null;
 }
 
-export type Measures<C extends RunConfig> = C extends TextConfig ? TextMeasures : QuestionFormationMeasures;
+/** What an evaluation on lines of the grammar family measures. Everything without dropout. */
+export interface PlateauMeasures {
+  /** Mean over the tokens of held-out lines. */
+  heldOutLossNats: number;
+  /** The same of training lines, the first of them. */
+  trainLinesLossNats: number;
+  /** Loss at each position of the held-out lines, a mean over all of them: lines that have ended count 0. */
+  positionNats: number[];
+  /** Share of lines whose second half of the sentence and all behind it the model predicts greedily, token by token. */
+  memorised: { train: number; heldOut: number };
+}
+
+/** What an evaluation on random items measures, over all of them. */
+export interface CapacityMeasures {
+  /** Mean over the predicted tokens of fresh items, which no one can know: at least the logarithm of their number of values. */
+  heldOutLossNats: number;
+  /** Σ over items of what the model saves of their bits, never below 0 for an item. */
+  memorisedBits: number;
+  /** Share of items that the model continues to their end without a mistake, greedily, from their first tokens. */
+  recalledShare: number;
+}
+
+/** By the field `experiment`. */
+export type Measures<C extends RunConfig> = C extends TextConfig ? TextMeasures : C extends PlateauConfig ? PlateauMeasures : C extends CapacityConfig ? CapacityMeasures : QuestionFormationMeasures;
 
 /** One point of the curves. */
 export type CurvePoint<C extends RunConfig = RunConfig> = Measures<C> & {
@@ -84,10 +107,20 @@ export function configHash(config: RunConfig): string {
   return createHash('sha256').update(canonical(decisive)).digest('hex');
 }
 
+/** What a run's name says of its data. */
+function dataName(config: RunConfig): string {
+  switch (config.experiment) {
+    case 'question-formation': return '';
+    case 'plateau-intervention': return `-width-${config.model.width}-grammar-${config.grammar}-${config.trainLines}-lines`;
+    case 'capacity': return `-width-${config.model.width}-${config.items}-${config.what}`;
+    case 'overfitting-9m':
+    case 'scaling-90m': return `-${config.trainTokens}-tokens`;
+  }
+}
+
 /** `question-formation-desk-6-layers-seed-1-` and the first six digits of the config's hash; of texts with `-900000-tokens`. */
 export function runId(config: RunConfig): string {
-  const data = config.experiment === 'question-formation' ? '' : `-${config.trainTokens}-tokens`;
-  return `${config.experiment}-${config.tier}-${config.model.layers}-layers${data}-seed-${config.seed}-${configHash(config).slice(0, 6)}`;
+  return `${config.experiment}-${config.tier}-${config.model.layers}-layers${dataName(config)}-seed-${config.seed}-${configHash(config).slice(0, 6)}`;
 }
 
 /** Folder of a run's checkpoint and, while it is not committed, its record. */

@@ -49,6 +49,23 @@ export function meanLoss(model: LanguageModel, config: TrainingConfig, batches: 
   return nats / tokens;
 }
 
+/** Loss in nats of every predicted token of a batch, in its order, and whether the model finds no token likelier. */
+export function scored(model: LanguageModel, config: TrainingConfig, make: () => Batch): { nats: Float64Array; right: boolean[] } {
+  let [nats, right] = [new Float64Array(), [] as boolean[]];
+  evaluated(config, (tape) => {
+    const batch = make();
+    const logits = model.logits(tape, batch);
+    const [values, targets, places, V] = [logits.dataSync() as Float32Array, batch.targets.dataSync(), batch.predicted?.dataSync(), logits.shape[1]!];
+    nats = Float64Array.from(targets, (target, i) => {
+      const row = values.subarray((places?.[i] ?? i) * V, ((places?.[i] ?? i) + 1) * V);
+      const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
+      right.push(row[target] === largest);
+      return largest - row[target]! + Math.log(row.reduce((sum, z) => sum + Math.exp(z - largest), 0));
+    });
+  });
+  return { nats, right };
+}
+
 /** Matrices of one width, one below the other. */
 export function stacked(parts: readonly Matrix[]): Matrix {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { floor, logProb, memorisationFloor, monteCarloFloor, monteCarloUniqueFloor, positionEntropies, uniqueLinesFloor } from '../../lib/data/floor';
+import { FAMILY } from '../../lib/data/grammar-family';
 import { GRAMMAR, predictedTokens, toLine } from '../../lib/data/question-formation';
 import type { Grammar } from '../../lib/data/grammar';
 import { entropy, enumerateLines } from './enumerate';
@@ -81,6 +82,17 @@ test('entropies by position equal those of all prefixes written out, and add up 
     close(positions.reduce((sum, { nats }) => sum + nats, 0), floor(grammar).nats, 1e-9);
     close(positions.reduce((sum, { share }) => sum + share, 0), floor(grammar).tokensPerLine, 1e-9);
   }
+});
+
+test('position entropies of unique lines: their sum is their floor, for every grammar of the family', () => {
+  for (const [name, grammar] of Object.entries(FAMILY)) {
+    const [law, positions] = [uniqueLinesFloor(grammar, 111_000), positionEntropies(grammar, 111_000)];
+    close(positions.reduce((sum, { nats }) => sum + nats, 0), law.nats, 1e-9);
+    close(positions.reduce((sum, { share }) => sum + share, 0), law.tokensPerLine, 1e-9);
+    if (name !== 'fewer-objects') close(law.natsPerToken, Number(name), 0.01);
+  }
+  close(uniqueLinesFloor(FAMILY['fewer-objects'], 111_000).natsPerToken, 0.92, 0.01);
+  assert.notDeepEqual(positionEntropies(GRAMMAR, 111_000), positionEntropies(GRAMMAR));
 });
 
 test('50,000 drawn lines agree with the closed form within 4 standard errors', () => {

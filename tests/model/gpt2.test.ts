@@ -22,6 +22,7 @@ test('gradients of every parameter equal finite differences, without and with dr
   const model = await shaken(build({ ...SMALL, context: 6 }));
   await checkGradients(model, batch);
   await checkGradients(model, batch, 7);
+  await checkGradients(model, () => windowBatch(WINDOWS, SMALL, 2));
   model.dispose();
 });
 

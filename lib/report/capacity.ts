@@ -1,0 +1,213 @@
+/** What notebook 09 shows: bits that models keep of random data, how many items they recall, and what the classical memories keep. */
+import type { CapacityConfig, Tier } from '../config';
+import { gpt2Parameters, MORRIS_BITS } from '../sweeps';
+import type { RunRecord } from '../train/record';
+import type { Figure, Trace } from './figure';
+import { MODELS, type Capacity } from './memories';
+import { bootstrapSlope, estimateText, meanEstimate, type Estimate, type Point } from './regression';
+import { axis, COLOURS, title } from './style';
+import { showTable } from './table';
+import type { OwnValue, Question } from './verdict';
+
+type CapacityRecord = RunRecord<CapacityConfig>;
+type What = CapacityConfig['what'];
+
+const bitsOfToken = ({ model }: CapacityConfig): number => Math.log2(model.vocabulary - 1);
+
+/** Bits of the data that are predicted. */
+const bitsOf = (config: CapacityConfig): number => config.items * (config.what === 'sequences' ? config.itemTokens : config.itemTokens - config.promptTokens) * bitsOfToken(config);
+
+const sizeName = ({ model }: CapacityConfig): string => `${model.layers} × ${model.width}`;
+const memorised = (record: CapacityRecord): number => record.curve.at(-1)!.memorisedBits;
+
+/** A run counts as settled when its memorised bits grow by at most this share over the last quarter; fixed before any run. */
+export const FLAT_SHARE = 0.02;
+
+export function isFlat({ curve, config }: CapacityRecord): boolean {
+  const before = [...curve].reverse().find(({ step }) => step <= 0.75 * config.steps);
+  const last = curve.at(-1)!;
+  return before !== undefined && last.memorisedBits - before.memorisedBits <= FLAT_SHARE * last.memorisedBits;
+}
+
+export function showRuns(records: readonly CapacityRecord[]): void {
+  showTable(records.map((record) => {
+    const { config, minutes, curve } = record;
+    const { all, withoutEmbeddings } = gpt2Parameters(config.model);
+    const { recalledShare, trainLossNats } = curve.at(-1)!;
+    return {
+      what: config.what, tier: config.tier, model: sizeName(config), precision: config.precision, seed: config.seed, parameters: all, 'without embeddings': withoutEmbeddings, D: config.items, steps: config.steps,
+      minutes: Math.round(10 * minutes) / 10, 'bits of the data': Math.round(bitsOf(config)), 'memorised bits': Math.round(memorised(record)), 'bits per parameter': memorised(record) / all,
+      recalled: `${(100 * recalledShare).toFixed(1)}%`, 'training loss (nats)': trainLossNats, settled: isFlat(record) ? 'yes' : 'no',
+    };
+  }));
+}
+
+/** Records of one tier, kind and precision, by size of model, each in the order of D. */
+function families(records: readonly CapacityRecord[], what: What, precision: CapacityConfig['precision'] = 'fp32'): CapacityRecord[][] {
+  const chosen = records.filter(({ config }) => config.what === what && config.precision === precision);
+  const keys = [...new Set(chosen.map(({ config }) => `${config.tier} ${sizeName(config)}`))];
+  return keys.map((key) => chosen.filter(({ config }) => `${config.tier} ${sizeName(config)}` === key).sort((a, b) => a.config.items - b.config.items));
+}
+
+const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
+
+/** Memorised bits against the bits of the data, model by model. */
+export function bitsFigure(records: readonly CapacityRecord[]): Figure {
+  const groups = families(records, 'sequences');
+  const all = groups.flat().map(({ config }) => bitsOf(config));
+  const range = [Math.min(...all), Math.max(...all)];
+  return {
+    data: [
+      { type: 'scatter', mode: 'lines', name: 'everything is memorised', x: range, y: range, line: { color: COLOURS.faint, dash: 'dot' } },
+      ...groups.map((group, i): Trace => {
+        const { all: parameters } = gpt2Parameters(group[0]!.config.model);
+        const one = group.filter(({ config }) => config.seed === group[0]!.config.seed);
+        return {
+          type: 'scatter', mode: 'lines+markers', name: `${group[0]!.config.tier}, ${sizeName(group[0]!.config)}, ${parameters.toLocaleString('en')} parameters`, x: one.map(({ config }) => bitsOf(config)), y: one.map(memorised),
+          line: { color: PALETTE[i % PALETTE.length]! },
+        };
+      }),
+    ],
+    layout: {
+      title: title('Memorised bits against bits of the data', 'uniformly random tokens: nothing can be learned but the items; one seed a model'),
+      xaxis: axis('data', 'bits, log scale', { type: 'log' }), yaxis: axis('memorised', 'bits, log scale', { type: 'log' }),
+    },
+  };
+}
+
+/** Most bits that each model memorised, per seed: a plateau where its D reaches beyond twice what it holds. */
+export interface Plateau { tier: Tier; size: string; seed: number; precision: CapacityConfig['precision']; parameters: number; withoutEmbeddings: number; bits: number; saturated: boolean }
+
+export function plateaus(records: readonly CapacityRecord[]): Plateau[] {
+  return (['fp32', 'bf16'] as const).flatMap((precision) => families(records, 'sequences', precision).flatMap((group) => {
+    const seeds = [...new Set(group.map(({ config }) => config.seed))];
+    return seeds.map((seed) => {
+      const own = group.filter(({ config }) => config.seed === seed);
+      const most = own.reduce((a, b) => (memorised(b) > memorised(a) ? b : a));
+      const { all, withoutEmbeddings } = gpt2Parameters(most.config.model);
+      const beyond = own.some((r) => bitsOf(r.config) >= 1.5 * memorised(r) && isFlat(r));
+      return { tier: most.config.tier, size: sizeName(most.config), seed, precision, parameters: all, withoutEmbeddings, bits: memorised(most), saturated: beyond };
+    });
+  }));
+}
+
+export function showPlateaus(all: readonly Plateau[]): void {
+  showTable(all.map(({ tier, size, seed, precision, parameters, withoutEmbeddings, bits, saturated }) => ({
+    tier, model: size, precision, seed, parameters, 'most bits memorised': Math.round(bits), 'bits per parameter': bits / parameters, 'per parameter without embeddings': bits / withoutEmbeddings, 'saturated and settled': saturated ? 'yes' : 'no',
+  })));
+  for (const tier of [...new Set(all.map((p) => p.tier))]) {
+    const values = all.filter((p) => p.tier === tier && p.saturated && p.precision === 'fp32').map(({ bits, parameters }) => bits / parameters);
+    if (values.length) console.log(`${tier}, fp32: ${estimateText(meanEstimate(values))} bits per parameter over ${values.length} models and seeds, 95% interval; Morris et al. 2025: ${MORRIS_BITS}`);
+  }
+}
+
+const fitFor = (tier: Tier): { unfit?: string } => (tier === 'quick' ? { unfit: 'tiny models, trained for seconds' } : {});
+
+/** Bits per parameter of each seed: the mean over saturated models in fp32. */
+export function bitsQuestion(all: readonly Plateau[]): Question {
+  const groups = [...new Set(all.map(({ tier, seed }) => `${tier} ${seed}`))];
+  return {
+    claim: 'GPT-style models memorise about 3.6 bits per parameter of uniformly random data.', source: 'Morris et al. 2025, arXiv 2505.24832; here mean over saturated models, all parameters counted, fp32', paper: MORRIS_BITS, tolerance: 0.5, unit: 'bits per parameter',
+    ours: groups.flatMap((key): OwnValue[] => {
+      const own = all.filter(({ tier, seed, saturated, precision }) => `${tier} ${seed}` === key && saturated && precision === 'fp32');
+      return own.length ? [{ tier: own[0]!.tier, seed: own[0]!.seed, value: meanEstimate(own.map(({ bits, parameters }) => bits / parameters)).value, ...fitFor(own[0]!.tier) }] : [];
+    }),
+  };
+}
+
+/** Share of items that must come back. */
+export const RECALLED = 0.99;
+
+/** Largest D that is recalled at 99%, between two sizes on a line in log D; `bound` where the smallest D fails already or the largest still holds. */
+export interface Recall { tier: Tier; what: What; size: string; parameters: number; items: number; bound: 'none' | 'at most' | 'at least' }
+
+export function recalls(records: readonly CapacityRecord[]): Recall[] {
+  return (['sequences', 'associations'] as const).flatMap((what) => families(records, what).map((group): Recall => {
+    const own = group.filter(({ config }) => config.seed === group[0]!.config.seed);
+    const share = (r: CapacityRecord) => r.curve.at(-1)!.recalledShare;
+    const { config } = own[0]!;
+    const base = { tier: config.tier, what, size: sizeName(config), parameters: gpt2Parameters(config.model).all };
+    const held = own.filter((r) => share(r) >= RECALLED).at(-1);
+    if (!held) return { ...base, items: config.items, bound: 'at most' };
+    const lost = own[own.indexOf(held) + 1];
+    if (!lost) return { ...base, items: held.config.items, bound: 'at least' };
+    const part = (share(held) - RECALLED) / (share(held) - share(lost));
+    return { ...base, items: held.config.items * (lost.config.items / held.config.items) ** part, bound: 'none' };
+  }));
+}
+
+/** log N against log D at 99% recall: the exponent of N = O(D^k), with its bootstrap interval; null for fewer than three models. */
+export function exponent(all: readonly Recall[], what: What, tier: Tier, seed: number): Estimate | null {
+  const points = all.filter((r) => r.what === what && r.tier === tier && r.bound === 'none').map(({ parameters, items }): Point => [Math.log(items), Math.log(parameters)]);
+  return points.length < 3 ? null : bootstrapSlope(points, seed);
+}
+
+export function showRecalls(all: readonly Recall[], seed: number): void {
+  showTable(all.map(({ tier, what, size, parameters, items, bound }) => ({ what, tier, model: size, parameters, 'D recalled at 99%': `${bound === 'none' ? '' : `${bound} `}${Math.round(items).toLocaleString('en')}`, 'parameters per item': parameters / items })));
+  for (const tier of [...new Set(all.map((r) => r.tier))])
+    for (const what of ['sequences', 'associations'] as const) {
+      const k = exponent(all, what, tier, seed);
+      console.log(`${tier}, ${what}: N grows as D to the power ${k ? `${estimateText(k)}, 95% bootstrap interval over models` : 'of what cannot be said: fewer than three models with a D between held and lost'}`);
+    }
+}
+
+/** The exponent of the paper, beside that of the others. */
+export function exponentQuestions(all: readonly Recall[], seed: number): Question[] {
+  const values = (what: What): OwnValue[] => [...new Set(all.map(({ tier }) => tier))].flatMap((tier) => {
+    const k = exponent(all, what, tier, seed);
+    if (!k) return [];
+    const [two, one] = [k.low <= 2 && 2 <= k.high, k.low <= 1 && 1 <= k.high];
+    return [{ tier, seed, value: k.value, ...(two === one ? { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${two ? 'both 1 and 2' : 'neither 1 nor 2'}` } : fitFor(tier)) }];
+  });
+  return (['associations', 'sequences'] as const).map((what) => ({
+    claim: `The size of a model must grow as the square of the data that it memorises, N = O(D²): here ${what === 'associations' ? 'distinct random prefixes with one token each, well separated patterns' : 'random sequences'}.`,
+    source: 'arXiv 2405.08707, ICLR 2026 version; linear after Madden et al. 2024 (arXiv 2405.13718) and Morris et al. 2025; slope of log N against log D at 99% recall', paper: 2, tolerance: 0.5, unit: 'exponent of D', ours: values(what),
+  }));
+}
+
+/** What a classical memory holds per parameter: weights of W (n(n−1)/2), or the stored patterns' own numbers (n d). */
+const classicalParameters = (model: string, n: number, patterns: number): number => (model === 'classical' ? (n * (n - 1)) / 2 : n * patterns);
+
+/** Bits against parameters: the trained models and the memories of notebook 01, on the same axes. */
+export function parametersFigure(all: readonly Plateau[], memories: readonly Capacity[]): Figure {
+  const trained = all.filter(({ precision }) => precision === 'fp32');
+  const range = [Math.min(...trained.map((p) => p.parameters), 100), Math.max(...trained.map((p) => p.parameters))];
+  return {
+    data: [
+      { type: 'scatter', mode: 'lines', name: `${MORRIS_BITS} bits per parameter (Morris et al. 2025)`, x: range, y: range.map((n) => MORRIS_BITS * n), line: { color: COLOURS.paper, dash: 'dash' } },
+      { type: 'scatter', mode: 'markers', name: 'trained GPT-2, most bits memorised', x: trained.map((p) => p.parameters), y: trained.map((p) => p.bits), text: trained.map((p) => `${p.tier}, ${p.size}, seed ${p.seed}`), marker: { color: COLOURS.ours, size: 9, symbol: trained.map((p) => (p.saturated ? 'circle' : 'circle-open')) } },
+      ...MODELS.map(({ name }, i): Trace => {
+        const own = memories.filter(({ model }) => model === name);
+        return { type: 'scatter', mode: 'markers', name, x: own.map(({ n, patterns }) => classicalParameters(name, n, patterns)), y: own.map(({ n, patterns }) => n * patterns), marker: { color: [...PALETTE.slice(1), COLOURS.faint][i]!, size: 6, symbol: 'diamond' } };
+      }),
+    ],
+    layout: {
+      title: title('What each memory gets out of a parameter', 'hollow: not saturated; memories of notebook 01: patterns of n signs, n bits each; parameters: weights, or numbers stored'),
+      xaxis: axis('parameters', 'log scale', { type: 'log' }), yaxis: axis('bits held', 'log scale', { type: 'log' }), height: 520,
+    },
+  };
+}
+
+/** Parameters against D at 99% recall, with the slopes 1 and 2. */
+export function exponentFigure(all: readonly Recall[]): Figure {
+  const known = all.filter(({ bound }) => bound === 'none');
+  const groups = [...new Set(known.map(({ what, tier }) => `${tier}, ${what}`))];
+  const first = known[0];
+  const ends = first ? [first.items / 4, first.items * 16] : [1, 10];
+  const through = (k: number) => ends.map((d) => (first ? first.parameters * (d / first.items) ** k : d ** k));
+  return {
+    data: [
+      ...groups.map((key, i): Trace => {
+        const own = known.filter(({ what, tier }) => `${tier}, ${what}` === key);
+        return { type: 'scatter', mode: 'markers', name: key, x: own.map(({ items }) => items), y: own.map(({ parameters }) => parameters), text: own.map(({ size }) => size), marker: { color: PALETTE[i]!, size: 9 } };
+      }),
+      { type: 'scatter', mode: 'lines', name: 'slope 1', x: ends, y: through(1), line: { color: COLOURS.faint, dash: 'dot' } },
+      { type: 'scatter', mode: 'lines', name: 'slope 2 (the paper)', x: ends, y: through(2), line: { color: COLOURS.paper, dash: 'dash' } },
+    ],
+    layout: {
+      title: title('Parameters against items recalled', `largest D of which ${100 * RECALLED}% come back greedily, to the last token; lines through the first point`),
+      xaxis: axis('D', 'items, log scale', { type: 'log' }), yaxis: axis('N', 'parameters, log scale', { type: 'log' }),
+    },
+  };
+}
+

@@ -1,0 +1,228 @@
+/** What notebook 08 shows: plateaus against floors, losses position by position, fewer lines, other models. */
+import type { PlateauConfig, Tier } from '../config';
+import { memorisationFloor, positionEntropies, uniqueLinesFloor } from '../data/floor';
+import { FAMILY } from '../data/grammar-family';
+import { PUBLISHED_LINES, sampleSplits } from '../data/question-formation';
+import { DATA_SEED } from '../train/lines';
+import type { CurvePoint, RunRecord } from '../train/record';
+import type { Figure } from './figure';
+import { PAPER_PLATEAU, plateau } from './plateau';
+import { estimateText, line, type Point } from './regression';
+import { axis, COLOURS, referenceLine, title } from './style';
+import { showTable } from './table';
+import type { OwnValue, Question } from './verdict';
+
+type PlateauRecord = RunRecord<PlateauConfig>;
+
+/** A run counts as settled when its training loss falls by at most this from the third quarter to the last, nats per token; fixed before any run. */
+export const FLAT_NATS = 0.01;
+
+const known = new Map<string, number>();
+
+function once(key: string, compute: () => number): number {
+  if (!known.has(key)) known.set(key, compute());
+  return known.get(key)!;
+}
+
+const drawn = ({ trainLines }: PlateauConfig): number => trainLines + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;
+
+/** The entropy of unique lines of a run's grammar, nats per token: the floor of a model that has not memorised them. */
+export const dataFloor = (config: PlateauConfig): number =>
+  once(`data ${config.grammar} ${config.trainLines}`, () => uniqueLinesFloor(FAMILY[config.grammar], drawn(config)).natsPerToken);
+
+/** ln D over the tokens of a line, nats per token. */
+export const memoryFloor = ({ grammar, trainLines }: PlateauConfig): number =>
+  once(`memory ${grammar} ${trainLines}`, () => memorisationFloor(sampleSplits(FAMILY[grammar], { seed: DATA_SEED, train: trainLines }).train).natsPerToken);
+
+const isFlat = (record: PlateauRecord): boolean => Math.abs(plateau(record).driftNats) <= FLAT_NATS;
+
+const label = ({ config: { tier, grammar, model, trainLines, seed } }: PlateauRecord): string =>
+  `${tier}, grammar ${grammar}, ${model.layers} × ${model.width}, D = ${trainLines.toLocaleString('en')}, seed ${seed}`;
+
+/** A row a run. */
+export function showRuns(records: readonly PlateauRecord[]): void {
+  showTable(records.map((record) => {
+    const { config, minutes, curve } = record;
+    const { trainLossNats, heldOutLossNats, driftNats } = plateau(record);
+    return {
+      run: label(record), steps: config.steps, minutes: Math.round(10 * minutes) / 10, 'floor of the data': dataFloor(config), 'floor of memory': memoryFloor(config),
+      'training loss (nats)': trainLossNats, 'held out (nats)': heldOutLossNats, 'training lines, no dropout (nats)': curve.at(-1)!.trainLinesLossNats,
+      'still falling by': driftNats, settled: isFlat(record) ? 'yes' : 'no',
+    };
+  }));
+}
+
+/** Floor and plateau of the settled runs of one tier. */
+const points = (records: readonly PlateauRecord[]): Point[] => records.map((record) => [dataFloor(record.config), plateau(record).trainLossNats]);
+
+const tiersOf = (records: readonly PlateauRecord[]): Tier[] => [...new Set(records.map(({ config }) => config.tier))];
+
+const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
+
+/** Plateau against the floor of the grammar, with the lines of both predictions. */
+export function floorFigure(records: readonly PlateauRecord[]): Figure {
+  const range = [0.5, 1.7];
+  return {
+    data: [
+      { type: 'scatter', mode: 'lines', name: 'the plateau is the floor: slope 1', x: range, y: range, line: { color: COLOURS.third, dash: 'dot' } },
+      ...tiersOf(records).map((tier, i) => {
+        const own = records.filter(({ config }) => config.tier === tier);
+        const { slope, intercept } = line(points(own));
+        return {
+          type: 'scatter' as const, mode: 'markers' as const, name: `${tier}: slope ${estimateText(slope)}, intercept ${estimateText(intercept)}`,
+          x: own.map(({ config }) => dataFloor(config)), y: own.map((r) => plateau(r).trainLossNats), text: own.map(label),
+          marker: { color: PALETTE[i]!, size: 9, symbol: own.map((r) => (isFlat(r) ? 'circle' : 'circle-open')) },
+        };
+      }),
+    ],
+    layout: {
+      title: title('Does the plateau follow the data or stay at 1?', 'one model on grammars that differ in word classes or rule weights alone; hollow: not settled'),
+      xaxis: axis('entropy of the lines', 'nats per token', { range }), yaxis: axis('training loss, last quarter', 'nats per token', { range }),
+      shapes: [referenceLine(PAPER_PLATEAU.nats, 'the paper: 1, whatever the data', { end: 'left' })],
+    },
+  };
+}
+
+/** One slope a seed, over its settled runs; where they are on fewer than three grammars, over all of its runs, and it says so. */
+export function slopes(records: readonly PlateauRecord[]): { tier: Tier; seed: number; slope: number; settled: boolean }[] {
+  const grammars = (some: readonly PlateauRecord[]) => new Set(some.map(({ config }) => config.grammar)).size;
+  return tiersOf(records).flatMap((tier) => {
+    const ofTier = records.filter(({ config }) => config.tier === tier);
+    return [...new Set(ofTier.map(({ config }) => config.seed))].flatMap((seed) => {
+      const own = ofTier.filter(({ config }) => config.seed === seed);
+      const settled = grammars(own.filter(isFlat)) >= 3;
+      return grammars(own) < 3 ? [] : [{ tier, seed, slope: line(points(settled ? own.filter(isFlat) : own)).slope.value, settled }];
+    });
+  });
+}
+
+const unfit = (tier: Tier, settled: boolean): { unfit?: string } =>
+  (tier === 'quick' ? { unfit: 'a small model, trained for seconds' } : settled ? {} : { unfit: 'settled on fewer than three grammars' });
+
+const slopeValues = (records: readonly PlateauRecord[]): OwnValue[] => slopes(records).map(({ tier, seed, slope, settled }) => ({ tier, seed, value: slope, ...unfit(tier, settled) }));
+
+/** The paper's reading, and the other one, of the same slopes; tolerances fixed before any run. */
+export function slopeQuestions(records: readonly PlateauRecord[]): Question[] {
+  const source = 'settled runs on grammars with other floors, one slope per seed';
+  return [
+    { claim: 'The training loss on question formation settles near 1 because about 1 bounds every Transformer: on grammars with another entropy it stays there (slope of plateau against entropy 0).', source: `arXiv 2405.08707, section 6, as a prediction; ${source}`, paper: 0, tolerance: 0.25, unit: 'nats per nat', ours: slopeValues(records) },
+    { claim: 'Ours: the plateau is the entropy of the data (slope of plateau against entropy 1).', source: `prediction of this notebook; ${source}`, paper: 1, tolerance: 0.05, unit: 'nats per nat', ours: slopeValues(records) },
+  ];
+}
+
+/** Exact entropy and the last loss of a run at each position of a line, nats per line, summed over the words of the sentence and what only copies them. */
+export interface Positions { entropy: number[]; loss: number[] }
+
+export function positionsOf({ config, curve }: PlateauRecord): Positions {
+  const entropy = positionEntropies(FAMILY[config.grammar], drawn(config)).map(({ nats }) => nats);
+  const { positionNats } = curve.at(-1)!;
+  return { entropy, loss: entropy.map((_, t) => positionNats[t] ?? 0) };
+}
+
+/** Position by position for one run: what is free, what is copied, and where the excess lies. */
+export function positionFigure(record: PlateauRecord): Figure {
+  const { entropy, loss } = positionsOf(record);
+  const x = entropy.map((_, t) => t + 1);
+  return {
+    data: [
+      { type: 'bar', name: 'entropy given all before, exact', x, y: entropy, marker: { color: COLOURS.faint } },
+      { type: 'scatter', mode: 'lines+markers', name: 'loss of the trained model, held-out lines', x, y: loss, line: { color: COLOURS.ours } },
+      { type: 'scatter', mode: 'lines', name: 'loss − entropy', x, y: loss.map((l, t) => l - entropy[t]!), line: { color: COLOURS.second, dash: 'dot' } },
+    ],
+    layout: {
+      title: title('Position by position', `${label(record)}; sums: entropy ${sum(entropy).toFixed(2)}, loss ${sum(loss).toFixed(2)} nats per line`),
+      xaxis: axis('position in the line'), yaxis: axis('nats per line'),
+    },
+  };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** Share of the excess over the floor that lies where more than `free` nats of entropy are left, run by run. */
+export function excessAtFree({ entropy, loss }: Positions, free = 0.01): number {
+  const excess = loss.map((l, t) => l - entropy[t]!);
+  return sum(excess.filter((_, t) => entropy[t]! > free)) / sum(excess);
+}
+
+export function showExcess(records: readonly PlateauRecord[]): void {
+  showTable(records.map((record) => {
+    const at = positionsOf(record);
+    return { run: label(record), 'entropy (nats per line)': sum(at.entropy), 'loss (nats per line)': sum(at.loss), 'free positions': at.entropy.filter((h) => h > 0.01).length, 'share of the excess at them': `${(100 * excessAtFree(at)).toFixed(0)}%` };
+  }));
+}
+
+/** Losses at the end against D, with both floors; and the share of lines known by heart. */
+export function sizeFigure(records: readonly PlateauRecord[]): Figure {
+  const own = [...records].sort((a, b) => a.config.trainLines - b.config.trainLines);
+  const x = own.map(({ config }) => config.trainLines);
+  const last = (of: (p: CurvePoint<PlateauConfig>) => number) => own.map(({ curve }) => of(curve.at(-1)!));
+  const trace = (name: string, y: number[], color: string, dash: 'solid' | 'dot' | 'dash') => ({ type: 'scatter' as const, mode: 'lines+markers' as const, name, x, y, line: { color, dash } });
+  return {
+    data: [
+      trace('training lines', last((p) => p.trainLinesLossNats), COLOURS.ours, 'solid'),
+      trace('held-out lines', last((p) => p.heldOutLossNats), COLOURS.second, 'solid'),
+      trace('floor of memory, ln D / tokens per line', own.map(({ config }) => memoryFloor(config)), COLOURS.third, 'dot'),
+      trace('entropy of the lines', own.map(({ config }) => dataFloor(config)), COLOURS.fourth, 'dot'),
+      trace('share of training lines known by heart', last((p) => p.memorised.train), COLOURS.paper, 'dash'),
+    ],
+    layout: {
+      title: title('Fewer lines: how far below 1?', own.length ? `${label(own[0]!)} and larger D, no dropout` : 'no finished run'),
+      xaxis: axis('D', 'training lines, log scale', { type: 'log' }), yaxis: axis('loss', 'nats per token; share', { rangemode: 'tozero' }),
+      shapes: [referenceLine(PAPER_PLATEAU.nats, 'claimed bound 1', { end: 'left' })],
+    },
+  };
+}
+
+/** The lowest loss on training lines, against the claimed bound. */
+export function boundQuestion(records: readonly PlateauRecord[]): Question {
+  return {
+    claim: 'The cross-entropy of a Transformer on question formation is bounded from below by about 1, also on its own training lines when they are few.',
+    source: 'arXiv 2405.08707, version 1, section 5, and Figure 4; the smallest D, loss on training lines without dropout; Remark 1 excepts severely over-parameterised models without a number',
+    paper: PAPER_PLATEAU.nats, tolerance: PAPER_PLATEAU.tolerance, relation: 'at least', unit: 'nats per token',
+    ours: tiersOf(records).flatMap((tier) => {
+      const own = records.filter(({ config }) => config.tier === tier);
+      const fewest = Math.min(...own.map(({ config }) => config.trainLines));
+      return own.filter(({ config }) => config.trainLines === fewest).map(({ config, curve }) => ({ tier, seed: config.seed, value: curve.at(-1)!.trainLinesLossNats }));
+    }),
+  };
+}
+
+/** First step at which the training loss is within 0.02 nats of the plateau. */
+export function stepsToPlateau(record: PlateauRecord): number {
+  const { trainLossNats } = plateau(record);
+  return record.curve.find((p) => p.trainLossNats <= trainLossNats + 0.02)!.step;
+}
+
+export function showModels(records: readonly PlateauRecord[]): void {
+  showTable(records.map((record) => ({
+    layers: record.config.model.layers, width: record.config.model.width, 'parameters (M)': record.parameters / 1e6, 'plateau (nats)': plateau(record).trainLossNats,
+    'plateau − entropy (nats)': plateau(record).trainLossNats - dataFloor(record.config), 'steps to it': stepsToPlateau(record), settled: isFlat(record) ? 'yes' : 'no',
+  })));
+}
+
+/** What was said before the runs, and what came. */
+export interface Prediction { prediction: string; expected: string; value: number | null; holds: boolean | null }
+
+export function predictions(grammars: readonly PlateauRecord[], sizes: readonly PlateauRecord[], models: readonly PlateauRecord[]): Prediction[] {
+  const settled = grammars.filter(isFlat);
+  const fit = new Set(settled.map(({ config }) => dataFloor(config))).size >= 3 ? line(points(settled)) : null;
+  const bySize = [...sizes].sort((a, b) => a.config.trainLines - b.config.trainLines);
+  const [fewest, most] = [bySize[0], bySize.at(-1)];
+  const original = grammars.find(({ config }) => config.grammar === '1.0');
+  const make = (prediction: string, expected: string, value: number | null | undefined, holds: (v: number) => boolean): Prediction =>
+    ({ prediction, expected, value: value ?? null, holds: value === undefined || value === null ? null : holds(value) });
+  const last = (r: PlateauRecord) => r.curve.at(-1)!;
+  const deepest = models.filter(({ config }) => config.model.layers > 2).map((r) => plateau(r).trainLossNats);
+  return [
+    make('P1 the slope of plateau against entropy is 1', '1 ± 0.05', fit?.slope.value, (v) => Math.abs(v - 1) <= 0.05),
+    make('P2 its line passes near 0', 'intercept 0 ± 0.06 nats', fit?.intercept.value, (v) => Math.abs(v) <= 0.06),
+    make('P3 what is left above the entropy lies where words are free, not where they are copied', 'at least 0.8 of the excess', original && excessAtFree(positionsOf(original)), (v) => v >= 0.8),
+    make('P4 on the fewest lines the training loss comes to the floor of memory', 'within 0.05 nats', fewest && last(fewest).trainLinesLossNats - memoryFloor(fewest.config), (v) => v <= 0.05),
+    make('P5 on the most lines nothing is memorised: training and held-out lines cost the same', 'within 0.02 nats', most && most !== fewest ? last(most).heldOutLossNats - last(most).trainLinesLossNats : null, (v) => Math.abs(v) <= 0.02),
+    make('P6 deeper models of 6 and 10 layers settle at the same loss', 'within 0.05 nats', deepest.length >= 2 ? Math.max(...deepest) - Math.min(...deepest) : null, (v) => v <= 0.05),
+  ];
+}
+
+export function showPredictions(all: readonly Prediction[]): void {
+  showTable(all.map(({ prediction, expected, value, holds }) => ({ prediction, expected, found: value, outcome: holds === null ? 'not run' : holds ? 'holds' : 'FAILED' })));
+}

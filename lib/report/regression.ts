@@ -1,0 +1,75 @@
+/** Straight lines with intervals: by Student's t where errors are taken as normal, by bootstrap where they are not. */
+import { Random } from '../random';
+
+export type Point = readonly [x: number, y: number];
+export interface Estimate { value: number; low: number; high: number }
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** P(|T| < t) for whole degrees of freedom (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4). */
+export function withinT(t: number, freedom: number): number {
+  const angle = Math.atan(t / Math.sqrt(freedom));
+  const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
+  const odd = freedom % 2 === 1;
+  let [term, sum] = odd ? [cosine, freedom > 1 ? cosine : 0] : [1, 1];
+  for (let k = odd ? 3 : 2; k < freedom; k += 2) sum += term *= ((k - 1) / k) * cosine ** 2;
+  return odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
+}
+
+/** t with P(|T| < t) = `confidence`. */
+export function studentT(freedom: number, confidence = 0.95): number {
+  let [low, high] = [0, 1];
+  while (withinT(high, freedom) < confidence) high *= 2;
+  for (let i = 0; i < 80; i++) {
+    const middle = (low + high) / 2;
+    if (withinT(middle, freedom) < confidence) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+/** Mean with its 95% interval; one value has none: infinite. */
+export function meanEstimate(values: readonly number[]): Estimate {
+  const m = mean(values);
+  const n = values.length;
+  const half = n < 2 ? Infinity : studentT(n - 1) * Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (n - 1) / n);
+  return { value: m, low: m - half, high: m + half };
+}
+
+function coefficients(points: readonly Point[]): { slope: number; intercept: number; spread: number } {
+  const [mx, my] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
+  const spread = points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
+  const slope = points.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0) / spread;
+  return { slope, intercept: my - slope * mx, spread };
+}
+
+/** Least squares with 95% intervals of slope and intercept; two points have none: infinite. Trap: errors taken as normal and equal. */
+export function line(points: readonly Point[]): { slope: Estimate; intercept: Estimate } {
+  const n = points.length;
+  if (new Set(points.map(([x]) => x)).size < 2) throw new RangeError(`line: expected points at two places or more; got ${n} at one`);
+  const { slope, intercept, spread } = coefficients(points);
+  const variance = n < 3 ? Infinity : points.reduce((sum, [x, y]) => sum + (y - intercept - slope * x) ** 2, 0) / (n - 2);
+  const t = n < 3 ? 1 : studentT(n - 2);
+  const mx = mean(points.map(([x]) => x));
+  const estimate = (value: number, error: number): Estimate => ({ value, low: value - t * error, high: value + t * error });
+  return { slope: estimate(slope, Math.sqrt(variance / spread)), intercept: estimate(intercept, Math.sqrt(variance * (1 / n + mx ** 2 / spread))) };
+}
+
+const DRAWS = 2000;
+
+/** Slope with the 95% percentile interval of a bootstrap over points (Efron 1979); draws at one place alone are drawn again. */
+export function bootstrapSlope(points: readonly Point[], seed: number): Estimate {
+  const { slope } = coefficients(points);
+  const random = new Random(seed, 'bootstrap');
+  const slopes = Array.from({ length: DRAWS }, () => {
+    for (;;) {
+      const some = points.map(() => points[random.int(points.length)]!);
+      if (new Set(some.map(([x]) => x)).size > 1) return coefficients(some).slope;
+    }
+  }).sort((a, b) => a - b);
+  return { value: slope, low: slopes[Math.floor(0.025 * DRAWS)]!, high: slopes[Math.ceil(0.975 * DRAWS) - 1]! };
+}
+
+/** `1.02 (0.98 to 1.06)` */
+export const estimateText = ({ value, low, high }: Estimate, digits = 2): string =>
+  Number.isFinite(low) ? `${value.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})` : `${value.toFixed(digits)} (no interval)`;

@@ -1,0 +1,95 @@
+/** Sweeps: lists of runs that change one thing at a time, those first that decide most. */
+import { capacity, plateauIntervention, type CapacityConfig, type Gpt2Config, type PlateauConfig, type RunConfig, type Tier, type TrainingConfig } from './config';
+import type { FamilyName } from './data/grammar-family';
+
+const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+/** More steps, with the schedule in proportion. */
+function longer<C extends TrainingConfig>(config: C, factor: number): C {
+  const { schedule } = config;
+  return { ...config, steps: factor * config.steps, schedule: { ...schedule, decaySteps: factor * schedule.decaySteps } };
+}
+
+/** Grammars with other floors: the same model on each. */
+export function grammarRuns(tier: Tier): PlateauConfig[] {
+  const base = plateauIntervention[tier];
+  const grammars: FamilyName[] = tier === 'smoke' || tier === 'quick' ? ['0.6', '0.8', '1.0'] : ['0.6', '1.5', '1.0', '0.8', '1.2', 'fewer-objects'];
+  return seeds(tier === 'desk' || tier === 'full' ? 3 : 1).flatMap((seed) => grammars.map((grammar) => ({ ...base, seed, grammar })));
+}
+
+/** Fewer lines, down to what the model can know by heart; without dropout, which would blur every line. */
+export function sizeRuns(tier: Tier): PlateauConfig[] {
+  const base = { ...plateauIntervention[tier], model: { ...plateauIntervention[tier].model, dropout: 0 } };
+  if (tier === 'smoke') return [{ ...base, trainLines: 50 }];
+  if (tier === 'quick') return [{ ...base, trainLines: 500 }];
+  return [500, 2000, 10_000, 50_000, 100_000].map((trainLines) => longer({ ...base, trainLines }, 2));
+}
+
+/** Other depths and widths on the original grammar; wide ones learn at a smaller rate. */
+export function modelRuns(tier: Tier): PlateauConfig[] {
+  if (tier === 'smoke' || tier === 'quick') return [];
+  const base = plateauIntervention[tier];
+  return [128, 256, 512].flatMap((width) => [2, 6, 10].map((layers): PlateauConfig => ({
+    ...base, model: { ...base.model, layers, width, heads: width / 32, feedForward: 4 * width }, schedule: { ...base.schedule, peak: (base.schedule.peak * 128) / width },
+  })));
+}
+
+/** Weights of a GPT-2, and those without its embeddings of tokens and positions. */
+export function gpt2Parameters({ layers, width: C, context, vocabulary }: Gpt2Config): { all: number; withoutEmbeddings: number } {
+  const withoutEmbeddings = layers * (12 * C * C + 13 * C) + 2 * C;
+  return { all: withoutEmbeddings + (vocabulary + context) * C, withoutEmbeddings };
+}
+
+/** Morris et al. 2025 (arXiv 2505.24832): bits that a GPT-style model memorises per parameter. */
+export const MORRIS_BITS = 3.6;
+
+/** Layers, width, heads; and the sizes of the data as multiples of what the model holds after Morris et al. */
+const LADDER: { size: [layers: number, width: number, heads: number]; loads: number[] }[] = [
+  { size: [1, 32, 2], loads: [0.25, 0.5, 1, 2, 4] },
+  { size: [2, 64, 2], loads: [0.25, 0.5, 1, 2, 4] },
+  { size: [2, 32, 2], loads: [0.25, 0.5, 1, 2, 4] },
+  { size: [2, 128, 4], loads: [0.25, 0.5, 1, 2] },
+  { size: [4, 128, 4], loads: [0.5, 1, 2] },
+  { size: [4, 192, 6], loads: [1, 2] },
+];
+/** Loads for associations: complete recall ends below what a model holds. */
+const ASSOCIATION_LOADS = [0.125, 0.25, 0.5, 1];
+
+/** Numbers of items are whole multiples of it. */
+const ITEM_STEP = 16;
+
+/** One model, trained on so many items that their bits are `load` times what it should hold. */
+function loaded(base: CapacityConfig, [layers, width, heads]: [number, number, number], load: number): CapacityConfig {
+  const model = { ...base.model, layers, width, heads };
+  const bitsPerItem = (base.what === 'sequences' ? base.itemTokens : 1) * Math.log2(model.vocabulary - 1);
+  const items = ITEM_STEP * Math.max(1, Math.round((load * MORRIS_BITS * gpt2Parameters(model).all) / bitsPerItem / ITEM_STEP));
+  return { ...base, model, items, batchItems: Math.min(base.batchItems, items) };
+}
+
+/** Distinct random prefixes with one token each: the paper's well separated patterns. */
+const associations = (base: CapacityConfig): CapacityConfig => ({ ...base, what: 'associations', itemTokens: 5, promptTokens: 4, batchItems: 4 * base.batchItems });
+
+export function capacityRuns(tier: Tier): CapacityConfig[] {
+  const base = capacity[tier];
+  if (tier === 'smoke') return [base, { ...associations(base), items: 64 }];
+  if (tier === 'quick') {
+    const ladder = (from: CapacityConfig, loads: number[]) => loads.flatMap((load) => [16, 32].map((width) => loaded(from, [1, width, 2], load)));
+    return [...ladder(base, [0.5, 2]), ...ladder(associations(base), [0.125, 0.5])];
+  }
+  const sequences = LADDER.map(({ size, loads }) => loads.map((load) => loaded(base, size, load)));
+  const pairs = LADDER.map(({ size }) => ASSOCIATION_LOADS.map((load) => loaded(associations(base), size, load)));
+  const saturated = LADDER.slice(0, 4).map(({ size }) => loaded(base, size, 2));
+  return [
+    ...sequences.slice(0, 3).flat(), ...pairs.slice(0, 3).flat(), ...sequences[3]!, ...pairs[3]!,
+    ...[2, 3].flatMap((seed) => saturated.slice(0, 3).map((config) => ({ ...config, seed }))), ...saturated.map((config): CapacityConfig => ({ ...config, precision: 'bf16' })),
+    ...sequences.slice(4).flat(),
+  ];
+}
+
+export const SWEEPS = {
+  'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...sizeRuns(tier), ...modelRuns(tier)],
+  capacity: (tier: Tier): RunConfig[] => capacityRuns(tier),
+} as const;
+
+export type SweepName = keyof typeof SWEEPS;
+export const SWEEP_NAMES = Object.keys(SWEEPS) as SweepName[];

@@ -1,0 +1,97 @@
+// %% [markdown]
+// # 09 · Bits per parameter, and the exponent of N against D
+//
+// ## Claim
+//
+// Niu, Bai, Deng and Han ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707), the version of ICLR 2026) balance a model's size N
+// against the data D that it memorises: for well separated patterns, $N = O(D^2)$. Morris et al. 2025 ([arXiv
+// 2505.24832](https://arxiv.org/abs/2505.24832)) measure about 3.6 bits per parameter, and Madden et al. 2024 ([arXiv
+// 2405.13718](https://arxiv.org/abs/2405.13718)) prove a number of parameters that is linear in the contexts: N linear in D.
+//
+// **Predictions, fixed before any desk run.** Paper: slope of log N against log D at 99% recall **2 ± 0.5**. Ours: **1**, for
+// random sequences and for distinct prefixes with one token each; bits per parameter **3.6 ± 0.5** on saturated models, no
+// difference between fp32 and bf16 beyond **5%**. **Rule:** a run counts when its memorised bits grow by at most **2%** over
+// its last quarter; a model is saturated where its data hold at least 1.5 times what it memorises. Where the bootstrap
+// interval of the slope holds both 1 and 2, or neither, the verdict is INCONCLUSIVE.
+
+// %%
+import * as report from './lib/report/capacity';
+import { saveFigure, show } from './lib/report/figure';
+import { capacities } from './lib/report/memories';
+import { openNotebook } from './lib/report/notebook';
+import { notebookObserver } from './lib/report/progress';
+import { withFinished } from './lib/report/sweep-records';
+import { showVerdict } from './lib/report/verdict';
+import { capacityRuns } from './lib/sweeps';
+import { run } from './lib/train/loop';
+
+const { tier, seed } = openNotebook();
+
+// %% [markdown]
+// ## Scale
+//
+// Items are uniformly random: 16 tokens out of 64, 96 bits, for sequences; four random tokens and one behind them, 6 bits, for
+// associations. Prompts are distinct. Nothing in them can be learned but they themselves. Memorised bits are the bits of the
+// data less the code length under the model, never below 0 for an item. The models are GPT-2s of 15 thousand to 1.8 million
+// parameters; Morris et al. train from 0.1 to 20 million, on 64 tokens out of 2,048. `desk`: `npm run sweep -- capacity`.
+// `quick`: two tiny models and two sizes of data of each kind, for seconds; it decides nothing.
+
+// %%
+const configs = capacityRuns(tier);
+console.log(JSON.stringify(configs[0], null, 1));
+
+// %% [markdown]
+// ## Experiment
+
+// %%
+const trained = [];
+for (const config of configs) trained.push(await run(config, notebookObserver()));
+const records = withFinished(trained, capacityRuns('desk'));
+report.showRuns(records);
+
+// %% [markdown]
+// ## Figure
+
+// %%
+const bits = report.bitsFigure(records);
+await saveFigure('capacity-bits', bits);
+await show(bits);
+
+// %%
+const plateaus = report.plateaus(records);
+report.showPlateaus(plateaus);
+
+// %% [markdown]
+// The classical memories on the same axes: patterns of n signs, n bits each, as many as each holds in
+// [notebook 01](01-associative-memories.ipynb); its parameters are the n(n − 1)/2 weights of the classical network, or, for
+// the memories that keep the patterns themselves, their n d numbers: there one bit per parameter is stored as it is, and what
+// differs is how many come back.
+
+// %%
+const memories = capacities(tier === 'smoke' ? 'smoke' : 'quick', seed);
+const parameters = report.parametersFigure(plateaus, memories);
+await saveFigure('capacity-parameters', parameters);
+await show(parameters);
+
+// %%
+const recalls = report.recalls(records);
+const exponent = report.exponentFigure(recalls);
+await saveFigure('capacity-exponent', exponent);
+await show(exponent);
+
+// %% [markdown]
+// ## Verdict
+
+// %%
+report.showRecalls(recalls, seed);
+for (const question of [report.bitsQuestion(plateaus), ...report.exponentQuestions(recalls, seed)]) showVerdict(question);
+
+// %% [markdown]
+// What a sceptical author would have to accept: on data that hold nothing but themselves, what a model keeps is counted in
+// bits, against its number of parameters, and the exponent has an interval. The best objection: gradient descent for some
+// thousand steps finds less than the best weights hold; a slope between 1 and 2 could be that of training, not of memory.
+// The share of bits that the settled models keep speaks to this; larger models trained longer would speak louder.
+//
+// ## What would change it
+//
+// Models over two more decades of N, trained until nothing changes, with a slope whose interval holds 2 and not 1.

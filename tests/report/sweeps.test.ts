@@ -1,0 +1,78 @@
+/** What notebooks 08 and 09 compute from records. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
+import { bitsQuestion, exponent, exponentQuestions, plateaus, recalls } from '../../lib/report/capacity';
+import { boundQuestion, dataFloor, excessAtFree, memoryFloor, predictions, slopeQuestions, slopes, stepsToPlateau } from '../../lib/report/intervention';
+import { verdict } from '../../lib/report/verdict';
+import { gpt2Parameters } from '../../lib/sweeps';
+import type { RunRecord } from '../../lib/train/record';
+import { assertClose } from '../assert-close';
+
+type PlateauRecord = RunRecord<PlateauConfig>;
+
+/** A run whose training loss ends at `nats` and was `drift` above it before. */
+function plateauRun(change: Partial<PlateauConfig>, nats: number, drift = 0, trainLinesLossNats = nats): PlateauRecord {
+  const config: PlateauConfig = { ...plateauIntervention.desk, trainLines: 500, steps: 400, ...change };
+  const curve = [100, 200, 300, 400].map((step) => ({
+    step, tokensSeen: step, trainLossNats: step === 400 ? nats : nats + drift, heldOutLossNats: nats, trainLinesLossNats, positionNats: [1, 2], memorised: { train: 0, heldOut: 0 }, learningRate: 1e-3, gradientNorm: 1,
+  }));
+  return { config, curve, id: JSON.stringify(config) } as unknown as PlateauRecord;
+}
+
+const GRAMMARS = ['0.6', '0.8', '1.0', '1.5'] as const;
+
+test('08: plateaus at the floor have slope 1, plateaus at 1 slope 0, and the verdicts follow; runs that still fall do not count', () => {
+  const floorOf = (grammar: PlateauConfig['grammar']) => dataFloor(plateauRun({ grammar }, 1).config);
+  const at = (nats: (floor: number) => number, drift = 0) => [1, 2].flatMap((seed) => GRAMMARS.map((grammar) => plateauRun({ grammar, seed }, nats(floorOf(grammar)), drift)));
+  assertClose(slopes(at((floor) => floor + 0.02)).map(({ slope }) => slope), [1, 1], { absolute: 1e-9, what: 'slope' });
+  assert.deepEqual(slopeQuestions(at((floor) => floor)).map((q) => verdict(q).outcome), ['NOT REPRODUCED', 'REPRODUCED']);
+  assert.deepEqual(slopeQuestions(at(() => 1)).map((q) => verdict(q).outcome), ['REPRODUCED', 'NOT REPRODUCED']);
+  assert.deepEqual(slopeQuestions(at((floor) => floor, 0.02)).map((q) => verdict(q).outcome), ['INCONCLUSIVE', 'INCONCLUSIVE']);
+  const [p1, p2] = predictions(at((floor) => floor + 0.1), [], []);
+  assert.deepEqual([p1!.holds, p2!.holds], [true, false], 'slope 1, intercept 0.1');
+  assert.deepEqual(predictions(at((floor) => floor), [], []).slice(3).map(({ holds }) => holds), [null, null, null], 'not run');
+});
+
+test('08: the bound is judged by the fewest lines; the floor of memory is ln D per line; steps to the plateau', () => {
+  const runs = [plateauRun({ trainLines: 2000 }, 1.1, 0, 1.1), plateauRun({ trainLines: 500 }, 0.9, 0, 0.35)];
+  assert.deepEqual(boundQuestion(runs).ours.map(({ value }) => value), [0.35]);
+  assert.equal(verdict(boundQuestion(runs)).outcome, 'NOT REPRODUCED');
+  assertClose([memoryFloor(runs[1]!.config)], [Math.log(500) / 20.8], { relative: 0.03, what: 'ln 500 over the tokens of a line' });
+  assert.equal(stepsToPlateau(plateauRun({}, 1, 0.3)), 400);
+  assert.equal(stepsToPlateau(plateauRun({}, 1, 0.01)), 100);
+  assertClose([excessAtFree({ entropy: [2, 1, 0, 0], loss: [2.3, 1.1, 0.1, 0] })], [0.8], { absolute: 1e-12, what: 'share of the excess' });
+});
+
+/** A run of a model with `layers` that keeps `bits` of its items and recalls a share of them. */
+function capacityRun(layers: number, change: Partial<CapacityConfig>, bits: number, recalledShare: number, before = bits): RunRecord<CapacityConfig> {
+  const config: CapacityConfig = { ...capacity.desk, ...change, model: { ...capacity.desk.model, layers } };
+  const curve = [7000, 10_000].map((step) => ({ step, tokensSeen: step, trainLossNats: 1, heldOutLossNats: 5, memorisedBits: step === 10_000 ? bits : before, recalledShare, learningRate: 1e-3, gradientNorm: 1 }));
+  return { config, curve, id: JSON.stringify(config) } as unknown as RunRecord<CapacityConfig>;
+}
+
+const parameters = (layers: number): number => gpt2Parameters({ ...capacity.desk.model, layers }).all;
+
+test('09: bits per parameter come from saturated and settled runs alone', () => {
+  const full = (layers: number, share: number, before?: number) => capacityRun(layers, { items: 10 * Math.ceil(parameters(layers) / 96) }, share * parameters(layers), 0, before);
+  const question = bitsQuestion(plateaus([full(1, 3.5), full(2, 3.7), capacityRun(4, { items: 100 }, 9600, 1), full(8, 2, 1)]));
+  assertClose(question.ours.map(({ value }) => value), [3.6], { absolute: 1e-9, what: 'mean of the two' });
+  assert.equal(verdict(question).outcome, 'REPRODUCED');
+});
+
+test('09: D at 99% recall lies between the sizes that hold and fail; its exponent decides where the interval can', () => {
+  const law = (k: number, what: CapacityConfig['what'] = 'associations') => [1, 2, 4, 8, 16].flatMap((layers) => {
+    const held = Math.round(40 * parameters(layers) ** (1 / k));
+    return [capacityRun(layers, { what, items: held }, 1, 1), capacityRun(layers, { what, items: 4 * held }, 1, 0.98)];
+  });
+  const [first] = recalls(law(1));
+  // 0.99 is half way from 1 to 0.98: twice the size that holds.
+  assertClose([first!.items], [80 * parameters(1)], { relative: 1e-3, what: 'D' });
+  for (const k of [1, 2]) {
+    assertClose([exponent(recalls(law(k)), 'associations', 'desk', 1)!.value], [k], { absolute: 1e-3, what: 'exponent' });
+    assert.deepEqual(exponentQuestions(recalls(law(k)), 1).map((q) => verdict(q).outcome), [k === 2 ? 'REPRODUCED' : 'NOT REPRODUCED', 'INCONCLUSIVE']);
+  }
+  assert.equal(verdict(exponentQuestions(recalls(law(1.5)), 1)[0]!).outcome, 'INCONCLUSIVE', 'an interval with neither 1 nor 2');
+  assert.deepEqual(recalls([capacityRun(1, { items: 100 }, 1, 0.5)]).map(({ bound }) => bound), ['at most']);
+  assert.deepEqual(recalls([capacityRun(1, { items: 100 }, 1, 1)]).map(({ bound }) => bound), ['at least']);
+});
