@@ -11,16 +11,15 @@ import { tf, type Tensor } from '../tf';
 import { memory, type AssociativeMemory } from './hopfield';
 import { matrix, positive, product, row, slice, tensorOf, type Matrix, type Rows } from './matrix';
 
-const NEAR = 1 / 16;
-/** Square that stands for "not here": no distance is as large. */
-const FAR = 1e38;
-const AT_A_TIME = 1024;
+/** FAR is a square that stands for "not here": no distance is as large. */
+const [NEAR, FAR, AT_A_TIME] = [1 / 16, 1e38, 1024];
 
 /** Squares `[q, b]` from a batch to the patterns `first`, …; both about μ; per state, S with the block's largest ‖ρ−μ‖². */
 interface Block { firstState: number; batch: Matrix; first: number; squares: Tensor; states: Tensor; patterns: Tensor; norms: Float32Array }
 
-/** Visits all blocks of all batches in order; μ is the mean of the first patterns. The product [−2x, ‖x‖², 1]·[ρ, 1, ‖ρ‖²] is the square. */
+/** Visits all blocks; μ is the mean of the first patterns. [−2x, ‖x‖², 1]·[ρ, 1, ‖ρ‖²] is the square; among the patterns themselves it serves a block and its mirror image. */
 function eachBlock(patterns: Matrix, states: Matrix, visit: (block: Block) => void): void {
+  const norms = (of: Float32Array, others: Float32Array) => { const most = others.reduce((a, b) => Math.max(a, b)); return of.map((s) => s + most); };
   const middle = tf.tidy(() => tf.mean(tensorOf(slice(patterns, 0, AT_A_TIME)), 0, true));
   const about = (rows: Tensor) => [rows, K.sumLast(K.square(rows))] as const;
   for (let firstState = 0; firstState < states.rows; firstState += AT_A_TIME) {
@@ -29,12 +28,14 @@ function eachBlock(patterns: Matrix, states: Matrix, visit: (block: Block) => vo
       const [x, xx] = about(K.sub(tensorOf(batch), middle));
       const left = K.concat([K.mul(x, tf.scalar(-2)), xx, tf.onesLike(xx)], 1);
       const stateNorms = xx.dataSync() as Float32Array;
-      for (let first = 0; first < patterns.rows; first += AT_A_TIME) {
+      for (let first = states === patterns ? firstState : 0; first < patterns.rows; first += AT_A_TIME) {
         tf.tidy(() => {
           const [y, yy] = about(K.sub(tensorOf(slice(patterns, first, AT_A_TIME)), middle));
-          const largest = tf.max(yy).dataSync()[0]!;
+          const patternNorms = yy.dataSync() as Float32Array;
           const squares = product(left, K.concat([y, tf.onesLike(yy), yy], 1), true);
-          visit({ firstState, batch, first, squares, states: x, patterns: y, norms: stateNorms.map((s) => s + largest) });
+          visit({ firstState, batch, first, squares, states: x, patterns: y, norms: norms(stateNorms, patternNorms) });
+          const mirror = { firstState: first, batch: slice(patterns, first, AT_A_TIME), first: firstState, states: y, patterns: x };
+          if (states === patterns && first > firstState) visit({ ...mirror, squares: K.transpose(squares, [1, 0]), norms: norms(patternNorms, stateNorms) });
         });
       }
     });

@@ -122,7 +122,6 @@ export function exponentialHopfield(patterns: Rows): AssociativeMemory {
 }
 
 const STATES_AT_A_TIME = 128;
-
 /** Rows of what `work` makes of the scores β ρ_iᵀx `[some q, d]`, for some states at a time. */
 function overScores(rho: Matrix, x: Matrix, beta: number, work: (scores: Tensor, patterns: Tensor) => Tensor): Float32Array {
   return tf.tidy(() => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distanceEnergy, distanceGradient, distanceMemory, nearestNeighbours, softMinBounds } from '../../lib/energy/distance';
 import { row } from '../../lib/energy/matrix';
+import { matrix } from '../../lib/energy/matrix';
 import { UserError } from '../../lib/errors';
 import { Random } from '../../lib/random';
 import { tf } from '../../lib/tf';
@@ -77,6 +78,20 @@ test('nearest neighbours are exact: clusters, repeated patterns, states on patte
     assertClose(among.distances, patterns.map((p, i) => nearest(patterns.filter((_, j) => j !== i), p)), { relative: 1e-12, what: 'among the others' });
     among.indices.forEach((j, i) => assert.notEqual(j, i));
   }
+});
+
+test('nearest among themselves over several blocks, with repeated patterns far apart in the list; energies of patterns beside themselves', () => {
+  const patterns = normals(new Random(8, 'blocks'), 2100, 4);
+  for (const [i, j] of [[3, 2050], [1030, 2060]] as const) patterns[j] = patterns[i]!;
+  const { indices, distances } = nearestNeighbours({ patterns });
+  patterns.forEach((p, i) => {
+    let [best, least] = [-1, Infinity];
+    patterns.forEach((other, j) => { const to = j === i ? Infinity : distance(p, other); if (to < least) [best, least] = [j, to]; });
+    assert.equal(indices[i], best);
+    assertClose([distances[i]!], [least], { absolute: 1e-12, what: 'distance' });
+  });
+  const all = matrix('patterns', patterns);
+  assertClose(distanceEnergy({ patterns: all, states: all, beta: 2 }).slice(1020, 1030), patterns.slice(1020, 1030).map((x) => energy(patterns, x, 2)), { absolute: 1e-6, what: 'energy' });
 });
 
 test('retrieval: the energy never rises, down to a pattern; a state on a pattern stays', (t) => {
