@@ -1,5 +1,5 @@
 /** What notebook 08 shows: plateaus against floors, losses position by position, fewer lines, other models. */
-import type { PlateauConfig, Tier } from '../config';
+import { TIERS, type PlateauConfig, type Tier } from '../config';
 import { memorisationFloor, positionEntropies, uniqueLinesFloor } from '../data/floor';
 import { FAMILY } from '../data/grammar-family';
 import { PUBLISHED_LINES, sampleSplits } from '../data/question-formation';
@@ -56,6 +56,12 @@ export function showRuns(records: readonly PlateauRecord[]): void {
 const points = (records: readonly PlateauRecord[]): Point[] => records.map((record) => [dataFloor(record.config), plateau(record).trainLossNats]);
 
 const tiersOf = (records: readonly PlateauRecord[]): Tier[] => [...new Set(records.map(({ config }) => config.tier))];
+
+/** The runs of the fullest tier among them: only they have one model. */
+function fullest(records: readonly PlateauRecord[]): PlateauRecord[] {
+  const tier = [...TIERS].reverse().find((each) => tiersOf(records).includes(each));
+  return records.filter(({ config }) => config.tier === tier);
+}
 
 const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
 
@@ -153,7 +159,7 @@ export function showExcess(records: readonly PlateauRecord[]): void {
 
 /** Losses at the end against D, with both floors; and the share of lines known by heart. */
 export function sizeFigure(records: readonly PlateauRecord[]): Figure {
-  const own = [...records].sort((a, b) => a.config.trainLines - b.config.trainLines);
+  const own = fullest(records).sort((a, b) => a.config.trainLines - b.config.trainLines);
   const x = own.map(({ config }) => config.trainLines);
   const last = (of: (p: CurvePoint<PlateauConfig>) => number) => own.map(({ curve }) => of(curve.at(-1)!));
   const trace = (name: string, y: number[], color: string, dash: 'solid' | 'dot' | 'dash') => ({ type: 'scatter' as const, mode: 'lines+markers' as const, name, x, y, line: { color, dash } });
@@ -203,10 +209,12 @@ export function showModels(records: readonly PlateauRecord[]): void {
 /** What was said before the runs, and what came. */
 export interface Prediction { prediction: string; expected: string; value: number | null; holds: boolean | null }
 
-export function predictions(grammars: readonly PlateauRecord[], sizes: readonly PlateauRecord[], models: readonly PlateauRecord[]): Prediction[] {
+/** Judged by the fullest tier alone. */
+export function predictions(allGrammars: readonly PlateauRecord[], allSizes: readonly PlateauRecord[], models: readonly PlateauRecord[]): Prediction[] {
+  const [grammars, sizes] = [fullest(allGrammars), fullest(allSizes)];
   const settled = grammars.filter(isFlat);
   const fit = new Set(settled.map(({ config }) => dataFloor(config))).size >= 3 ? line(points(settled)) : null;
-  const bySize = [...sizes].sort((a, b) => a.config.trainLines - b.config.trainLines);
+  const bySize = sizes.sort((a, b) => a.config.trainLines - b.config.trainLines);
   const [fewest, most] = [bySize[0], bySize.at(-1)];
   const original = grammars.find(({ config }) => config.grammar === '1.0');
   const make = (prediction: string, expected: string, value: number | null | undefined, holds: (v: number) => boolean): Prediction =>
