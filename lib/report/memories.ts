@@ -49,7 +49,7 @@ export function contourFigure({ ticks, surfaces }: Landscapes, patterns: readonl
     ] as Figure['data'],
     layout: {
       title: title('Energy landscapes of three patterns', 'crosses: the patterns (−2, −0.5), (0.2, −0.3), (1.5, 1.5); β = 1; brighter is higher'),
-      grid: { rows: Math.ceil(names.length / 2), columns: 2, pattern: 'independent' }, width: 760, height: 60 + 160 * names.length, margin: { t: 90 },
+      grid: { rows: Math.ceil(names.length / 2), columns: 2, pattern: 'independent' }, width: 760, height: 60 + 115 * names.length, margin: { t: 90 },
       ...Object.fromEntries(names.flatMap((_, i) => [[`xaxis${suffix(i)}`, axis('x₁')], [`yaxis${suffix(i)}`, axis('x₂')]])),
       annotations: names.map((name, i) => ({ text: name, showarrow: false, xref: `x${suffix(i)} domain`, yref: `y${suffix(i)} domain`, x: 0.5, y: 1.07, font: { size: 12 } })) as never,
     } as Figure['layout'],
