@@ -15,7 +15,7 @@ function train(args: string[], env: NodeJS.ProcessEnv = {}): { status: number | 
 }
 
 const REFUSED: [string[], RegExp][] = [
-  [[], /^train: experiment: expected one of question-formation, overfitting-9m, scaling-90m; got nothing\n$/],
+  [[], /^train: experiment: expected one of question-formation, overfitting-9m, scaling-90m, plateau-intervention, capacity; got nothing\n$/],
   [['question-formaton'], /expected one of question-formation, .*; got "question-formaton"/],
   [['question-formation', 'again'], /expected one experiment; got question-formation again/],
   [['question-formation', '--tier', 'fast'], /--tier: expected one of smoke, quick, desk, full; got "fast"/],
