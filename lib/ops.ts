@@ -159,7 +159,7 @@ export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Param
   const round = (t: Tensor) => K.operand(t, tape.options.bf16);
   const { scale, ...w } = tape.parameter(weight).operand();
   // The scale goes to x: [N, C] is smaller than the logits.
-  const scaled = (t: Tensor) => (scale ? K.mul(t, scale) : t);
+  const scaled = (t: Tensor) => K.scaled(t, { scale });
   const xo = scale ? round(scaled(x.value)) : x.operand();
   const b = bias && tape.parameter(bias).value;
   const shared = tape.options.record ? round(K.mul(x.value, share)) : null;

@@ -5,6 +5,7 @@ import { classicalHopfield, denseHopfield, exponentialHopfield, modernHopfield, 
 import type { Matrix } from '../energy/matrix';
 import { Random } from '../random';
 import type { Figure } from './figure';
+import { line } from './regression';
 import { axis, CIVIDIS, COLOURS, referenceLine, title } from './style';
 import { showTable } from './table';
 import type { Question } from './verdict';
@@ -178,13 +179,6 @@ export function capacities(tier: Tier, seed: number): Capacity[] {
     .filter((c): c is Capacity => c.patterns !== null);
 }
 
-/** Slope of y against x by least squares. */
-export function slope(points: readonly (readonly [number, number])[]): number {
-  const mean = (of: (p: readonly [number, number]) => number) => points.reduce((sum, p) => sum + of(p), 0) / points.length;
-  const [mx, my] = [mean((p) => p[0]), mean((p) => p[1])];
-  return mean((p) => (p[0] - mx) * (p[1] - my)) / mean((p) => (p[0] - mx) ** 2);
-}
-
 /** What theory says of the capacity, up to a factor for the powers. */
 const THEORY: Record<string, { law: string; value(n: number): number }> = {
   classical: { law: '0.138 n', value: (n) => 0.138 * n },
@@ -256,15 +250,15 @@ export function capacityQuestions(all: readonly Capacity[], tier: Tier): Questio
     },
     {
       claim: `The dense memory of degree k holds a number of patterns that grows as n^(k−1); here k = ${DEGREE}.`, source: 'Table 1 of arXiv 2405.08707; Krotov & Hopfield 2016', paper: DEGREE - 1, tolerance: 0.4, unit: 'exponent of n',
-      ours: perSeed(all, `dense, degree ${DEGREE}`, tier, (own) => slope(own.map(({ n, patterns }) => [Math.log(n), Math.log(patterns)]))),
+      ours: perSeed(all, `dense, degree ${DEGREE}`, tier, (own) => line(own.map(({ n, patterns }) => [Math.log(n), Math.log(patterns)])).slope.value),
     },
     {
       claim: 'The exponential memory holds at least 2^(n/2) patterns.', source: 'Table 1 of arXiv 2405.08707; Demircigil et al. 2017', paper: Math.LN2 / 2, tolerance: 0.02, relation: 'at least', unit: 'growth of ln(patterns) per unit',
-      ours: perSeed(all, 'exponential', tier, (own) => slope(own.map(({ n, patterns }) => [n, Math.log(patterns)]))),
+      ours: perSeed(all, 'exponential', tier, (own) => line(own.map(({ n, patterns }) => [n, Math.log(patterns)])).slope.value),
     },
     {
       claim: 'The modern continuous memory holds exponentially many patterns.', source: 'Table 1 of arXiv 2405.08707; Ramsauer et al. 2020, theorem 3: at least c^((n−1)/4) with c = 1.3718 at norm √n and β = 1', paper: Math.log(1.3718) / 4, tolerance: 0.02, relation: 'at least', unit: 'growth of ln(patterns) per unit',
-      ours: perSeed(all, 'modern (MCHN)', tier, (own) => slope(own.map(({ n, patterns }) => [n, Math.log(patterns)]))),
+      ours: perSeed(all, 'modern (MCHN)', tier, (own) => line(own.map(({ n, patterns }) => [n, Math.log(patterns)])).slope.value),
     },
   ];
 }

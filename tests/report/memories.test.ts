@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Random } from '../../lib/random';
-import { capacity, capacityQuestions, FIGURE_1, landscapes, MODELS, signErrors, slope, spinPatterns, type Model } from '../../lib/report/memories';
+import { capacity, capacityQuestions, FIGURE_1, landscapes, MODELS, signErrors, spinPatterns, type Model } from '../../lib/report/memories';
+import { line } from '../../lib/report/regression';
 import { verdict } from '../../lib/report/verdict';
 import { assertClose } from '../assert-close';
 
@@ -37,7 +38,7 @@ test('a capacity is the largest number of patterns that is held, to its fineness
 });
 
 test('the slope of a line with noise, and the values of the questions', () => {
-  assertClose([slope([[0, 1], [1, 3.1], [2, 4.9]])], [1.95], { absolute: 1e-12, what: 'slope' });
+  assertClose([line([[0, 1], [1, 3.1], [2, 4.9]]).slope.value], [1.95], { absolute: 1e-12, what: 'slope' });
   const cases = MODELS.flatMap(({ name }) => [10, 20].map((n) => ({ model: name, n, seed: 1, patterns: name === 'classical' ? 0.14 * n : n ** 2 })));
   const [classical, dense] = capacityQuestions(cases, 'quick');
   assertClose([classical!.ours[0]!.value, dense!.ours[0]!.value], [0.14, 2], { absolute: 1e-12, what: 'values' });
