@@ -4,7 +4,7 @@ import { distanceEnergy, nearestNeighbours, softMinBounds } from '../energy/dist
 import { modernHopfield } from '../energy/hopfield';
 import { row, type Matrix } from '../energy/matrix';
 import { Random } from '../random';
-import { MODELS, spinPatterns } from './memories';
+import { MODELS, normalRows, spinPatterns } from './memories';
 import { showTable } from './table';
 import type { Question } from './verdict';
 
@@ -19,15 +19,13 @@ const casesText = (tier: Tier): string => `${(SETS[tier] * STATES).toLocaleStrin
 /** The largest of all; a value that is not a number stays one, so that it cannot vanish. */
 const larger = (worst: number, values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => Math.max(a, b), worst);
 
-const normals = (rows: number, width: number, random: Random, std: number): Matrix => ({ values: random.normals(rows * width, std), rows, width });
-
 /** g − β⁻¹ log d ≤ E ≤ g: the largest amount by which either fails. */
 export function softMinQuestion(tier: Tier, seed: number): Question {
   const random = new Random(seed, 'soft-min');
   let worst = -Infinity;
   for (let i = 0; i < SETS[tier]; i++) {
     const [d, n, beta] = [1 + random.int(200), 1 + random.int(256), 10 ** (3 * random.uniform() - 1.5)];
-    const [patterns, states] = [normals(d, n, random, 1), normals(STATES, n, random, 1 + random.uniform())];
+    const [patterns, states] = [normalRows(d, n, random, 1), normalRows(STATES, n, random, 1 + random.uniform())];
     const energies = distanceEnergy({ patterns, states, beta });
     const { distances } = nearestNeighbours({ patterns, states });
     worst = larger(worst, energies.map((e, j) => {
@@ -52,7 +50,7 @@ export function rises(tier: Tier, seed: number): Rise[] {
     for (let i = 0; i < SETS[tier]; i++) {
       const [d, n] = [1 + random.int(20), 2 + random.int(23)];
       const memory = make(spinPatterns(d, n, random));
-      let states = real ? normals(STATES, n, random, 1.5) : spinPatterns(STATES, n, random);
+      let states = real ? normalRows(STATES, n, random, 1.5) : spinPatterns(STATES, n, random);
       for (let update = 0; update < UPDATES; update++) {
         const next = memory.update(states);
         const [before, after] = [memory.energy(states), memory.energy(next)];
@@ -89,7 +87,7 @@ export function equalNormQuestion(tier: Tier, seed: number): Question {
   let worst = 0;
   for (let i = 0; i < SETS[tier]; i++) {
     const [d, n, beta] = [1 + random.int(8), 1 + random.int(64), 0.2 + 2 * random.uniform()];
-    const [patterns, states] = [spinPatterns(d, n, random), normals(STATES, n, random, 1)];
+    const [patterns, states] = [spinPatterns(d, n, random), normalRows(STATES, n, random, 1)];
     const energies = modernHopfield({ patterns, beta }).energy(states);
     worst = larger(worst, energies.map((e, j) => Math.abs(e - Math.log(d) / beta - squaredDistanceEnergy(patterns, row(states, j), beta))));
   }

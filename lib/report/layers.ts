@@ -8,17 +8,16 @@ import { Random } from '../random';
 import { QuestionFormation } from '../train/question-formation';
 import { allLayers } from '../train/task';
 import type { Figure } from './figure';
+import { normalRows } from './memories';
 import { axis, COLOURS, title } from './style';
 import { showTable } from './table';
 import type { Question } from './verdict';
 
-const matrixOf = (rows: number, width: number, random: Random, std: number): Matrix => ({ values: random.normals(rows * width, std), rows, width });
-
 /** A random stack and states beside it. */
 function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: number } {
   const width = 1 + random.int(24);
-  const layers = Array.from({ length: 1 + random.int(5) }, () => matrixOf(1 + random.int(30), width, random, 1 + 2 * random.uniform()));
-  return { layers, states: matrixOf(STATES, width, random, 2), beta: 0.1 + 3 * random.uniform() };
+  const layers = Array.from({ length: 1 + random.int(5) }, () => normalRows(1 + random.int(30), width, random, 1 + 2 * random.uniform()));
+  return { layers, states: normalRows(STATES, width, random, 2), beta: 0.1 + 3 * random.uniform() };
 }
 
 const CASES: Record<Tier, number> = { smoke: 10, quick: 300, desk: 2500, full: 2500 };

@@ -101,6 +101,9 @@ export function spinPatterns(d: number, n: number, random: Random): Matrix {
   return { values: Float32Array.from({ length: d * n }, () => (random.uniform() < 0.5 ? -1 : 1)), rows: d, width: n };
 }
 
+/** Rows of normal numbers. */
+export const normalRows = (rows: number, width: number, random: Random, std: number): Matrix => ({ values: random.normals(rows * width, std), rows, width });
+
 /** A model of memory, as the measurements use it. */
 export interface Model {
   name: string;
