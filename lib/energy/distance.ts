@@ -49,7 +49,7 @@ function eachBelow({ squares }: Block, limit: (i: number) => number, visit: (i: 
   const chosen = Int32Array.from(least.keys()).filter((i) => least[i]! <= limit(i));
   if (chosen.length === 0) return false;
   const [rows, b] = [tf.gather(squares, tf.tensor1d(chosen, 'int32')).dataSync(), squares.shape[1]!];
-  chosen.forEach((i, c) => { for (let j = 0; j < b; j++) if (rows[c * b + j]! <= limit(i)) visit(i, j); });
+  chosen.forEach((i, c) => { for (let j = 0, most = limit(i); j < b; j++) if (rows[c * b + j]! <= most) { visit(i, j); most = limit(i); } });
   return true;
 }
 
