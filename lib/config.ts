@@ -118,7 +118,7 @@ export const overfitting9m: Record<Tier, TextConfig> = {
     model: gpt2Of(4, 128, 4, 128),
     dataset: 'synthetic',
     trainTokens: 4_000,
-    batchWindows: 4,
+    batchWindows: 2,
     accumulate: 1,
     steps: 600,
     schedule: { kind: 'cosine', peak: 2e-3, floor: 2e-4, warmupSteps: 20, decaySteps: 600 },
@@ -148,11 +148,11 @@ export const overfitting9m: Record<Tier, TextConfig> = {
 
 const tenfold = (config: TextConfig): TextConfig => ({ ...config, experiment: 'scaling-90m', trainTokens: 10 * config.trainTokens });
 
-/** Scaling per tier: ten times the data; model and batch are those of overfitting, and, but for the quick tier, steps and schedule. */
+/** Scaling per tier: ten times the data; all else is that of overfitting. */
 export const scaling90m: Record<Tier, TextConfig> = {
   full: { ...tenfold(overfitting9m.full), dataset: 'openwebtext-90m' },
   desk: tenfold(overfitting9m.desk),
-  quick: { ...tenfold(overfitting9m.quick), steps: 400, schedule: { ...overfitting9m.quick.schedule, decaySteps: 400 } },
+  quick: tenfold(overfitting9m.quick),
   smoke: tenfold(overfitting9m.smoke),
 };
 

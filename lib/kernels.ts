@@ -56,7 +56,7 @@ export const scaled = (x: Tensor, { scale }: { scale?: Tensor }): Tensor => (sca
  * a b, aᵀ b or a bᵀ. bfloat16 operands are accumulated in float32 and rounded once; the product is one again, with their scales.
  * @param a `[m, k]` or, with batch axes in front, `[…, m, k]`  @param b `[k, n]` or `[…, k, n]`  @returns `[…, m, n]`
  */
-function product(a: Operand, b: Operand, transposeA = false, transposeB = false): Operand {
+export function product(a: Operand, b: Operand, transposeA = false, transposeB = false): Operand {
   if (!isNative()) return { tensor: tf.matMul(a.tensor, b.tensor, transposeA, transposeB), bf16: false, ...scaleOf(a, b) };
   const T = a.bf16 ? BF16 : F32;
   const tensor = a.tensor.rank === 2
