@@ -15,7 +15,7 @@
 // $\beta = 0.28$ where the model is large enough.
 
 // %%
-import { scaling90m } from './lib/config';
+import { overfitting9m, scaling90m } from './lib/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import { deviations } from './lib/report/plateau';
@@ -37,16 +37,16 @@ const { tier, seed } = openNotebook();
 
 // %%
 const config = { ...scaling90m[tier], seed };
-const smaller = report.smallerRuns(config);
-const committed = committedRecords('scaling-90m');
+const smaller = report.smallerRuns(config, overfitting9m[tier]);
+const committed = report.ofTheModel([...committedRecords('scaling-90m'), ...committedRecords('overfitting-9m')], scaling90m);
 runs.showScale([config, ...smaller], committed, scaling90m.full);
 console.log(`The main run departs from the full one in:\n  ${deviations(config, scaling90m.full).join('\n  ')}`);
 
 // %% [markdown]
 // ## Experiment
 //
-// The main run first, then the same model on a tenth, a quarter and half of its text with half of its steps: enough, for
-// the held-out loss of the smaller texts turns before.
+// The main run first; then the same model on a tenth of its text, the run of notebook 05, which is taken over where it is
+// finished; then on a quarter and half with half of the steps: enough, for there the held-out loss turns before.
 
 // %%
 console.log(JSON.stringify(config, null, 1));
@@ -64,7 +64,8 @@ const isMain = (r: runs.TextRecord): boolean => r.config.trainTokens === scaling
 // ## Figure
 
 // %%
-const losses = report.lossFigure([record, ...others.slice(0, 1), ...committed.filter(isMain)], runs.entropyOf(config.dataset));
+const asLong = records.filter(({ config: { seed: s, tier: t, steps } }) => s === seed && steps === scaling90m[t].steps);
+const losses = report.lossFigure(asLong, runs.entropyOf(config.dataset));
 await saveFigure('scaling-loss', losses);
 await show(losses);
 

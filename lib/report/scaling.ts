@@ -1,5 +1,6 @@
 /** What notebook 06 shows: how the held-out loss and the gap depend on the size of the text, at one size of model. */
-import type { TextConfig } from '../config';
+import { isDeepStrictEqual } from 'node:util';
+import type { TextConfig, Tier } from '../config';
 import type { EntropyMeta } from '../data/shards';
 import { fitDataLaw, lossAt, type DataLaw, type SizedLoss } from './fit';
 import type { Figure, Trace } from './figure';
@@ -20,19 +21,24 @@ const ANCHORS = [
 /** The data term of Chinchilla, β in L(N, D) = E + A N^−α + B D^−β (Hoffmann et al. 2022, arXiv:2203.15556, section 3.3). */
 const CHINCHILLA_EXPONENT = 0.28;
 
-const SHARES = [0.1, 0.25, 0.5];
+const SHARES = [0.25, 0.5];
 const SEEDS_AT_SMALLEST = 3;
 
-/** Runs beside the main one, on the first tenth, quarter and half of its tokens, with half its steps; at desk and full the two smallest with three seeds. */
-export function smallerRuns(main: TextConfig): TextConfig[] {
+/**
+ * Runs beside the main one: those on a tenth of its text, which are notebook 05's, then on its first quarter and half, with
+ * half its steps. At desk and full the two smallest have three seeds.
+ */
+export function smallerRuns(main: TextConfig, tenth: TextConfig): TextConfig[] {
   const steps = Math.ceil(main.steps / 2);
-  const several = main.tier === 'desk' || main.tier === 'full';
-  return SHARES.flatMap((share, i) => Array.from({ length: several && i < 2 ? SEEDS_AT_SMALLEST : 1 }, (_, s): TextConfig => ({
-    ...main, seed: main.seed + s, trainTokens: Math.round(share * main.trainTokens), steps,
-    schedule: { ...main.schedule, decaySteps: steps, warmupSteps: Math.min(main.schedule.warmupSteps, Math.floor(steps / 4)) },
-    memorised: null, energy: null,
-  })));
+  const seeds = main.tier === 'desk' || main.tier === 'full' ? SEEDS_AT_SMALLEST : 1;
+  const shorter = { ...main, steps, schedule: { ...main.schedule, decaySteps: steps, warmupSteps: Math.min(main.schedule.warmupSteps, Math.floor(steps / 4)) }, memorised: null, energy: null };
+  const sizes = [tenth, ...SHARES.map((share): TextConfig => ({ ...shorter, trainTokens: Math.round(share * main.trainTokens) }))];
+  return sizes.flatMap((config, i) => Array.from({ length: i < 2 ? seeds : 1 }, (_, s) => ({ ...config, seed: main.seed + s })));
 }
+
+/** Those with the model of their tier's main run: only they lie on one curve. */
+export const ofTheModel = (records: readonly TextRecord[], main: Record<Tier, TextConfig>): TextRecord[] =>
+  records.filter(({ config }) => isDeepStrictEqual(config.model, main[config.tier].model));
 
 /** D and lowest held-out loss of each run. */
 const points = (records: readonly TextRecord[]): SizedLoss[] => records.map((record) => ({ tokens: record.config.trainTokens, lossNats: outcome(record).lowest.heldOutLossNats }));
@@ -48,7 +54,7 @@ const reference = (main: TextConfig, entropy: EntropyMeta | null) => [
   ...(main.tier === 'full' ? ANCHORS.map(({ nats, label }) => referenceLine(nats, label)) : []),
 ];
 
-/** Losses over steps: the main run and, beside it, the one on a tenth of its text. */
+/** Losses over steps: main runs and, beside them, those of as many steps on less or more text. */
 export function lossFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {
   const [main] = records as [TextRecord];
   return {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { overfitting9m, scaling90m } from '../../lib/config';
 import { energyQuestion, turningQuestion, vanishingQuestion } from '../../lib/report/overfitting';
-import { gapQuestion, sizeFigure, smallerRuns } from '../../lib/report/scaling';
+import { gapQuestion, ofTheModel, sizeFigure, smallerRuns } from '../../lib/report/scaling';
 import { outcome, short, type TextRecord } from '../../lib/report/text-runs';
 import { verdict } from '../../lib/report/verdict';
 
@@ -32,12 +32,18 @@ test('the questions of notebook 05 take the least training loss, the rise since 
   assert.equal(verdict(vanishingQuestion([record([[0.01, 4]], overfitting9m.quick)])).outcome, 'INCONCLUSIVE', 'a quick run cannot decide');
 });
 
-test('smaller runs: a tenth, a quarter, half; three seeds at the two smallest at the desk, one in the quick tier', () => {
+test('smaller runs: the tenth is notebook 05, then a quarter and half with half the steps; three seeds at the two smallest at the desk, one in the quick tier', () => {
   const main = scaling90m.desk;
-  const runs = smallerRuns(main);
+  const runs = smallerRuns(main, overfitting9m.desk);
   assert.deepEqual(runs.map(({ trainTokens, seed }) => [trainTokens / main.trainTokens, seed]), [[0.1, 1], [0.1, 2], [0.1, 3], [0.25, 1], [0.25, 2], [0.25, 3], [0.5, 1]]);
-  assert.ok(runs.every(({ steps, schedule }) => steps === main.steps / 2 && schedule.decaySteps === steps));
-  assert.deepEqual(smallerRuns({ ...scaling90m.quick, seed: 4 }).map(({ seed }) => seed), [4, 4, 4]);
+  assert.deepEqual(runs[0], overfitting9m.desk);
+  assert.ok(runs.slice(3).every(({ steps, schedule }) => steps === main.steps / 2 && schedule.decaySteps === steps));
+  assert.deepEqual(smallerRuns({ ...scaling90m.quick, seed: 4 }, overfitting9m.quick).map(({ seed }) => seed), [4, 4, 4]);
+});
+
+test('a run with another model lies on another curve', () => {
+  const wide = record([[1, 2]], { ...overfitting9m.desk, model: { ...overfitting9m.desk.model, width: 768, heads: 12 } });
+  assert.deepEqual(ofTheModel([RUN, wide], scaling90m), [RUN]);
 });
 
 test('the gap of notebook 06 is that at the end, and its figure averages seeds', () => {
