@@ -157,3 +157,11 @@ export type RunConfig = QuestionFormationConfig | TextConfig | PlateauConfig | C
 
 /** The configs of an experiment. */
 export type ConfigOf<E extends RunConfig['experiment']> = Extract<RunConfig, { experiment: E }> extends never ? TextConfig : Extract<RunConfig, { experiment: E }>;
+
+/** Fields in which a config departs from another, `dotted.name: theirs → ours`. */
+export function deviations(ours: RunConfig, reference: RunConfig): string[] {
+  const flat = (value: unknown, name = ''): [string, unknown][] =>
+    value !== null && typeof value === 'object' ? Object.entries(value).flatMap(([k, v]) => flat(v, name ? `${name}.${k}` : k)) : [[name, value]];
+  const theirs = new Map(flat(reference));
+  return flat(ours).filter(([name, value]) => name !== 'tier' && theirs.get(name) !== value).map(([name, value]) => `${name}: ${String(theirs.get(name))} → ${String(value)}`);
+}

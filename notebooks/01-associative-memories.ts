@@ -18,8 +18,8 @@
 
 // %%
 import { saveFigure, show } from './lib/report/figure';
-import * as inequalities from './lib/report/inequalities';
-import * as report from './lib/report/memories';
+import * as inequalities from './lib/analysis/inequalities';
+import * as report from './lib/analysis/memories';
 import { openNotebook } from './lib/report/notebook';
 import { showVerdict } from './lib/report/verdict';
 

@@ -17,8 +17,8 @@
 // %%
 import { layersDemo } from './lib/config';
 import { saveFigure, show } from './lib/report/figure';
-import * as report from './lib/report/layers';
-import { FIGURE_1 } from './lib/report/memories';
+import * as report from './lib/analysis/layers';
+import { FIGURE_1 } from './lib/analysis/memories';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';

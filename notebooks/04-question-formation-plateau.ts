@@ -17,10 +17,10 @@
 // can. Which of the two does training approach?
 
 // %%
-import { questionFormation } from './lib/config';
+import { deviations, questionFormation } from './lib/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
-import * as report from './lib/report/plateau';
+import * as report from './lib/analysis/plateau';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
 import { run } from './lib/train/loop';
@@ -41,7 +41,7 @@ const { tier, seed } = openNotebook();
 const config = { ...questionFormation[tier], seed };
 const committed = committedRecords('question-formation');
 report.showScale(config, committed, questionFormation.full);
-console.log(`This run departs from the published settings in:\n  ${report.deviations(config, questionFormation.full).join('\n  ')}`);
+console.log(`This run departs from the published settings in:\n  ${deviations(config, questionFormation.full).join('\n  ')}`);
 
 // %% [markdown]
 // The exact floors. A line is `sentence marker output <end>`; every word, the marker and the end token are predicted, the

@@ -16,13 +16,12 @@
 // held-out loss turn?
 
 // %%
-import { overfitting9m } from './lib/config';
+import { deviations, overfitting9m } from './lib/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
-import * as report from './lib/report/overfitting';
-import { deviations } from './lib/report/plateau';
+import * as report from './lib/analysis/overfitting';
 import { notebookObserver } from './lib/report/progress';
-import * as runs from './lib/report/text-runs';
+import * as runs from './lib/analysis/text-runs';
 import { showVerdict } from './lib/report/verdict';
 import { run } from './lib/train/loop';
 import { committedRecords } from './lib/train/record';

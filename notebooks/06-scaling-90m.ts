@@ -15,13 +15,12 @@
 // $\beta = 0.28$ where the model is large enough.
 
 // %%
-import { overfitting9m, scaling90m } from './lib/config';
+import { deviations, overfitting9m, scaling90m } from './lib/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
-import { deviations } from './lib/report/plateau';
 import { notebookObserver } from './lib/report/progress';
-import * as report from './lib/report/scaling';
-import * as runs from './lib/report/text-runs';
+import * as report from './lib/analysis/scaling';
+import * as runs from './lib/analysis/text-runs';
 import { showVerdict } from './lib/report/verdict';
 import { run } from './lib/train/loop';
 import { committedRecords } from './lib/train/record';

@@ -18,7 +18,7 @@ import { overfitting9m } from './lib/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
-import * as report from './lib/report/radius';
+import * as report from './lib/analysis/radius';
 import { showVerdict } from './lib/report/verdict';
 import { run, trainedModel } from './lib/train/loop';
 import { committedRecords } from './lib/train/record';

@@ -17,10 +17,10 @@
 
 // %%
 import { saveFigure, show } from './lib/report/figure';
-import * as report from './lib/report/intervention';
+import * as report from './lib/analysis/intervention';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
-import { withFinished } from './lib/report/sweep-records';
+import { withFinished } from './lib/analysis/sweep-records';
 import { showVerdict } from './lib/report/verdict';
 import { grammarRuns, modelRuns, sizeRuns } from './lib/sweeps';
 import { run } from './lib/train/loop';

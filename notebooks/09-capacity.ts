@@ -15,12 +15,12 @@
 // interval of the slope holds both 1 and 2, or neither, the verdict is INCONCLUSIVE.
 
 // %%
-import * as report from './lib/report/capacity';
+import * as report from './lib/analysis/capacity';
 import { saveFigure, show } from './lib/report/figure';
-import { capacities } from './lib/report/memories';
+import { capacities } from './lib/analysis/memories';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
-import { withFinished } from './lib/report/sweep-records';
+import { withFinished } from './lib/analysis/sweep-records';
 import { showVerdict } from './lib/report/verdict';
 import { capacityRuns } from './lib/sweeps';
 import { run } from './lib/train/loop';

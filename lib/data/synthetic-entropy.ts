@@ -1,6 +1,7 @@
 /** The entropy of the synthetic corpus in closed form, and the corpus itself as a data set. */
 import { createHash } from 'node:crypto';
 import { Random } from '../random';
+import { mean, sum } from '../statistics';
 import { sentenceForms } from './forms';
 import { OPENERS, TOPICS } from './lexicon';
 import { makeDataset, type Limits } from './make';
@@ -12,8 +13,6 @@ import { encode, encodeInto, Ids } from './tokenizer';
 
 const information = (p: number): number => (p > 0 ? -p * Math.log(p) : 0);
 const entropyOf = (probabilities: readonly number[]): number => probabilities.reduce((sum, p) => sum + information(p), 0);
-const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
-const mean = (numbers: readonly number[]): number => sum(numbers) / numbers.length;
 const topics = TOPICS.map((_, topic) => topic);
 const tokensIn = (text: string): number => encode(text).length;
 

@@ -4,6 +4,7 @@
  */
 import { UserError } from '../errors';
 import { Random } from '../random';
+import { mean } from '../statistics';
 import { matrix, positive, row, type Rows } from './matrix';
 
 /** log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) from 15 on, below by Γ(x) = Γ(x + 1) / x. Trap: relative error 1e-14 of x log x. */
@@ -100,9 +101,8 @@ export function exactCase({ patterns, r, directions, seed }: { patterns: Rows; r
     }, [0, 0]);
   };
   const sums = unitVectors(n, directions, seed).map((u) => points.map((p) => ray(p, u)).reduce(([z, e], [dz, de]) => [z + dz, e + de] as const));
-  const mean = <T>(items: readonly T[], of: (item: T) => number) => items.reduce((sum, item) => sum + of(item), 0) / items.length;
-  const [z, e] = [mean(sums, (s) => s[0]), mean(sums, (s) => s[1])];
-  const spread = Math.sqrt(mean(sums, (s) => (s[0] - z) ** 2) / (sums.length - 1));
+  const [z, e] = [mean(sums.map((s) => s[0])), mean(sums.map((s) => s[1]))];
+  const spread = Math.sqrt(mean(sums.map((s) => (s[0] - z) ** 2)) / (sums.length - 1));
   const logZ = logSphere(n) + Math.log(z);
-  return { logZ, error: n <= 2 ? 0 : spread / z, meanEnergy: e / z, crossEntropy: logZ - mean(points, (p) => Math.log(density(p))) };
+  return { logZ, error: n <= 2 ? 0 : spread / z, meanEnergy: e / z, crossEntropy: logZ - mean(points.map((p) => Math.log(density(p)))) };
 }

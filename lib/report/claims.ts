@@ -1,14 +1,13 @@
 /** The page of claims: every verdict of the collection, from the executed notebooks alone. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXPERIMENTS, type RunConfig, type Tier } from '../config';
+import { deviations, EXPERIMENTS, type RunConfig, type Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
 import { readRecord, type RunRecord } from '../train/record';
 import { Display } from './display';
 import type { Figure } from './figure';
-import { deviations } from './plateau';
 import { notebookNames, readNotebook, verdictsOf } from './pair';
 import { axis, COLOURS, title } from './style';
 import { htmlTable, showTable, textTable } from './table';

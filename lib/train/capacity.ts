@@ -4,6 +4,7 @@ import { itemsHash, randomItems } from '../data/random-items';
 import { Epochs } from '../data/windows';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
 import { Random } from '../random';
+import { sum } from '../statistics';
 import type { CapacityMeasures } from './record';
 import { inGroups, meanLoss, scored, type Task } from './task';
 
@@ -45,7 +46,7 @@ export class Capacity implements Task<CapacityConfig> {
       const { nats, right } = scored(model, config, () => this.batch(items));
       items.forEach((_, i) => {
         const [from, to] = [i * predicted, (i + 1) * predicted];
-        bits += Math.max(0, raw - nats.subarray(from, to).reduce((a, b) => a + b, 0) / Math.LN2);
+        bits += Math.max(0, raw - sum(nats.subarray(from, to)) / Math.LN2);
         if (right.slice(from + prompted, to).every(Boolean)) recalled++;
       });
     }

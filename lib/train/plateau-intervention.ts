@@ -3,6 +3,7 @@ import type { PlateauConfig } from '../config';
 import { FAMILY } from '../data/grammar-family';
 import type { Line } from '../data/question-formation';
 import type { Batch, LanguageModel } from '../model/model';
+import { sum } from '../statistics';
 import { Lines } from './lines';
 import type { PlateauMeasures } from './record';
 import { inGroups, scored, type Task } from './task';
@@ -53,7 +54,7 @@ export class PlateauIntervention implements Task<PlateauConfig> {
         if (right.slice(at + given, at + length).every(Boolean)) memorised++;
         at += length;
       });
-      nats += losses.reduce((a, b) => a + b, 0);
+      nats += sum(losses);
       tokens += at;
     }
     return { lossNats: nats / tokens, positionNats: positions.map((sum) => sum / lines.length), memorisedShare: memorised / lines.length };

@@ -6,6 +6,7 @@ import { distanceEnergy, nearestNeighbours } from '../energy/distance';
 import type { Matrix } from '../energy/matrix';
 import { memorised } from '../model/generate';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
+import { mean } from '../statistics';
 import type { TextMeasures } from './record';
 import { inGroups, lastLayer, meanLoss, stacked, type Task } from './task';
 
@@ -51,7 +52,6 @@ export class Text implements Task<TextConfig> {
   private geometry(model: LanguageModel): Pick<TextMeasures, 'energies' | 'nearest'> {
     const rows = (windows: Uint16Array[]) => windows.map((window) => lastLayer(model, this.config, this.inBatches([window], (w) => w)));
     const [train, heldOut] = [rows(this.compared.train), rows(this.compared.heldOut)];
-    const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
     const energy = (patterns: Matrix[], states: Matrix[]) => mean(distanceEnergy({ patterns: stacked(patterns), states: stacked(states), beta: 1 }));
     const distance = (patterns: Matrix[], states: Matrix[]) => mean(nearestNeighbours({ patterns: stacked(patterns), states: stacked(states) }).distances);
     const apart = (of: typeof energy) => mean(train.map((window, i) => of(train.filter((_, j) => j !== i), [window])));

@@ -1,9 +1,9 @@
 /** What notebook 05 shows: a text that is learnt by heart, and what the distance energy sees of it. */
 import type { EntropyMeta } from '../data/shards';
-import type { Figure } from './figure';
-import { axis, COLOURS, referenceLine, title } from './style';
+import type { Figure } from '../report/figure';
+import { axis, COLOURS, referenceLine, title } from '../report/style';
+import type { Question } from '../report/verdict';
 import { label, lossTraces, outcome, ownValues, RUN_COLOURS, subtitle, type TextRecord } from './text-runs';
-import type { Question } from './verdict';
 
 /** "The training loss vanishes" as a number, fixed before any run. */
 export const VANISHED_NATS = 0.1;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
-import { bitsQuestion, exponent, exponentQuestions, plateaus, recalls } from '../../lib/report/capacity';
-import { boundQuestion, dataFloor, excessAtFree, memoryFloor, predictions, slopeQuestions, slopes, stepsToPlateau } from '../../lib/report/intervention';
+import { bitsQuestion, exponent, exponentQuestions, plateaus, recalls } from '../../lib/analysis/capacity';
+import { boundQuestion, dataFloor, excessAtFree, memoryFloor, predictions, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
 import { verdict } from '../../lib/report/verdict';
 import { gpt2Parameters } from '../../lib/sweeps';
 import type { RunRecord } from '../../lib/train/record';

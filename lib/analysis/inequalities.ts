@@ -4,9 +4,9 @@ import { distanceEnergy, nearestNeighbours, softMinBounds } from '../energy/dist
 import { modernHopfield } from '../energy/hopfield';
 import { row, type Matrix } from '../energy/matrix';
 import { Random } from '../random';
+import { showTable } from '../report/table';
+import type { Question } from '../report/verdict';
 import { MODELS, normalRows, spinPatterns } from './memories';
-import { showTable } from './table';
-import type { Question } from './verdict';
 
 /** Random sets of patterns; with each, this many states: 300 × 40 are 12,000 cases. */
 const SETS: Record<Tier, number> = { smoke: 5, quick: 300, desk: 1000, full: 1000 };

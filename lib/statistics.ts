@@ -1,10 +1,18 @@
-/** Straight lines with intervals: by Student's t where errors are taken as normal, by bootstrap where they are not. */
-import { Random } from '../random';
+/** Sums, means, and straight lines with intervals: by Student's t where errors are taken as normal, by bootstrap where they are not. */
+import { Random } from './random';
 
 export type Point = readonly [x: number, y: number];
 export interface Estimate { value: number; low: number; high: number }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+/** In the order given; 0 for none. */
+export function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** NaN for none. */
+export const mean = (values: ArrayLike<number> & Iterable<number>): number => sum(values) / values.length;
 
 /** P(|T| < t) for whole degrees of freedom (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4). */
 export function withinT(t: number, freedom: number): number {

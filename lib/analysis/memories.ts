@@ -4,11 +4,11 @@ import { distanceEnergy, distanceMemory } from '../energy/distance';
 import { classicalHopfield, denseHopfield, exponentialHopfield, modernHopfield, type AssociativeMemory } from '../energy/hopfield';
 import type { Matrix } from '../energy/matrix';
 import { Random } from '../random';
-import type { Figure } from './figure';
-import { line } from './regression';
-import { axis, CIVIDIS, COLOURS, referenceLine, title } from './style';
-import { showTable } from './table';
-import type { Question } from './verdict';
+import type { Figure } from '../report/figure';
+import { axis, CIVIDIS, COLOURS, referenceLine, title } from '../report/style';
+import { showTable } from '../report/table';
+import type { Question } from '../report/verdict';
+import { line, mean } from '../statistics';
 
 /** The three patterns of the paper's Figure 1. */
 export const FIGURE_1 = [[-2, -0.5], [0.2, -0.3], [1.5, 1.5]];
@@ -199,10 +199,10 @@ export function capacityFigure(all: readonly Capacity[], tier: Tier): Figure {
       const own = all.filter((c) => c.model === name);
       const widths = [...new Set(own.map(({ n }) => n))];
       const at = widths.map((n) => own.filter((c) => c.n === n).map(({ patterns }) => patterns));
-      const mean = at.map((v) => v.reduce((a, b) => a + b, 0) / v.length);
+      const means = at.map(mean);
       return [
-        { type: 'scatter' as const, mode: 'lines+markers' as const, name, x: widths, y: mean, line: { color: PALETTE[i]! },
-          error_y: { type: 'data' as const, symmetric: false, array: at.map((v, j) => Math.max(...v) - mean[j]!), arrayminus: at.map((v, j) => mean[j]! - Math.min(...v)) } },
+        { type: 'scatter' as const, mode: 'lines+markers' as const, name, x: widths, y: means, line: { color: PALETTE[i]! },
+          error_y: { type: 'data' as const, symmetric: false, array: at.map((v, j) => Math.max(...v) - means[j]!), arrayminus: at.map((v, j) => means[j]! - Math.min(...v)) } },
         { type: 'scatter' as const, mode: 'lines' as const, name: `${name}: ${THEORY[name]!.law}`, x: widths, y: widths.map(THEORY[name]!.value), line: { color: PALETTE[i]!, dash: 'dot' as const, width: 1.5 } },
       ];
     }),

@@ -7,9 +7,9 @@ import { UserError } from '../../lib/errors';
 import { paths } from '../../lib/paths';
 import { radius } from '../../lib/energy/partition';
 import { buildModel } from '../../lib/model/build';
-import { inequalityQuestion, optimumQuestion, predictorLoss } from '../../lib/report/bound';
-import { descentFigure, descentQuestions, stackOf, stackQuestion, violations } from '../../lib/report/layers';
-import { PUBLISHED, publishedModel, radiusQuestion, type Distances } from '../../lib/report/radius';
+import { inequalityQuestion, optimumQuestion, predictorLoss } from '../../lib/analysis/bound';
+import { descentFigure, descentQuestions, stackOf, stackQuestion, violations } from '../../lib/analysis/layers';
+import { PUBLISHED, publishedModel, radiusQuestion, type Distances } from '../../lib/analysis/radius';
 import { verdict } from '../../lib/report/verdict';
 import { assertClose } from '../assert-close';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { overfitting9m, scaling90m } from '../../lib/config';
-import { energyQuestion, turningQuestion, vanishingQuestion } from '../../lib/report/overfitting';
-import { gapQuestion, ofTheModel, sizeFigure, smallerRuns } from '../../lib/report/scaling';
-import { outcome, short, type TextRecord } from '../../lib/report/text-runs';
+import { energyQuestion, turningQuestion, vanishingQuestion } from '../../lib/analysis/overfitting';
+import { gapQuestion, ofTheModel, sizeFigure, smallerRuns } from '../../lib/analysis/scaling';
+import { outcome, short, type TextRecord } from '../../lib/analysis/text-runs';
 import { verdict } from '../../lib/report/verdict';
 
 /** A record with these training and held-out losses, an epoch apart. */

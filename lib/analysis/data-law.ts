@@ -1,4 +1,5 @@
 /** Least-squares fit of the law by which a loss falls with the size of the data. */
+import { mean } from '../statistics';
 
 /** L(D) = `irreducible` + `factor` · D^−`exponent`. */
 export interface DataLaw { irreducible: number; factor: number; exponent: number }
@@ -10,7 +11,6 @@ export const lossAt = ({ irreducible, factor, exponent }: DataLaw, tokens: numbe
 /** For one exponent the two others follow by linear least squares; the irreducible part is never below 0. */
 function withExponent(points: readonly SizedLoss[], exponent: number): { law: DataLaw; squares: number } {
   const x = points.map(({ tokens }) => tokens ** -exponent);
-  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
   const [mx, my] = [mean(x), mean(points.map(({ lossNats }) => lossNats))];
   const slope = mean(points.map(({ lossNats }, i) => (x[i]! - mx) * (lossNats - my))) / mean(x.map((v) => (v - mx) ** 2));
   const free = my - slope * mx >= 0;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Random } from '../../lib/random';
-import { capacity, capacityQuestions, FIGURE_1, landscapes, MODELS, signErrors, spinPatterns, type Model } from '../../lib/report/memories';
-import { line } from '../../lib/report/regression';
+import { capacity, capacityQuestions, FIGURE_1, landscapes, MODELS, signErrors, spinPatterns, type Model } from '../../lib/analysis/memories';
+import { line } from '../../lib/statistics';
 import { verdict } from '../../lib/report/verdict';
 import { assertClose } from '../assert-close';
 

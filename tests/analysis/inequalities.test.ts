@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { equalNormQuestion, riseQuestion, rises, softMinQuestion } from '../../lib/report/inequalities';
-import { MODELS } from '../../lib/report/memories';
+import { equalNormQuestion, riseQuestion, rises, softMinQuestion } from '../../lib/analysis/inequalities';
+import { MODELS } from '../../lib/analysis/memories';
 import { verdict, type Question } from '../../lib/report/verdict';
 
 const value = ({ ours }: Question): number => ours[0]!.value;

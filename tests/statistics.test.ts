@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Random } from '../../lib/random';
-import { bootstrapSlope, estimateText, line, meanEstimate, studentT, type Point } from '../../lib/report/regression';
-import { assertClose } from '../assert-close';
+import { Random } from '../lib/random';
+import { bootstrapSlope, estimateText, line, meanEstimate, studentT, type Point } from '../lib/statistics';
+import { assertClose } from './assert-close';
 
 test("Student's t: two-sided 95% points of printed tables", () => {
   assertClose([1, 2, 3, 4, 5, 10, 30, 100].map((v) => studentT(v)), [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.2281, 2.0423, 1.984], { absolute: 6e-5, what: 't' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { fitDataLaw, lossAt, type DataLaw } from '../../lib/report/fit';
+import { fitDataLaw, lossAt, type DataLaw } from '../../lib/analysis/data-law';
 import { assertClose } from '../assert-close';
 
 const pointsOf = (law: DataLaw, sizes: number[], noise = 0) => sizes.map((tokens, i) => ({ tokens, lossNats: lossAt(law, tokens) + noise * (-1) ** i }));

@@ -3,14 +3,14 @@ import type { Tier } from '../config';
 import { layeredEnergy } from '../energy/layers';
 import { claimedCrossEntropy, exactCase, logPartition, meanEnergy, radius } from '../energy/partition';
 import { Random } from '../random';
+import type { Figure } from '../report/figure';
+import { axis, COLOURS, referenceLine, title } from '../report/style';
+import { showTable } from '../report/table';
+import type { OwnValue, Question } from '../report/verdict';
 import { committedRecords } from '../train/record';
-import type { Figure } from './figure';
 import { FIGURE_1 } from './memories';
 import { floors, plateau } from './plateau';
-import { axis, COLOURS, referenceLine, title } from './style';
-import { showTable } from './table';
 import { outcome, label as textLabel } from './text-runs';
-import type { OwnValue, Question } from './verdict';
 
 export const CLAIMED_NATS = 1;
 const WIDTHS = [1, 2, 8, 13, 64, 512, 768, 1024, 1600];

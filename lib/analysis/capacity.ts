@@ -1,13 +1,13 @@
 /** What notebook 09 shows: bits that models keep of random data, how many items they recall, and what the classical memories keep. */
 import type { CapacityConfig, Tier } from '../config';
+import type { Figure, Trace } from '../report/figure';
+import { axis, COLOURS, title } from '../report/style';
+import { showTable } from '../report/table';
+import type { OwnValue, Question } from '../report/verdict';
+import { bootstrapSlope, estimateText, meanEstimate, type Estimate, type Point } from '../statistics';
 import { gpt2Parameters, MORRIS_BITS } from '../sweeps';
 import type { RunRecord } from '../train/record';
-import type { Figure, Trace } from './figure';
 import { MODELS, type Capacity } from './memories';
-import { bootstrapSlope, estimateText, meanEstimate, type Estimate, type Point } from './regression';
-import { axis, COLOURS, title } from './style';
-import { showTable } from './table';
-import type { OwnValue, Question } from './verdict';
 
 type CapacityRecord = RunRecord<CapacityConfig>;
 type What = CapacityConfig['what'];

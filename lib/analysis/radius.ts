@@ -8,12 +8,12 @@ import { radius } from '../energy/partition';
 import type { Gpt2 } from '../model/gpt2';
 import { readGpt2 } from '../model/hugging-face';
 import { windowBatch, type LanguageModel } from '../model/model';
+import type { Figure } from '../report/figure';
+import { axis, COLOURS, referenceLine, title } from '../report/style';
+import { showTable } from '../report/table';
+import type { Question } from '../report/verdict';
 import { allLayers, stacked } from '../train/task';
-import type { Figure } from './figure';
-import { axis, COLOURS, referenceLine, title } from './style';
-import { showTable } from './table';
 import { label, RUN_COLOURS, type TextRecord } from './text-runs';
-import type { Question } from './verdict';
 
 /** Distances of activations to the nearest of the patterns, raw (behind the last block) and behind the final layer norm. */
 export interface Distances { name: string; width: number; raw: Record<'training' | 'heldOut', Float64Array>; normed: Record<'training' | 'heldOut', Float64Array> }

@@ -2,12 +2,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { TextConfig, Tier } from '../config';
 import type { EntropyMeta } from '../data/shards';
-import { fitDataLaw, lossAt, type DataLaw, type SizedLoss } from './fit';
-import type { Figure, Trace } from './figure';
-import { axis, COLOURS, referenceLine, title } from './style';
-import { showTable } from './table';
+import type { Figure, Trace } from '../report/figure';
+import { axis, COLOURS, referenceLine, title } from '../report/style';
+import { showTable } from '../report/table';
+import type { Question } from '../report/verdict';
+import { mean } from '../statistics';
+import { fitDataLaw, lossAt, type DataLaw, type SizedLoss } from './data-law';
 import { lossTraces, outcome, ownValues, RUN_COLOURS, short, subtitle, type TextRecord } from './text-runs';
-import type { Question } from './verdict';
 
 /** Largest gap at the end that counts as "close", nats per token; fixed before any run. */
 export const CLOSE_NATS = 0.5;
@@ -71,8 +72,6 @@ const lawTrace = (law: DataLaw, sizes: readonly number[], name: string, colour: 
   const x = Array.from({ length: 40 }, (_, i) => least * (most / least) ** (i / 39));
   return { type: 'scatter', mode: 'lines', name, x, y: x.map((tokens) => lossAt(law, tokens)), line: { color: colour, dash: 'dash' } };
 };
-
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** Lowest held-out loss against D, means over seeds with their range, with the fitted law of each tier. */
 export function sizeFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {

@@ -1,11 +1,11 @@
 /** What the notebooks on text runs share: how a run is called, where it turns, how its curves are drawn. */
 import { tokensPerStep, type TextConfig } from '../config';
 import { readMeta, type EntropyMeta } from '../data/shards';
+import type { Trace } from '../report/figure';
+import { COLOURS } from '../report/style';
+import { showTable, type CellValue } from '../report/table';
+import type { OwnValue } from '../report/verdict';
 import type { CurvePoint, RunRecord } from '../train/record';
-import type { Trace } from './figure';
-import { COLOURS } from './style';
-import { showTable, type CellValue } from './table';
-import type { OwnValue } from './verdict';
 
 export type TextRecord = RunRecord<TextConfig>;
 type TextPoint = CurvePoint<TextConfig>;

@@ -1,13 +1,14 @@
 /** What notebook 04 shows of question-formation runs: floors, curves, plateau. */
-import type { QuestionFormationConfig, RunConfig } from '../config';
+import type { QuestionFormationConfig } from '../config';
 import { floor, memorisationFloor, uniqueLinesFloor } from '../data/floor';
 import { GRAMMAR, PUBLISHED_LINES, sampleSplits } from '../data/question-formation';
+import type { Figure } from '../report/figure';
+import { axis, COLOURS, referenceBand, referenceLine, title } from '../report/style';
+import { showTable, type CellValue } from '../report/table';
+import type { Question } from '../report/verdict';
+import { mean } from '../statistics';
 import { DATA_SEED } from '../train/lines';
 import type { CurvePoint, RunRecord } from '../train/record';
-import type { Figure } from './figure';
-import { axis, COLOURS, referenceBand, referenceLine, title } from './style';
-import { showTable, type CellValue } from './table';
-import type { Question } from './verdict';
 
 /** Training loss at which the runs of Murty et al. 2023 with 6 layers settle, as published curves show it. */
 export const PAPER_PLATEAU = { nats: 1, tolerance: 0.05 } as const;
@@ -41,9 +42,8 @@ export interface Plateau {
 
 export function plateau({ curve, config }: RunRecord): Plateau {
   const quarter = (n: number): CurvePoint[] => curve.filter(({ step }) => step > ((n - 1) * config.steps) / 4 && step <= (n * config.steps) / 4);
-  const mean = (points: CurvePoint[], of: (p: CurvePoint) => number) => points.reduce((sum, p) => sum + of(p), 0) / points.length;
-  const train = (points: CurvePoint[]) => mean(points, (p) => p.trainLossNats);
-  return { trainLossNats: train(quarter(4)), heldOutLossNats: mean(quarter(4), (p) => p.heldOutLossNats), driftNats: train(quarter(3)) - train(quarter(4)) };
+  const train = (points: CurvePoint[]) => mean(points.map((p) => p.trainLossNats));
+  return { trainLossNats: train(quarter(4)), heldOutLossNats: mean(quarter(4).map((p) => p.heldOutLossNats)), driftNats: train(quarter(3)) - train(quarter(4)) };
 }
 
 /** `desk, 6 layers, seed 1` */
@@ -103,14 +103,6 @@ export function generalisationFigure(records: RunRecord<QuestionFormationConfig>
       shapes: [referenceLine(0.5, 'no preference')],
     },
   };
-}
-
-/** Fields in which a config departs from another, `dotted.name: theirs → ours`. */
-export function deviations(ours: RunConfig, reference: RunConfig): string[] {
-  const flat = (value: unknown, name = ''): [string, unknown][] =>
-    value !== null && typeof value === 'object' ? Object.entries(value).flatMap(([k, v]) => flat(v, name ? `${name}.${k}` : k)) : [[name, value]];
-  const theirs = new Map(flat(reference));
-  return flat(ours).filter(([name, value]) => name !== 'tier' && theirs.get(name) !== value).map(([name, value]) => `${name}: ${String(theirs.get(name))} → ${String(value)}`);
 }
 
 /** The run at hand and the committed ones beside the published settings. */

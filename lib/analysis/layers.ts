@@ -5,13 +5,14 @@ import { layeredEnergy, layeredMemory, majorisers } from '../energy/layers';
 import { row, type Matrix } from '../energy/matrix';
 import type { LanguageModel } from '../model/model';
 import { Random } from '../random';
+import type { Figure } from '../report/figure';
+import { axis, COLOURS, title } from '../report/style';
+import { showTable } from '../report/table';
+import type { Question } from '../report/verdict';
+import { mean } from '../statistics';
 import { QuestionFormation } from '../train/question-formation';
 import { allLayers } from '../train/task';
-import type { Figure } from './figure';
 import { normalRows } from './memories';
-import { axis, COLOURS, title } from './style';
-import { showTable } from './table';
-import type { Question } from './verdict';
 
 /** A random stack and states beside it. */
 function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: number } {
@@ -87,8 +88,6 @@ export interface Stack {
   /** Mean cosine between a block's move and the descent direction of the energy of the next block's patterns. */
   alignment: number[];
 }
-
-const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
 
 /** Mean cosine of the rows of two matrices. */
 function cosine(a: Matrix, b: Matrix): number {

@@ -3,14 +3,14 @@ import { TIERS, type PlateauConfig, type Tier } from '../config';
 import { memorisationFloor, positionEntropies, uniqueLinesFloor } from '../data/floor';
 import { FAMILY } from '../data/grammar-family';
 import { PUBLISHED_LINES, sampleSplits } from '../data/question-formation';
+import type { Figure } from '../report/figure';
+import { axis, COLOURS, referenceLine, title } from '../report/style';
+import { showTable } from '../report/table';
+import type { OwnValue, Question } from '../report/verdict';
+import { sum, estimateText, line, type Point } from '../statistics';
 import { DATA_SEED } from '../train/lines';
 import type { CurvePoint, RunRecord } from '../train/record';
-import type { Figure } from './figure';
 import { PAPER_PLATEAU, plateau } from './plateau';
-import { estimateText, line, type Point } from './regression';
-import { axis, COLOURS, referenceLine, title } from './style';
-import { showTable } from './table';
-import type { OwnValue, Question } from './verdict';
 
 type PlateauRecord = RunRecord<PlateauConfig>;
 
@@ -141,8 +141,6 @@ export function positionFigure(record: PlateauRecord): Figure {
     },
   };
 }
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** Share of the excess over the floor that lies where more than `free` nats of entropy are left, run by run. */
 export function excessAtFree({ entropy, loss }: Positions, free = 0.01): number {
