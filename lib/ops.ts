@@ -130,11 +130,14 @@ export interface TokenLoss {
   perToken: Tensor;
 }
 
+/** Logits in memory at a time, 103 MB: those of 512 tokens with GPT-2's vocabulary. */
+const LOGITS_AT_A_TIME = 512 * 50_257;
+
 /**
  * Tokens whose logits are in memory at a time. Fewer would stay in cache, but every product with W reads and reorders
  * all of it: with GPT-2's vocabulary on 2 cores, 83 tokens at a time took 7 to 14% longer per step.
  */
-export const TOKENS_AT_A_TIME = 512;
+export const tokensAtATime = (vocabulary: number): number => Math.max(1, Math.floor(LOGITS_AT_A_TIME / vocabulary));
 
 /** Losses of some tokens, and p − onehot, from which both gradients come. @param z `[n, V]` @param targets `[n]` int32 */
 function lossOf(z: Tensor, targets: Tensor, round: (x: Tensor) => K.Operand): { perToken: Tensor; dz: K.Operand } {
@@ -154,7 +157,7 @@ function lossOf(z: Tensor, targets: Tensor, round: (x: Tensor) => K.Operand): { 
  * Trap: it is the end of a forward pass; the gradient is that of the mean itself.
  * @param x `[N, C]` @param weight `[V, C]` @param bias `[V]` @param targets `[N]` int32 @param share `[]`, one over the tokens of a step
  */
-export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, share: Tensor, atATime = TOKENS_AT_A_TIME): TokenLoss {
+export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, share: Tensor, atATime = tokensAtATime(weight.shape[0]!)): TokenLoss {
   const N = targets.size;
   const round = (t: Tensor) => K.operand(t, tape.options.bf16);
   const { scale, ...w } = tape.parameter(weight).operand();

@@ -3,7 +3,7 @@ import { QUERY_BLOCK } from '../attention';
 import { Graph } from '../graph';
 import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
-import { TOKENS_AT_A_TIME } from '../ops';
+import { tokensAtATime } from '../ops';
 import { banksOf, type Bank } from '../parameters';
 import { Tape, type Scaled, type TapeOptions } from '../tape';
 import { engine, isNative, tf, type Tensor } from '../tf';
@@ -59,7 +59,7 @@ export function disposeGraphs(model: LanguageModel): void {
  */
 function graphFor(model: LanguageModel, batch: Batch, options: Options, values: Values, feeds: Tensor[]): Graph {
   const { lines, longest, ragged } = batch.layout;
-  const any = ragged !== null && batch.predicted === null && longest <= QUERY_BLOCK && batch.tokens <= TOKENS_AT_A_TIME;
+  const any = ragged !== null && batch.predicted === null && longest <= QUERY_BLOCK && batch.tokens <= tokensAtATime(model.config.vocabulary);
   // Banks with the same scale share its tensor, and so its place in the graph.
   const scales = [...values.values()].map(({ scale }) => scale);
   const shared = scales.map((scale) => (scale ? scales.indexOf(scale) : '')).join(' ');
