@@ -122,11 +122,11 @@ export const overfitting9m: Record<Tier, TextConfig> = {
     accumulate: 1,
     steps: 600,
     schedule: { kind: 'cosine', peak: 2e-3, floor: 2e-4, warmupSteps: 20, decaySteps: 600 },
-    evaluateEverySteps: 40,
+    evaluateEverySteps: 75,
     evaluationWindows: 16,
     memorised: { windows: 16, prefix: 32, continuation: 32 },
     energy: { windows: 16 },
-    checkpointEverySteps: 120,
+    checkpointEverySteps: 150,
   },
   smoke: {
     ...overfittingFull,
