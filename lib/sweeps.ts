@@ -17,6 +17,9 @@ export function grammarRuns(tier: Tier): PlateauConfig[] {
   return seeds(tier === 'desk' || tier === 'full' ? 3 : 1).flatMap((seed) => grammars.map((grammar) => ({ ...base, seed, grammar })));
 }
 
+/** Added after the runs of seed 1: the grammar whose first run stayed where it did not copy yet, with three times the steps. */
+export const lateRuns = (tier: Tier): PlateauConfig[] => (tier === 'desk' || tier === 'full' ? [longer({ ...plateauIntervention[tier], grammar: '1.5' }, 3)] : []);
+
 /** Fewer lines, down to what the model can know by heart; without dropout, which would blur every line. */
 export function sizeRuns(tier: Tier): PlateauConfig[] {
   const base = { ...plateauIntervention[tier], model: { ...plateauIntervention[tier].model, dropout: 0 } };
@@ -87,7 +90,7 @@ export function capacityRuns(tier: Tier): CapacityConfig[] {
 }
 
 export const SWEEPS = {
-  'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...sizeRuns(tier), ...modelRuns(tier)],
+  'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier)],
   capacity: (tier: Tier): RunConfig[] => capacityRuns(tier),
 } as const;
 

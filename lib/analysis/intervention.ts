@@ -13,6 +13,7 @@ import type { CurvePoint, RunRecord } from '../train/record';
 import { PAPER_PLATEAU, plateau } from './plateau';
 
 type PlateauRecord = RunRecord<PlateauConfig>;
+export type Runs = PlateauRecord[];
 
 /** A run counts as settled when its training loss falls by at most this from the third quarter to the last, nats per token; fixed before any run. */
 export const FLAT_NATS = 0.01;
@@ -208,7 +209,7 @@ export function showModels(records: readonly PlateauRecord[]): void {
 export interface Prediction { prediction: string; expected: string; value: number | null; holds: boolean | null }
 
 /** Judged by the fullest tier alone. */
-export function predictions(allGrammars: readonly PlateauRecord[], allSizes: readonly PlateauRecord[], models: readonly PlateauRecord[]): Prediction[] {
+export function predictions(allGrammars: readonly PlateauRecord[], allSizes: readonly PlateauRecord[], models: readonly PlateauRecord[], late: readonly PlateauRecord[]): Prediction[] {
   const [grammars, sizes] = [fullest(allGrammars), fullest(allSizes)];
   const settled = grammars.filter(isFlat);
   const fit = new Set(settled.map(({ config }) => dataFloor(config))).size >= 3 ? line(points(settled)) : null;
@@ -226,6 +227,7 @@ export function predictions(allGrammars: readonly PlateauRecord[], allSizes: rea
     make('P4 on the fewest lines the training loss comes to the floor of memory', 'within 0.05 nats', fewest && last(fewest).trainLinesLossNats - memoryFloor(fewest.config), (v) => v <= 0.05),
     make('P5 on the most lines nothing is memorised: training and held-out lines cost the same', 'within 0.02 nats', most && most !== fewest ? last(most).heldOutLossNats - last(most).trainLinesLossNats : null, (v) => Math.abs(v) <= 0.02),
     make('P6 deeper models of 6 and 10 layers settle at the same loss', 'within 0.05 nats', deepest.length >= 2 ? Math.max(...deepest) - Math.min(...deepest) : null, (v) => v <= 0.05),
+    make('P7 the grammar of entropy 1.5 settles at its entropy when it is trained longer', 'within 0.06 nats', late[0] && plateau(late[0]).trainLossNats - dataFloor(late[0].config), (v) => Math.abs(v) <= 0.06),
   ];
 }
 

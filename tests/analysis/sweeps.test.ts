@@ -29,11 +29,11 @@ test('08: plateaus at the floor have slope 1, plateaus at 1 slope 0, and the ver
   assert.deepEqual(slopeQuestions(at((floor) => floor)).map((q) => verdict(q).outcome), ['NOT REPRODUCED', 'REPRODUCED']);
   assert.deepEqual(slopeQuestions(at(() => 1)).map((q) => verdict(q).outcome), ['REPRODUCED', 'NOT REPRODUCED']);
   assert.deepEqual(slopeQuestions(at((floor) => floor, 0.02)).map((q) => verdict(q).outcome), ['INCONCLUSIVE', 'INCONCLUSIVE']);
-  const [p1, p2] = predictions(at((floor) => floor + 0.1), [], []);
+  const [p1, p2] = predictions(at((floor) => floor + 0.1), [], [], []);
   assert.deepEqual([p1!.holds, p2!.holds], [true, false], 'slope 1, intercept 0.1');
   const quick = at(() => 3).map((r) => ({ ...r, config: { ...r.config, tier: 'quick' as const } }));
-  assert.deepEqual(predictions([...quick, ...at((floor) => floor)], [], []).slice(0, 2).map(({ holds }) => holds), [true, true], 'the desk alone is judged');
-  assert.deepEqual(predictions(at((floor) => floor), [], []).slice(3).map(({ holds }) => holds), [null, null, null], 'not run');
+  assert.deepEqual(predictions([...quick, ...at((floor) => floor)], [], [], []).slice(0, 2).map(({ holds }) => holds), [true, true], 'the desk alone is judged');
+  assert.deepEqual(predictions(at((floor) => floor), [], [], []).slice(3).map(({ holds }) => holds), [null, null, null, null], 'not run');
 });
 
 test('08: the bound is judged by the fewest lines; the floor of memory is ln D per line; steps to the plateau', () => {
