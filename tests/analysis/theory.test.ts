@@ -7,7 +7,7 @@ import { UserError } from '../../lib/errors';
 import { paths } from '../../lib/paths';
 import { radius } from '../../lib/energy/partition';
 import { buildModel } from '../../lib/model/build';
-import { inequalityQuestion, optimumQuestion, predictorLoss } from '../../lib/analysis/bound';
+import { excepted, inequalityQuestion, optimumQuestion, predictorLoss } from '../../lib/analysis/bound';
 import { descentFigure, descentQuestions, stackOf, stackQuestion, violations } from '../../lib/analysis/layers';
 import { PUBLISHED, publishedModel, radiusQuestion, type Distances } from '../../lib/analysis/radius';
 import { verdict } from '../../lib/report/verdict';
@@ -24,6 +24,11 @@ test('03: the energy as a predictor: more exact with β, below 1 nat at last, ln
   assert.ok(losses[0]! > losses[1]! && losses[1]! > losses[2]! && losses[2]! < 1e-6, losses.join());
   // At β = 0 a token's probability is its share of the contexts: the cross-entropy is theirs, at most ln 20.
   assert.ok(losses[0]! < Math.log(20) && losses[0]! > Math.log(20) - 0.15, String(losses[0]));
+});
+
+test('03: a run is excepted from the ratio of parameters to tokens of the paper\'s own example on', () => {
+  assert.equal(excepted(124.4e6, 9.01e6), undefined);
+  assert.match(excepted(30e6, 90_000)!, /333\.3 parameters per token; the paper's own example has 13\.8/);
 });
 
 test('02: along a descent the energy falls and both majorisers lie above it', () => {
