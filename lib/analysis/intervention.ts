@@ -69,6 +69,7 @@ const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, CO
 /** Plateau against the floor of the grammar, with the lines of both predictions. */
 export function floorFigure(records: readonly PlateauRecord[]): Figure {
   const range = [0.5, 1.7];
+  const highest = records.reduce((most, r) => Math.max(most, plateau(r).trainLossNats), range[1]!);
   return {
     data: [
       { type: 'scatter', mode: 'lines', name: 'the plateau is the floor: slope 1', x: range, y: range, line: { color: COLOURS.third, dash: 'dot' } },
@@ -84,7 +85,7 @@ export function floorFigure(records: readonly PlateauRecord[]): Figure {
     ],
     layout: {
       title: title('Does the plateau follow the data or stay at 1?', 'one model on grammars that differ in word classes or rule weights alone; hollow: not settled'),
-      xaxis: axis('entropy of the lines', 'nats per token', { range }), yaxis: axis('training loss, last quarter', 'nats per token', { range }),
+      xaxis: axis('entropy of the lines', 'nats per token', { range }), yaxis: axis('training loss, last quarter', 'nats per token', { range: [range[0]!, highest + 0.05] }),
       shapes: [referenceLine(PAPER_PLATEAU.nats, 'the paper: 1, whatever the data', { end: 'left' })],
     },
   };

@@ -19,9 +19,11 @@ export const label = ({ config: { tier, model, trainTokens, seed } }: TextRecord
 /** What one must know to read a figure of these runs. */
 export function subtitle(records: readonly TextRecord[]): string {
   const minutes = (m: number) => (m < 10 ? m.toFixed(1) : String(Math.round(m)));
-  const runs = records.map(({ config: { tier, trainTokens, seed }, minutes: m }) => `${tier}, D = ${short(trainTokens)}, seed ${seed}: ${minutes(m)} min`);
-  const [{ config, hardware }] = records as [TextRecord];
-  return `${short(tokensPerStep(config))} tokens a step · ${runs.join(' · ')} on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
+  return [...new Set(records.map(({ config }) => config.tier))].map((tier) => {
+    const runs = records.filter(({ config }) => config.tier === tier);
+    const [{ config, hardware }] = runs as [TextRecord];
+    return `${tier}: ${tokensPerStep(config).toLocaleString('en')} tokens a step, ${runs.map((r) => minutes(r.minutes)).join(' + ')} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
+  }).join(' · ');
 }
 
 /** Entropy of the data where it is known exactly: the synthetic corpus. */

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { overfitting9m, scaling90m } from '../../lib/config';
 import { energyQuestion, turningQuestion, vanishingQuestion } from '../../lib/analysis/overfitting';
 import { gapQuestion, ofTheModel, sizeFigure, smallerRuns } from '../../lib/analysis/scaling';
-import { outcome, short, type TextRecord } from '../../lib/analysis/text-runs';
+import { outcome, short, subtitle, type TextRecord } from '../../lib/analysis/text-runs';
 import { verdict } from '../../lib/report/verdict';
 
 /** A record with these training and held-out losses, an epoch apart. */
@@ -17,6 +17,9 @@ function record(losses: [train: number, heldOut: number][], config = overfitting
 const RUN = record([[3, 4], [1, 3.5], [0.05, 3.8], [0.08, 4.2]]);
 
 test('sizes of texts are short', () => assert.deepEqual([9e6, 90_000, 256, 2_250_000].map(short), ['9M', '90k', '256', '2.25M']));
+
+test('each tier has its own tokens a step', () =>
+  assert.equal(subtitle([RUN, record([[1, 2]], overfitting9m.quick), RUN]), 'desk: 1,024 tokens a step, 3.0 + 3.0 min on 2 CPU cores · quick: 256 tokens a step, 3.0 min on 2 CPU cores'));
 
 test('where a run ends and where it turns', () => {
   const { last, lowest, gapNats, riseNats } = outcome(RUN);
