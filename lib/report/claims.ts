@@ -1,7 +1,7 @@
 /** The page of claims: every verdict of the collection, from the executed notebooks alone. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { deviations, EXPERIMENTS, type RunConfig, type Tier } from '../config';
+import { deviations, EXPERIMENTS, TIERS, type RunConfig, type Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
@@ -36,12 +36,19 @@ export function keepExecution(tier: Tier, name: string, { minutes, verdicts }: E
 
 export interface Claim { notebook: string; verdict: Verdict }
 
-/** All verdicts in the order of the notebooks: of the last execution in this tier on this machine, else as committed. */
+const fullness = (verdicts: readonly Verdict[]): number => Math.max(-1, ...verdicts.flatMap(({ ours }) => ours.map(({ tier }) => TIERS.indexOf(tier))));
+
+/** What was executed here, unless fuller runs stand behind what is committed: a quick look does not hide them. */
+export const fuller = (executed: readonly Verdict[], committed: readonly Verdict[]): readonly Verdict[] => (fullness(committed) > fullness(executed) ? committed : executed);
+
+/** All verdicts in the order of the notebooks: of the last execution in this tier on this machine, or as committed. */
 export function claims(tier: Tier | null): Claim[] {
   const known = tier ? knownExecutions() : {};
   return notebookNames().filter((name) => name !== CLAIMS_PAGE).flatMap((notebook) => {
     const path = join(paths.notebooks, `${notebook}.ipynb`);
-    const verdicts = known[`${tier} ${notebook}`]?.verdicts ?? (existsSync(path) ? verdictsOf(readNotebook(path)) : []);
+    const committed = existsSync(path) ? verdictsOf(readNotebook(path)) : [];
+    const executed = known[`${tier} ${notebook}`]?.verdicts;
+    const verdicts = executed ? fuller(executed, committed) : committed;
     return verdicts.map((verdict) => ({ notebook, verdict }));
   });
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { inOrder } from '../../lib/cli/reproduce';
 import { paths } from '../../lib/paths';
-import { claims, claimsFigure, claimsMarkdown, ownText, withClaims, type Claim } from '../../lib/report/claims';
+import { claims, claimsFigure, claimsMarkdown, fuller, ownText, withClaims, type Claim } from '../../lib/report/claims';
 import { verdict, type OwnValue } from '../../lib/report/verdict';
 
 const run = (seed: number, value: number, more: Partial<OwnValue> = {}): OwnValue => ({ seed, tier: 'desk', value, ...more });
@@ -27,6 +27,16 @@ test('the figure counts in tolerances, ends at ±5, and hollows what cannot deci
   const [{ x, marker }] = data as unknown as [{ x: number[]; marker: { symbol: string[] } }];
   assert.deepEqual(x.map((v) => Number(v.toFixed(6))), [2, 5, -2]);
   assert.deepEqual(marker.symbol, ['circle', 'circle', 'circle-open']);
+});
+
+test('a quick execution does not hide committed desk runs; an equal one counts', () => {
+  const of = (tier: 'quick' | 'desk') => [claim([run(1, 1.01, { tier })]).verdict];
+  const [quick, desk] = [of('quick'), of('desk')];
+  assert.equal(fuller(quick, desk), desk);
+  assert.equal(fuller(desk, quick), desk);
+  assert.equal(fuller(quick, []), quick);
+  const again = of('desk');
+  assert.equal(fuller(again, desk), again);
 });
 
 test('the page of claims comes after what it sums up', () => {
