@@ -9,7 +9,7 @@ import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import { sum, estimateText, line, type Point } from '../statistics';
 import { DATA_SEED } from '../train/lines';
-import type { CurvePoint, RunRecord } from '../train/record';
+import { byTier, type CurvePoint, type RunRecord } from '../train/record';
 import { PAPER_PLATEAU, plateau } from './plateau';
 
 type PlateauRecord = RunRecord<PlateauConfig>;
@@ -56,12 +56,9 @@ export function showRuns(records: readonly PlateauRecord[]): void {
 /** Floor and plateau of the settled runs of one tier. */
 const points = (records: readonly PlateauRecord[]): Point[] => records.map((record) => [dataFloor(record.config), plateau(record).trainLossNats]);
 
-const tiersOf = (records: readonly PlateauRecord[]): Tier[] => [...new Set(records.map(({ config }) => config.tier))];
-
 /** The runs of the fullest tier among them: only they have one model. */
 function fullest(records: readonly PlateauRecord[]): PlateauRecord[] {
-  const tier = [...TIERS].reverse().find((each) => tiersOf(records).includes(each));
-  return records.filter(({ config }) => config.tier === tier);
+  return byTier(records).sort(([a], [b]) => TIERS.indexOf(b) - TIERS.indexOf(a))[0]?.[1] ?? [];
 }
 
 const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
@@ -73,8 +70,7 @@ export function floorFigure(records: readonly PlateauRecord[]): Figure {
   return {
     data: [
       { type: 'scatter', mode: 'lines', name: 'the plateau is the floor: slope 1', x: range, y: range, line: { color: COLOURS.third, dash: 'dot' } },
-      ...tiersOf(records).map((tier, i) => {
-        const own = records.filter(({ config }) => config.tier === tier);
+      ...byTier(records).map(([tier, own], i) => {
         const { slope, intercept } = line(points(own));
         return {
           type: 'scatter' as const, mode: 'markers' as const, name: `${tier}: slope ${estimateText(slope)}, intercept ${estimateText(intercept)}`,
@@ -94,8 +90,7 @@ export function floorFigure(records: readonly PlateauRecord[]): Figure {
 /** One slope a seed, over its settled runs; where they are on fewer than three grammars, over all of its runs, and it says so. */
 export function slopes(records: readonly PlateauRecord[]): { tier: Tier; seed: number; slope: number; settled: boolean }[] {
   const grammars = (some: readonly PlateauRecord[]) => new Set(some.map(({ config }) => config.grammar)).size;
-  return tiersOf(records).flatMap((tier) => {
-    const ofTier = records.filter(({ config }) => config.tier === tier);
+  return byTier(records).flatMap(([tier, ofTier]) => {
     return [...new Set(ofTier.map(({ config }) => config.seed))].flatMap((seed) => {
       const own = ofTier.filter(({ config }) => config.seed === seed);
       const settled = grammars(own.filter(isFlat)) >= 3;
@@ -185,8 +180,7 @@ export function boundQuestion(records: readonly PlateauRecord[]): Question {
     claim: 'The cross-entropy of a Transformer on question formation is bounded from below by about 1, also on its own training lines when they are few.',
     source: 'arXiv 2405.08707, version 1, section 5, and Figure 4; the smallest D, loss on training lines without dropout; Remark 1 excepts severely over-parameterised models without a number',
     paper: PAPER_PLATEAU.nats, tolerance: PAPER_PLATEAU.tolerance, relation: 'at least', unit: 'nats per token',
-    ours: tiersOf(records).flatMap((tier) => {
-      const own = records.filter(({ config }) => config.tier === tier);
+    ours: byTier(records).flatMap(([tier, own]) => {
       const fewest = Math.min(...own.map(({ config }) => config.trainLines));
       return own.filter(({ config }) => config.trainLines === fewest).map(({ config, curve }) => ({ tier, seed: config.seed, value: curve.at(-1)!.trainLinesLossNats }));
     }),

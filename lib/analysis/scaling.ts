@@ -7,6 +7,7 @@ import { axis, COLOURS, referenceLine, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { Question } from '../report/verdict';
 import { mean } from '../statistics';
+import { byTier } from '../train/record';
 import { fitDataLaw, lossAt, type DataLaw, type SizedLoss } from './data-law';
 import { lossTraces, outcome, ownValues, RUN_COLOURS, short, subtitle, type TextRecord } from './text-runs';
 
@@ -44,12 +45,6 @@ export const ofTheModel = (records: readonly TextRecord[], main: Record<Tier, Te
 /** D and lowest held-out loss of each run. */
 const points = (records: readonly TextRecord[]): SizedLoss[] => records.map((record) => ({ tokens: record.config.trainTokens, lossNats: outcome(record).lowest.heldOutLossNats }));
 
-/** Runs of one tier together: only they have one size of model. */
-function tiersOf(records: readonly TextRecord[]): [tier: string, records: TextRecord[]][] {
-  const tiers = [...new Set(records.map(({ config }) => config.tier))];
-  return tiers.map((tier) => [tier, records.filter(({ config }) => config.tier === tier)]);
-}
-
 const reference = (main: TextConfig, entropy: EntropyMeta | null) => [
   ...(entropy ? [referenceLine(entropy.natsPerToken, `entropy of the synthetic text ${entropy.natsPerToken.toFixed(3)}`, { colour: COLOURS.third, dash: 'dot', side: 'below', end: 'left' })] : []),
   ...(main.tier === 'full' ? ANCHORS.map(({ nats, label }) => referenceLine(nats, label)) : []),
@@ -75,7 +70,7 @@ const lawTrace = (law: DataLaw, sizes: readonly number[], name: string, colour: 
 
 /** Lowest held-out loss against D, means over seeds with their range, with the fitted law of each tier. */
 export function sizeFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {
-  const traces = tiersOf(records).flatMap(([tier, runs], i): Trace[] => {
+  const traces = byTier(records).flatMap(([tier, runs], i): Trace[] => {
     const all = points(runs);
     const sizes = [...new Set(all.map(({ tokens }) => tokens))].sort((a, b) => a - b);
     const at = sizes.map((tokens) => all.filter((p) => p.tokens === tokens).map(({ lossNats }) => lossNats));
@@ -101,7 +96,7 @@ export function sizeFigure(records: readonly TextRecord[], entropy: EntropyMeta 
 
 /** The fitted law of each tier beside Chinchilla's exponent. */
 export function showLaws(records: readonly TextRecord[]): void {
-  showTable(tiersOf(records).flatMap(([tier, runs]) => {
+  showTable(byTier(records).flatMap(([tier, runs]) => {
     const all = points(runs);
     if (new Set(all.map(({ tokens }) => tokens)).size < 3) return [];
     const { irreducible, factor, exponent } = fitDataLaw(all);

@@ -5,7 +5,7 @@ import type { Trace } from '../report/figure';
 import { COLOURS } from '../report/style';
 import { showTable, type CellValue } from '../report/table';
 import type { OwnValue } from '../report/verdict';
-import type { CurvePoint, RunRecord } from '../train/record';
+import { byTier, type CurvePoint, type RunRecord } from '../train/record';
 
 export type TextRecord = RunRecord<TextConfig>;
 type TextPoint = CurvePoint<TextConfig>;
@@ -19,8 +19,7 @@ export const label = ({ config: { tier, model, trainTokens, seed } }: TextRecord
 /** What one must know to read a figure of these runs. */
 export function subtitle(records: readonly TextRecord[]): string {
   const minutes = (m: number) => (m < 10 ? m.toFixed(1) : String(Math.round(m)));
-  return [...new Set(records.map(({ config }) => config.tier))].map((tier) => {
-    const runs = records.filter(({ config }) => config.tier === tier);
+  return byTier(records).map(([tier, runs]) => {
     const [{ config, hardware }] = runs as [TextRecord];
     return `${tier}: ${tokensPerStep(config).toLocaleString('en')} tokens a step, ${runs.map((r) => minutes(r.minutes)).join(' + ')} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
   }).join(' · ');

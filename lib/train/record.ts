@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
-import type { CapacityConfig, ConfigOf, PlateauConfig, RunConfig, TextConfig } from '../config';
+import type { CapacityConfig, ConfigOf, PlateauConfig, RunConfig, TextConfig, Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
@@ -162,6 +162,12 @@ function commit(): string {
   } catch {
     return 'unknown: not a git checkout';
   }
+}
+
+/** Runs of one tier together, in the order in which tiers come: within one experiment only they share a model. */
+export function byTier<R extends Pick<RunRecord, 'config'>>(records: readonly R[]): [tier: Tier, records: R[]][] {
+  const tiers = [...new Set(records.map(({ config }) => config.tier))];
+  return tiers.map((tier) => [tier, records.filter(({ config }) => config.tier === tier)]);
 }
 
 /** Record of a run that begins now. */
