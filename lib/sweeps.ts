@@ -1,8 +1,37 @@
 /** Sweeps: lists of runs that change one thing at a time, those first that decide most. */
-import { capacity, plateauIntervention, type CapacityConfig, type Gpt2Config, type PlateauConfig, type RunConfig, type Tier, type TrainingConfig } from './config';
+import {
+  capacity, overfitting9m, overfittingSmall, plateauIntervention, scaling90m, type CapacityConfig, type Gpt2Config, type PlateauConfig, type RunConfig, type TextConfig, type Tier,
+  type TrainingConfig,
+} from './config';
 import type { FamilyName } from './data/grammar-family';
 
 const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+const SHARES = [0.25, 0.5];
+const SEEDS_AT_SMALLEST = 3;
+
+/**
+ * Runs beside the main one of notebook 06: those on a tenth of its text, the first of which is notebook 05's and the others
+ * are cut off at a fifth, long after the held-out loss has turned; then on its first quarter and half, with half its steps.
+ * At desk and full the two smallest have three seeds.
+ */
+export function smallerRuns(main: TextConfig, tenth: TextConfig): TextConfig[] {
+  const plain = { ...main, memorised: null, energy: null };
+  const steps = Math.ceil(main.steps / 2);
+  const half = { ...plain, steps, schedule: { ...main.schedule, decaySteps: steps, warmupSteps: Math.min(main.schedule.warmupSteps, Math.floor(steps / 4)) } };
+  const more = main.tier === 'desk' || main.tier === 'full' ? seeds(SEEDS_AT_SMALLEST - 1) : [];
+  const [quarters, halves] = SHARES.map((share): TextConfig => ({ ...half, trainTokens: Math.round(share * main.trainTokens) })) as [TextConfig, TextConfig];
+  const cut: TextConfig = { ...plain, trainTokens: tenth.trainTokens, steps: Math.ceil(main.steps / 5) };
+  const again = (config: TextConfig) => more.map((after) => ({ ...config, seed: main.seed + after }));
+  return [{ ...tenth, seed: main.seed }, ...again(cut), quarters, ...again(quarters), halves];
+}
+
+/** Notebooks 05 and 06; at the desk also ten times as much text again, and GPT-2 small by heart. */
+export function textRuns(tier: Tier): TextConfig[] {
+  const [tenth, main] = [overfitting9m[tier], scaling90m[tier]];
+  const more = tier === 'desk' ? [{ ...main, trainTokens: 10 * main.trainTokens }, overfittingSmall] : [];
+  return [tenth, main, ...more, ...smallerRuns(main, tenth).slice(1)];
+}
 
 /** More steps, with the schedule in proportion. */
 function longer<C extends TrainingConfig>(config: C, factor: number): C {
@@ -90,6 +119,7 @@ export function capacityRuns(tier: Tier): CapacityConfig[] {
 }
 
 export const SWEEPS = {
+  text: (tier: Tier): RunConfig[] => textRuns(tier),
   'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier)],
   capacity: (tier: Tier): RunConfig[] => capacityRuns(tier),
 } as const;

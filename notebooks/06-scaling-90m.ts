@@ -22,6 +22,7 @@ import { notebookObserver } from './lib/report/progress';
 import * as report from './lib/analysis/scaling';
 import * as runs from './lib/analysis/text-runs';
 import { showVerdict } from './lib/report/verdict';
+import { smallerRuns } from './lib/sweeps';
 import { run } from './lib/train/loop';
 import { committedRecords } from './lib/train/record';
 
@@ -36,7 +37,7 @@ const { tier, seed } = openNotebook();
 
 // %%
 const config = { ...scaling90m[tier], seed };
-const smaller = report.smallerRuns(config, overfitting9m[tier]);
+const smaller = smallerRuns(config, overfitting9m[tier]);
 const committed = report.ofTheModel([...committedRecords('scaling-90m'), ...committedRecords('overfitting-9m')], scaling90m);
 runs.showScale([config, ...smaller], committed, scaling90m.full);
 console.log(`The main run departs from the full one in:\n  ${deviations(config, scaling90m.full).join('\n  ')}`);
@@ -45,7 +46,8 @@ console.log(`The main run departs from the full one in:\n  ${deviations(config, 
 // ## Experiment
 //
 // The main run first; then the same model on a tenth of its text, the run of notebook 05, which is taken over where it is
-// finished; then on a quarter and half with half of the steps: enough, for there the held-out loss turns before.
+// finished (at the desk two more seeds of it, cut off after the held-out loss has turned); then on a quarter and half with
+// half of the steps.
 
 // %%
 console.log(JSON.stringify(config, null, 1));

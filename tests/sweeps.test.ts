@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { capacity, TIERS } from '../lib/config';
+import { capacity, overfitting9m, scaling90m, TIERS } from '../lib/config';
 import { checkConfig } from '../lib/config-check';
 import { buildModel } from '../lib/model/build';
-import { capacityRuns, gpt2Parameters, grammarRuns, modelRuns, sizeRuns, SWEEP_NAMES, SWEEPS } from '../lib/sweeps';
+import { capacityRuns, gpt2Parameters, grammarRuns, modelRuns, sizeRuns, smallerRuns, SWEEP_NAMES, SWEEPS, textRuns } from '../lib/sweeps';
 import { runId } from '../lib/train/record';
 
 test('every run of every sweep can run, and no two are one', () => {
@@ -24,6 +24,18 @@ test('the sweeps hold what they promise', () => {
   assert.deepEqual(modelRuns('desk').map(({ model }) => `${model.layers} × ${model.width}`).sort().length, 9);
   const sizes = capacityRuns('desk').map(({ model }) => gpt2Parameters(model).all);
   assert.ok(Math.min(...sizes) < 20_000 && Math.max(...sizes) > 1_700_000, `${Math.min(...sizes)} to ${Math.max(...sizes)}`);
+});
+
+test('the first of the smaller runs is notebook 05; further ones stop after the turn or at half; three seeds at the two smallest at the desk, one below', () => {
+  const main = scaling90m.desk;
+  const runs = smallerRuns(main, overfitting9m.desk);
+  const of = (all: typeof runs) => all.map(({ trainTokens, seed, steps }) => [trainTokens, seed, steps]);
+  assert.deepEqual(of(runs), [[90_000, 1, 3000], [90_000, 2, 600], [90_000, 3, 600], [225_000, 1, 1500], [225_000, 2, 1500], [225_000, 3, 1500], [450_000, 1, 1500]]);
+  assert.deepEqual(runs[0], overfitting9m.desk);
+  assert.deepEqual(runs.map(({ schedule: { decaySteps } }) => decaySteps), [3000, 3000, 3000, 1500, 1500, 1500, 1500], 'one schedule per size');
+  assert.ok(runs.slice(1).every(({ experiment }) => experiment === 'scaling-90m'), 'a run that is cut off says nothing on overfitting');
+  assert.deepEqual(smallerRuns({ ...scaling90m.quick, seed: 4 }, overfitting9m.quick).map(({ seed }) => seed), [4, 4, 4]);
+  assert.deepEqual(textRuns('desk').map(({ trainTokens, model }) => [trainTokens, model.width]).slice(0, 4), [[90_000, 384], [900_000, 384], [9_000_000, 384], [90_000, 768]]);
 });
 
 test('parameters are counted as the model has them', () => {

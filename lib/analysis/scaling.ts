@@ -23,21 +23,6 @@ const ANCHORS = [
 /** The data term of Chinchilla, β in L(N, D) = E + A N^−α + B D^−β (Hoffmann et al. 2022, arXiv:2203.15556, section 3.3). */
 const CHINCHILLA_EXPONENT = 0.28;
 
-const SHARES = [0.25, 0.5];
-const SEEDS_AT_SMALLEST = 3;
-
-/**
- * Runs beside the main one: those on a tenth of its text, which are notebook 05's, then on its first quarter and half, with
- * half its steps. At desk and full the two smallest have three seeds.
- */
-export function smallerRuns(main: TextConfig, tenth: TextConfig): TextConfig[] {
-  const steps = Math.ceil(main.steps / 2);
-  const seeds = main.tier === 'desk' || main.tier === 'full' ? SEEDS_AT_SMALLEST : 1;
-  const shorter = { ...main, steps, schedule: { ...main.schedule, decaySteps: steps, warmupSteps: Math.min(main.schedule.warmupSteps, Math.floor(steps / 4)) }, memorised: null, energy: null };
-  const sizes = [tenth, ...SHARES.map((share): TextConfig => ({ ...shorter, trainTokens: Math.round(share * main.trainTokens) }))];
-  return sizes.flatMap((config, i) => Array.from({ length: i < 2 ? seeds : 1 }, (_, s) => ({ ...config, seed: main.seed + s })));
-}
-
 /** Those with the model of their tier's main run: only they lie on one curve. */
 export const ofTheModel = (records: readonly TextRecord[], main: Record<Tier, TextConfig>): TextRecord[] =>
   records.filter(({ config }) => isDeepStrictEqual(config.model, main[config.tier].model));

@@ -19,10 +19,11 @@ export const label = ({ config: { tier, model, trainTokens, seed } }: TextRecord
 /** What one must know to read a figure of these runs. */
 export function subtitle(records: readonly TextRecord[]): string {
   const minutes = (m: number) => (m < 10 ? m.toFixed(1) : String(Math.round(m)));
-  return byTier(records).map(([tier, runs]) => {
-    const [{ config, hardware }] = runs as [TextRecord];
-    return `${tier}: ${tokensPerStep(config).toLocaleString('en')} tokens a step, ${runs.map((r) => minutes(r.minutes)).join(' + ')} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
-  }).join(' · ');
+  return byTier(records).flatMap(([tier, all]) => [...new Set(all.map(({ config }) => tokensPerStep(config)))].map((tokens) => {
+    const runs = all.filter(({ config }) => tokensPerStep(config) === tokens);
+    const [{ hardware }] = runs as [TextRecord];
+    return `${tier}: ${tokens.toLocaleString('en')} tokens a step, ${runs.map((r) => minutes(r.minutes)).join(' + ')} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
+  })).join(' · ');
 }
 
 /** Entropy of the data where it is known exactly: the synthetic corpus. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { overfitting9m, scaling90m } from '../../lib/config';
+import { overfitting9m, overfittingSmall, scaling90m } from '../../lib/config';
 import { energyQuestion, turningQuestion, vanishingQuestion } from '../../lib/analysis/overfitting';
-import { gapQuestion, ofTheModel, sizeFigure, smallerRuns } from '../../lib/analysis/scaling';
+import { gapQuestion, ofTheModel, sizeFigure } from '../../lib/analysis/scaling';
 import { outcome, short, subtitle, type TextRecord } from '../../lib/analysis/text-runs';
 import { verdict } from '../../lib/report/verdict';
 
@@ -18,8 +18,10 @@ const RUN = record([[3, 4], [1, 3.5], [0.05, 3.8], [0.08, 4.2]]);
 
 test('sizes of texts are short', () => assert.deepEqual([9e6, 90_000, 256, 2_250_000].map(short), ['9M', '90k', '256', '2.25M']));
 
-test('each tier has its own tokens a step', () =>
-  assert.equal(subtitle([RUN, record([[1, 2]], overfitting9m.quick), RUN]), 'desk: 1,024 tokens a step, 3.0 + 3.0 min on 2 CPU cores · quick: 256 tokens a step, 3.0 min on 2 CPU cores'));
+test('runs are told apart by their tier and their tokens a step', () => {
+  assert.equal(subtitle([RUN, record([[1, 2]], overfitting9m.quick), RUN]), 'desk: 1,024 tokens a step, 3.0 + 3.0 min on 2 CPU cores · quick: 256 tokens a step, 3.0 min on 2 CPU cores');
+  assert.equal(subtitle([RUN, record([[1, 2]], overfittingSmall)]), 'desk: 1,024 tokens a step, 3.0 min on 2 CPU cores · desk: 512 tokens a step, 3.0 min on 2 CPU cores');
+});
 
 test('where a run ends and where it turns', () => {
   const { last, lowest, gapNats, riseNats } = outcome(RUN);
@@ -33,15 +35,6 @@ test('the questions of notebook 05 take the least training loss, the rise since 
   const other = record([[3, 4], [2, 3]]);
   assert.deepEqual([vanishingQuestion([other]), turningQuestion([other])].map((q) => verdict(q).outcome), Array(2).fill('NOT REPRODUCED'));
   assert.equal(verdict(vanishingQuestion([record([[0.01, 4]], overfitting9m.quick)])).outcome, 'INCONCLUSIVE', 'a quick run cannot decide');
-});
-
-test('smaller runs: the tenth is notebook 05, then a quarter and half with half the steps; three seeds at the two smallest at the desk, one in the quick tier', () => {
-  const main = scaling90m.desk;
-  const runs = smallerRuns(main, overfitting9m.desk);
-  assert.deepEqual(runs.map(({ trainTokens, seed }) => [trainTokens / main.trainTokens, seed]), [[0.1, 1], [0.1, 2], [0.1, 3], [0.25, 1], [0.25, 2], [0.25, 3], [0.5, 1]]);
-  assert.deepEqual(runs[0], overfitting9m.desk);
-  assert.ok(runs.slice(3).every(({ steps, schedule }) => steps === main.steps / 2 && schedule.decaySteps === steps));
-  assert.deepEqual(smallerRuns({ ...scaling90m.quick, seed: 4 }, overfitting9m.quick).map(({ seed }) => seed), [4, 4, 4]);
 });
 
 test('a run with another model lies on another curve', () => {

@@ -39,7 +39,7 @@ test('a run that fails stops no other; the next start trains what is missing, an
 
 test('wrong arguments are one line', () => {
   const cases: [string[], RegExp][] = [
-    [[], /^sweep: sweep: expected one of plateau-intervention, capacity; got nothing\n$/],
+    [[], /^sweep: sweep: expected one of text, plateau-intervention, capacity; got nothing\n$/],
     [['capacities'], /got "capacities"\n$/],
     [['capacity', 'plateau-intervention'], /expected one sweep; got capacity plateau-intervention/],
     [['capacity', '--jobs', '0'], /--jobs: expected a whole number from 1 to 256; got "0"/],
