@@ -14,6 +14,13 @@ export function sum(values: Iterable<number>): number {
 /** NaN for none. */
 export const mean = (values: ArrayLike<number> & Iterable<number>): number => sum(values) / values.length;
 
+/** ‖x − y‖², in float64 from the differences. */
+export function squaredDistance(x: ArrayLike<number>, y: ArrayLike<number>): number {
+  let total = 0;
+  for (let k = 0; k < x.length; k++) total += (x[k]! - y[k]!) ** 2;
+  return total;
+}
+
 /** P(|T| < t) for whole degrees of freedom (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4). */
 export function withinT(t: number, freedom: number): number {
   const angle = Math.atan(t / Math.sqrt(freedom));

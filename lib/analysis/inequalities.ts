@@ -6,6 +6,7 @@ import { row, type Matrix } from '../energy/matrix';
 import { Random } from '../random';
 import { showTable } from '../report/table';
 import type { Question } from '../report/verdict';
+import { squaredDistance } from '../statistics';
 import { MODELS, normalRows, spinPatterns } from './memories';
 
 /** Random sets of patterns; with each, this many states: 300 × 40 are 12,000 cases. */
@@ -76,7 +77,7 @@ export function riseQuestion(all: readonly Rise[], tier: Tier, seed: number): Qu
 
 /** −β⁻¹ log Σ_i exp(−(β/2) ‖x − ρ_i‖²), in float64 from the differences. */
 function squaredDistanceEnergy(patterns: Matrix, x: Float32Array, beta: number): number {
-  const squares = Array.from({ length: patterns.rows }, (_, i) => row(patterns, i).reduce((sum, v, k) => sum + (x[k]! - v) ** 2, 0));
+  const squares = Array.from({ length: patterns.rows }, (_, i) => squaredDistance(row(patterns, i), x));
   const least = Math.min(...squares);
   return least / 2 - Math.log(squares.reduce((sum, s) => sum + Math.exp((beta / 2) * (least - s)), 0)) / beta;
 }

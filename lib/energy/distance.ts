@@ -7,15 +7,16 @@
  */
 import { UserError } from '../errors';
 import * as K from '../kernels';
+import { squaredDistance } from '../statistics';
 import { tf, type Tensor } from '../tf';
 import { memory, type AssociativeMemory } from './hopfield';
 import { matrix, positive, product, row, slice, tensorOf, type Matrix, type Rows } from './matrix';
 
-/** FAR is a square that stands for "not here": no distance is as large. */
-const [NEAR, FAR, AT_A_TIME] = [1 / 16, 1e38, 1024];
+/** FAR is a square that stands for "not here": no distance is as large. A state's squares in a block are looked through in PARTS. */
+const [NEAR, FAR, AT_A_TIME, PARTS] = [1 / 16, 1e38, 2048, 16];
 
-/** Squares `[q, b]` from a batch to the patterns `first`, …; both about μ; per state, S with the block's largest ‖ρ−μ‖². */
-interface Block { firstState: number; batch: Matrix; first: number; squares: Tensor; states: Tensor; patterns: Tensor; norms: Float32Array }
+/** Squares from a batch to the patterns `first`, …, which run along the axis `along`; both about μ; per state, S with the block's largest ‖ρ−μ‖². */
+interface Block { firstState: number; batch: Matrix; first: number; squares: Tensor; along: 0 | 1; states: Tensor; patterns: Tensor; norms: Float32Array }
 
 /** Visits all blocks; μ is the mean of the first patterns. [−2x, ‖x‖², 1]·[ρ, 1, ‖ρ‖²] is the square; among the patterns themselves it serves a block and its mirror image. */
 function eachBlock(patterns: Matrix, states: Matrix, visit: (block: Block) => void): void {
@@ -33,9 +34,9 @@ function eachBlock(patterns: Matrix, states: Matrix, visit: (block: Block) => vo
           const [y, yy] = about(K.sub(tensorOf(slice(patterns, first, AT_A_TIME)), middle));
           const patternNorms = yy.dataSync() as Float32Array;
           const squares = product(left, K.concat([y, tf.onesLike(yy), yy], 1), true);
-          visit({ firstState, batch, first, squares, states: x, patterns: y, norms: norms(stateNorms, patternNorms) });
-          const mirror = { firstState: first, batch: slice(patterns, first, AT_A_TIME), first: firstState, states: y, patterns: x };
-          if (states === patterns && first > firstState) visit({ ...mirror, squares: K.transpose(squares, [1, 0]), norms: norms(patternNorms, stateNorms) });
+          visit({ firstState, batch, first, squares, along: 1, states: x, patterns: y, norms: norms(stateNorms, patternNorms) });
+          if (states === patterns && first > firstState)
+            visit({ firstState: first, batch: slice(patterns, first, AT_A_TIME), first: firstState, squares, along: 0, states: y, patterns: x, norms: norms(patternNorms, stateNorms) });
         });
       }
     });
@@ -43,21 +44,21 @@ function eachBlock(patterns: Matrix, states: Matrix, visit: (block: Block) => vo
   middle.dispose();
 }
 
-/** Visits the places of a block with a square up to a state's limit, in order; limits may fall on the way. @returns whether there was one */
-function eachBelow({ squares }: Block, limit: (i: number) => number, visit: (i: number, j: number) => void): boolean {
-  const least = tf.min(squares, 1).dataSync();
-  const chosen = Int32Array.from(least.keys()).filter((i) => least[i]! <= limit(i));
-  if (chosen.length === 0) return false;
-  const [rows, b] = [tf.gather(squares, tf.tensor1d(chosen, 'int32')).dataSync(), squares.shape[1]!];
-  chosen.forEach((i, c) => { for (let j = 0, most = limit(i); j < b; j++) if (rows[c * b + j]! <= most) { visit(i, j); most = limit(i); } });
-  return true;
-}
+const upTo = (values: ArrayLike<number>, limit: (k: number) => number) => { const all: number[] = []; for (let k = 0; k < values.length; k++) if (values[k]! <= limit(k)) all.push(k); return all; };
+const upright = ({ along }: Block, squares: Tensor): Tensor => (along === 1 ? squares : K.transpose(squares, [1, 0]));
 
-/** ‖x − ρ‖² in float64 from the differences. */
-function exactSquare(x: Float32Array, rho: Float32Array): number {
-  let sum = 0;
-  for (let k = 0; k < x.length; k++) sum += (x[k]! - rho[k]!) ** 2;
-  return sum;
+/** Visits the places of a block with a square up to a state's limit, in order; limits may fall on the way. @returns whether there was one */
+function eachBelow(block: Block, limit: (i: number, least: number) => number, visit: (i: number, j: number) => void): boolean {
+  const [b, least] = [block.squares.shape[block.along]!, tf.min(block.squares, block.along).dataSync()];
+  const [states, width] = [upTo(least, (i) => limit(i, least[i]!)), b % PARTS ? b : b / PARTS];
+  if (states.length === 0) return false;
+  const cut = tf.reshape(upright(block, tf.gather(block.squares, tf.tensor1d(states, 'int32'), 1 - block.along)), [-1, width]);
+  const [of, most] = [(k: number) => states[Math.floor((k * width) / b)]!, (k: number) => limit(of(k), least[of(k)]!)];
+  const chosen = upTo(tf.min(cut, 1).dataSync(), most);
+  const values = tf.gather(cut, tf.tensor1d(chosen, 'int32')).dataSync();
+  for (const [c, k] of chosen.entries())
+    for (let j = 0, top = most(k); j < width; j++) if (values[c * width + j]! <= top) { visit(of(k), ((k * width) % b) + j); top = most(k); }
+  return true;
 }
 
 /** Σ_i exp(−β‖x − ρ_i‖) (1, 1/‖x − ρ_i‖, (x − ρ_i)/‖x − ρ_i‖), or its first number alone, over its largest exponential. */
@@ -77,11 +78,11 @@ function add({ beta, largest, values }: Sums, i: number, distance: number, terms
 
 /** Adds a block to the sums, its short distances one by one. */
 function addBlock(sums: Sums, patterns: Matrix, block: Block): void {
-  const { firstState, squares, states } = block;
+  const [{ firstState, states }, squares] = [block, upright(block, block.squares)];
   const limits = block.norms.map((s) => NEAR * s);
   const near = eachBelow(block, (i) => limits[i]!, (i, j) => {
     const [x, rho] = [row(block.batch, i), row(patterns, block.first + j)];
-    const distance = Math.sqrt(exactSquare(x, rho));
+    const distance = Math.sqrt(squaredDistance(x, rho));
     add(sums, firstState + i, distance, sums.slopes ? [1, 1 / distance, ...x.map((v, k) => (v - rho[k]!) / (distance || 1))] : [1]);
   });
   const left = near ? tf.where(tf.lessEqual(squares, tf.tensor2d(limits, [limits.length, 1])), FAR, squares) : squares;
@@ -172,11 +173,12 @@ export function nearestNeighbours({ patterns, states }: { patterns: Rows; states
   if (!states && rho.rows < 2) throw new UserError('nearest neighbours: expected at least two patterns, or states; got one pattern; pass states');
   const x = states ? matrix('states', states, rho) : rho;
   const [indices, squares] = [new Int32Array(x.rows), new Float64Array(x.rows).fill(Infinity)];
-  const slack = (rho.width + 3) * 2 ** -23;
-  eachBlock(rho, x, (block) => eachBelow(block, (i) => squares[block.firstState + i]! + slack * block.norms[i]!, (i, j) => {
+  const slack = (rho.width + 3) * 2 ** -23; // A block's least is a limit too, unless it is of a pattern and itself.
+  const limit = ({ firstState, first, norms }: Block) => (i: number, least: number) => Math.min(squares[firstState + i]!, !states && first === firstState ? Infinity : least) + slack * norms[i]!;
+  eachBlock(rho, x, (block) => eachBelow(block, limit(block), (i, j) => {
     const [at, index] = [block.firstState + i, block.first + j];
     if (!states && index === at) return;
-    const square = exactSquare(row(x, at), row(rho, index));
+    const square = squaredDistance(row(x, at), row(rho, index));
     if (square < squares[at]!) [indices[at], squares[at]] = [index, square];
   }));
   return { indices, distances: squares.map(Math.sqrt) };

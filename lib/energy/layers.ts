@@ -2,6 +2,7 @@
 import { UserError } from '../errors';
 import { softMin, stepDown, type SoftMin } from './distance';
 import { memory, type AssociativeMemory } from './hopfield';
+import { squaredDistance } from '../statistics';
 import { matrix, positive, row, type Matrix, type Rows } from './matrix';
 
 /** `layers[t]` are the patterns `D_t` `[d_t, n]` of layer t. */
@@ -58,7 +59,7 @@ export function majorisers({ at, states, ...args }: Layers & { at: Rows; states:
   const there = across(layers, y, args.beta, true);
   const { perLayer } = across(layers, x, args.beta, false);
   const next = stepDown(y, there);
-  const square = (a: Matrix, i: number) => row(a, i).reduce((sum, v, k) => sum + (v - row(next, i)[k]!) ** 2, 0);
+  const square = (a: Matrix, i: number) => squaredDistance(row(a, i), row(next, i));
   const half = (gap: number, curvature: number) => (gap === 0 ? 0 : (curvature * gap) / 2);
   const term = (share: number, energy: number) => (share === 0 ? 0 : share * (energy + Math.log(share) / args.beta));
   return {

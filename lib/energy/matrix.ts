@@ -55,7 +55,6 @@ export function slice({ values, rows, width }: Matrix, first: number, count: num
   return { values: values.subarray(first * width, end * width), rows: end - first, width };
 }
 export const row = (m: Matrix, i: number): Float32Array => slice(m, i, 1).values;
-
 export const tensorOf = (m: Matrix): Tensor => tf.tensor2d(m.values, [m.rows, m.width]);
 
 /** a b or a bᵀ in float32. */

@@ -4,7 +4,7 @@
  */
 import { UserError } from '../errors';
 import { Random } from '../random';
-import { mean } from '../statistics';
+import { mean, squaredDistance } from '../statistics';
 import { matrix, positive, row, type Rows } from './matrix';
 
 /** log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) from 15 on, below by Γ(x) = Γ(x + 1) / x. Trap: relative error 1e-14 of x log x. */
@@ -67,8 +67,7 @@ function unitVectors(n: number, count: number, seed: number): number[][] {
   return Array.from({ length: count }, (_, i) => {
     const angle = (2 * Math.PI * (i + 0.5)) / count;
     const v = n === 2 ? [Math.cos(angle), Math.sin(angle)] : Array.from(random.normals(n));
-    const norm = Math.hypot(...v);
-    return v.map((x) => x / norm);
+    return v.map((x) => x / Math.hypot(...v));
   });
 }
 
@@ -88,11 +87,10 @@ export interface ExactCase { logZ: number; error: number; meanEnergy: number; cr
 export function exactCase({ patterns, r, directions, seed }: { patterns: Rows; r: number; directions: number; seed: number }): ExactCase {
   const rho = matrix('patterns', patterns);
   const [n, points] = [rho.width, Array.from({ length: rho.rows }, (_, i) => Array.from(row(rho, i)))];
-  const square = (x: number[], y: number[]) => x.reduce((sum, v, k) => sum + (v - y[k]!) ** 2, 0);
-  const density = (x: number[]) => points.reduce((sum, p) => sum + Math.exp(-Math.sqrt(square(x, p))), 0);
-  if (points.some((p, i) => points.some((q, j) => j < i && square(p, q) === 0))) throw new UserError('patterns: expected all different; got two that are equal; leave one out');
+  const density = (x: number[]) => points.reduce((sum, p) => sum + Math.exp(-Math.sqrt(squaredDistance(x, p))), 0);
+  if (points.some((p, i) => points.some((q, j) => j < i && squaredDistance(p, q) === 0))) throw new UserError('patterns: expected all different; got two that are equal; leave one out');
   const ray = (p: number[], u: number[]): readonly [number, number] => {
-    const ends = points.map((q) => square(p, q) / (2 * u.reduce((sum, v, k) => sum + v * (q[k]! - p[k]!), 0))).filter((t) => t > 0);
+    const ends = points.map((q) => squaredDistance(p, q) / (2 * u.reduce((sum, v, k) => sum + v * (q[k]! - p[k]!), 0))).filter((t) => t > 0);
     const end = Math.min(positive('r', r), ...ends);
     return NODES.reduce<readonly [number, number]>(([z, e], [node, weight]) => {
       const f = density(p.map((v, k) => v + end * node * u[k]!));
