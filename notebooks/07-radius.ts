@@ -29,7 +29,7 @@ const { tier, seed } = openNotebook();
 // ## Scale
 //
 // The model is that of [notebook 05](05-overfitting-9m.ipynb) in the same tier: in the quick tier a GPT-2 with 4 layers of
-// width 128 that has learnt 4,000 tokens of synthetic stories by heart; its run is shared, so after notebook 05 nothing is
+// width 128 that has learnt 3,000 tokens of synthetic stories by heart; its run is shared, so after notebook 05 nothing is
 // trained here. The paper's GPT-2 medium, n = 1,024, joins where the variable GPT2_WEIGHTS names a folder with its
 // `model.safetensors` and `config.json`, on the tokens of `npm run data -- openwebtext --tokens 9M`; it alone can decide.
 
