@@ -123,8 +123,8 @@ async function executed(job: Job, folder: string, tell: (at: TrainingProgress | 
   const environment = { ...jupyterEnvironment(), TIER: job.tier, SEED: String(job.seed), FIGURES: join(folder, 'figures'), PROGRESS: progress };
   const polling = setInterval(() => tell(progressIn(progress)), 500);
   try {
-    const args = ['nbconvert', '--to', 'notebook', '--execute', '--ExecutePreprocessor.record_timing=False', '--output', target, join(folder, `${job.name}.ipynb`)];
-    const { code, errors } = await runPython(job.places, 'jupyter', args, environment);
+    const args = ['--to', 'notebook', '--execute', '--ExecutePreprocessor.record_timing=False', '--output', target, join(folder, `${job.name}.ipynb`)];
+    const { code, errors } = await runPython(job.places, 'jupyter-nbconvert', args, environment);
     if (code !== 0) throw cellError(job.name, errors);
   } finally {
     clearInterval(polling);
@@ -143,8 +143,8 @@ export async function execute(job: Job, tell: (at: TrainingProgress | null) => v
   try {
     await prepare(job, state, join(folder, `${name}.ipynb`));
     const target = await executed(job, folder, tell);
-    const args = ['nbconvert', '--to', 'html', '--template', 'report', '--output', `${name}.html`, target];
-    const { code, errors } = await runPython(places, 'jupyter', args, jupyterEnvironment());
+    const args = ['--to', 'html', '--template', 'report', '--output', `${name}.html`, target];
+    const { code, errors } = await runPython(places, 'jupyter-nbconvert', args, jupyterEnvironment());
     if (code !== 0) throw cellError(name, errors);
     const report = join(places.reports, `${name}.html`);
     const notebook = readNotebook(target);
