@@ -59,7 +59,8 @@ export const scaled = (x: Tensor, { scale }: { scale?: Tensor }): Tensor => (sca
 export function product(a: Operand, b: Operand, transposeA = false, transposeB = false): Operand {
   if (!isNative()) return { tensor: tf.matMul(a.tensor, b.tensor, transposeA, transposeB), bf16: false, ...scaleOf(a, b) };
   const T = a.bf16 ? BF16 : F32;
-  const tensor = a.tensor.rank === 2
+  // In float32 never MatMul: with few rows a signal that arrives meanwhile, as Jupyter's interrupt, breaks oneDNN's memory.
+  const tensor = a.tensor.rank === 2 && a.bf16
     ? one('MatMul', [a.tensor, b.tensor], { ...T, transpose_a: transposeA, transpose_b: transposeB })
     : one('BatchMatMulV2', [a.tensor, b.tensor], { ...T, adj_x: transposeA, adj_y: transposeB });
   return { tensor, bf16: a.bf16, ...scaleOf(a, b) };
