@@ -122,10 +122,10 @@ export const overfitting9m: Record<Tier, TextConfig> = {
     accumulate: 1,
     steps: 500,
     schedule: { kind: 'cosine', peak: 2e-3, floor: 2e-4, warmupSteps: 20, decaySteps: 500 },
-    evaluateEverySteps: 100,
+    evaluateEverySteps: 50,
     evaluationWindows: 16,
-    memorised: { windows: 16, prefix: 32, continuation: 32 },
-    energy: { windows: 16 },
+    memorised: { windows: 8, prefix: 32, continuation: 32 },
+    energy: { windows: 8 },
     checkpointEverySteps: 100,
   },
   smoke: {
