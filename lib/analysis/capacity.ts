@@ -4,9 +4,9 @@ import type { Figure, Trace } from '../report/figure';
 import { axis, COLOURS, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
-import { bootstrapSlope, estimateText, meanEstimate, type Estimate, type Point } from '../statistics';
+import { bootstrapSlope, estimateText, mean, meanEstimate, type Estimate, type Point } from '../statistics';
 import { gpt2Parameters, MORRIS_BITS } from '../sweeps';
-import type { RunRecord } from '../train/record';
+import { grouped, type RunRecord } from '../train/record';
 import { MODELS, type Capacity } from './memories';
 
 type CapacityRecord = RunRecord<CapacityConfig>;
@@ -45,8 +45,7 @@ export function showRuns(records: readonly CapacityRecord[]): void {
 /** Records of one tier, kind and precision, by size of model, each in the order of D. */
 function families(records: readonly CapacityRecord[], what: What, precision: CapacityConfig['precision'] = 'fp32'): CapacityRecord[][] {
   const chosen = records.filter(({ config }) => config.what === what && config.precision === precision);
-  const keys = [...new Set(chosen.map(({ config }) => `${config.tier} ${sizeName(config)}`))];
-  return keys.map((key) => chosen.filter(({ config }) => `${config.tier} ${sizeName(config)}` === key).sort((a, b) => a.config.items - b.config.items));
+  return grouped(chosen, ({ config }) => `${config.tier} ${sizeName(config)}`).map(([, runs]) => runs.sort((a, b) => a.config.items - b.config.items));
 }
 
 const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
@@ -80,9 +79,7 @@ export interface Plateau { tier: Tier; size: string; seed: number; precision: Ca
 
 export function plateaus(records: readonly CapacityRecord[]): Plateau[] {
   return (['fp32', 'bf16'] as const).flatMap((precision) => families(records, 'sequences', precision).flatMap((group) => {
-    const seeds = [...new Set(group.map(({ config }) => config.seed))];
-    return seeds.map((seed) => {
-      const own = group.filter(({ config }) => config.seed === seed);
+    return grouped(group, ({ config }) => config.seed).map(([seed, own]) => {
       const most = own.reduce((a, b) => (memorised(b) > memorised(a) ? b : a));
       const { all, withoutEmbeddings } = gpt2Parameters(most.config.model);
       const beyond = own.some((r) => bitsOf(r.config) >= 1.5 * memorised(r) && isFlat(r));
@@ -95,8 +92,8 @@ export function showPlateaus(all: readonly Plateau[]): void {
   showTable(all.map(({ tier, size, seed, precision, parameters, withoutEmbeddings, bits, saturated }) => ({
     tier, model: size, precision, seed, parameters, 'most bits memorised': Math.round(bits), 'bits per parameter': bits / parameters, 'per parameter without embeddings': bits / withoutEmbeddings, 'saturated and settled': saturated ? 'yes' : 'no',
   })));
-  for (const tier of [...new Set(all.map((p) => p.tier))]) {
-    const values = all.filter((p) => p.tier === tier && p.saturated && p.precision === 'fp32').map(({ bits, parameters }) => bits / parameters);
+  for (const [tier, own] of grouped(all, (p) => p.tier)) {
+    const values = own.filter((p) => p.saturated && p.precision === 'fp32').map(({ bits, parameters }) => bits / parameters);
     if (values.length) console.log(`${tier}, fp32: ${estimateText(meanEstimate(values))} bits per parameter over ${values.length} models and seeds, 95% interval; Morris et al. 2025: ${MORRIS_BITS}`);
   }
 }
@@ -105,13 +102,10 @@ const fitFor = (tier: Tier): { unfit?: string } => (tier === 'quick' ? { unfit: 
 
 /** Bits per parameter of each seed: the mean over saturated models in fp32. */
 export function bitsQuestion(all: readonly Plateau[]): Question {
-  const groups = [...new Set(all.map(({ tier, seed }) => `${tier} ${seed}`))];
   return {
     claim: 'GPT-style models memorise about 3.6 bits per parameter of uniformly random data.', source: 'Morris et al. 2025, arXiv 2505.24832; here mean over saturated models, all parameters counted, fp32', paper: MORRIS_BITS, tolerance: 0.5, unit: 'bits per parameter',
-    ours: groups.flatMap((key): OwnValue[] => {
-      const own = all.filter(({ tier, seed, saturated, precision }) => `${tier} ${seed}` === key && saturated && precision === 'fp32');
-      return own.length ? [{ tier: own[0]!.tier, seed: own[0]!.seed, value: meanEstimate(own.map(({ bits, parameters }) => bits / parameters)).value, ...fitFor(own[0]!.tier) }] : [];
-    }),
+    ours: grouped(all.filter(({ saturated, precision }) => saturated && precision === 'fp32'), ({ tier, seed }) => `${tier} ${seed}`).map(([, own]): OwnValue =>
+      ({ tier: own[0]!.tier, seed: own[0]!.seed, value: mean(own.map(({ bits, parameters }) => bits / parameters)), ...fitFor(own[0]!.tier) })),
   };
 }
 
@@ -191,16 +185,13 @@ export function parametersFigure(all: readonly Plateau[], memories: readonly Cap
 /** Parameters against D at 99% recall, with the slopes 1 and 2. */
 export function exponentFigure(all: readonly Recall[]): Figure {
   const known = all.filter(({ bound }) => bound === 'none');
-  const groups = [...new Set(known.map(({ what, tier }) => `${tier}, ${what}`))];
   const first = known[0];
   const ends = first ? [first.items / 4, first.items * 16] : [1, 10];
   const through = (k: number) => ends.map((d) => (first ? first.parameters * (d / first.items) ** k : d ** k));
   return {
     data: [
-      ...groups.map((key, i): Trace => {
-        const own = known.filter(({ what, tier }) => `${tier}, ${what}` === key);
-        return { type: 'scatter', mode: 'markers', name: key, x: own.map(({ items }) => items), y: own.map(({ parameters }) => parameters), text: own.map(({ size }) => size), marker: { color: PALETTE[i]!, size: 9 } };
-      }),
+      ...grouped(known, ({ what, tier }) => `${tier}, ${what}`).map(([name, own], i): Trace => (
+        { type: 'scatter', mode: 'markers', name, x: own.map(({ items }) => items), y: own.map(({ parameters }) => parameters), text: own.map(({ size }) => size), marker: { color: PALETTE[i]!, size: 9 } })),
       { type: 'scatter', mode: 'lines', name: 'slope 1', x: ends, y: through(1), line: { color: COLOURS.faint, dash: 'dot' } },
       { type: 'scatter', mode: 'lines', name: 'slope 2 (the paper)', x: ends, y: through(2), line: { color: COLOURS.paper, dash: 'dash' } },
     ],

@@ -9,7 +9,7 @@ import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import { sum, estimateText, line, type Point } from '../statistics';
 import { DATA_SEED } from '../train/lines';
-import { byTier, type CurvePoint, type RunRecord } from '../train/record';
+import { byTier, grouped, type CurvePoint, type RunRecord } from '../train/record';
 import { PAPER_PLATEAU, plateau } from './plateau';
 
 type PlateauRecord = RunRecord<PlateauConfig>;
@@ -91,8 +91,7 @@ export function floorFigure(records: readonly PlateauRecord[]): Figure {
 export function slopes(records: readonly PlateauRecord[]): { tier: Tier; seed: number; slope: number; settled: boolean }[] {
   const grammars = (some: readonly PlateauRecord[]) => new Set(some.map(({ config }) => config.grammar)).size;
   return byTier(records).flatMap(([tier, ofTier]) => {
-    return [...new Set(ofTier.map(({ config }) => config.seed))].flatMap((seed) => {
-      const own = ofTier.filter(({ config }) => config.seed === seed);
+    return grouped(ofTier, ({ config }) => config.seed).flatMap(([seed, own]) => {
       const settled = grammars(own.filter(isFlat)) >= 3;
       return grammars(own) < 3 ? [] : [{ tier, seed, slope: line(points(settled ? own.filter(isFlat) : own)).slope.value, settled }];
     });

@@ -8,7 +8,7 @@ import { showTable, type CellValue } from '../report/table';
 import type { Question } from '../report/verdict';
 import { mean } from '../statistics';
 import { DATA_SEED } from '../train/lines';
-import type { CurvePoint, RunRecord } from '../train/record';
+import { byTier, type CurvePoint, type RunRecord } from '../train/record';
 
 /** Training loss at which the runs of Murty et al. 2023 with 6 layers settle, as published curves show it. */
 export const PAPER_PLATEAU = { nats: 1, tolerance: 0.05 } as const;
@@ -54,8 +54,7 @@ const RUN_COLOURS = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth
 /** `desk: 20,000 steps, 99 to 188 min a run on 2 CPU cores`, tier by tier. */
 function subtitle(records: RunRecord[]): string {
   const range = (values: number[]) => [...new Set([Math.min(...values), Math.max(...values)].map((v) => v.toLocaleString('en')))].join(' to ');
-  return [...new Set(records.map(({ config }) => config.tier))].map((tier) => {
-    const own = records.filter(({ config }) => config.tier === tier);
+  return byTier(records).map(([tier, own]) => {
     const { hardware } = own[0]!;
     return `${tier}: ${range(own.map(({ config }) => config.steps))} steps, ${range(own.map(({ minutes }) => Math.round(minutes)))} min a run on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
   }).join(' · ');

@@ -5,7 +5,7 @@ import type { Trace } from '../report/figure';
 import { COLOURS } from '../report/style';
 import { showTable, type CellValue } from '../report/table';
 import type { OwnValue } from '../report/verdict';
-import { byTier, type CurvePoint, type RunRecord } from '../train/record';
+import { grouped, type CurvePoint, type RunRecord } from '../train/record';
 
 export type TextRecord = RunRecord<TextConfig>;
 type TextPoint = CurvePoint<TextConfig>;
@@ -19,11 +19,10 @@ export const label = ({ config: { tier, model, trainTokens, seed } }: TextRecord
 /** What one must know to read a figure of these runs. */
 export function subtitle(records: readonly TextRecord[]): string {
   const minutes = (m: number) => (m < 10 ? m.toFixed(1) : String(Math.round(m)));
-  return byTier(records).flatMap(([tier, all]) => [...new Set(all.map(({ config }) => tokensPerStep(config)))].map((tokens) => {
-    const runs = all.filter(({ config }) => tokensPerStep(config) === tokens);
+  return grouped(records, ({ config }) => `${config.tier}: ${tokensPerStep(config).toLocaleString('en')} tokens a step`).map(([what, runs]) => {
     const [{ hardware }] = runs as [TextRecord];
-    return `${tier}: ${tokens.toLocaleString('en')} tokens a step, ${runs.map((r) => minutes(r.minutes)).join(' + ')} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
-  })).join(' · ');
+    return `${what}, ${runs.map((r) => minutes(r.minutes)).join(' + ')} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
+  }).join(' · ');
 }
 
 /** Entropy of the data where it is known exactly: the synthetic corpus. */

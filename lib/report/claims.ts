@@ -5,7 +5,8 @@ import { deviations, EXPERIMENTS, TIERS, type RunConfig, type Tier } from '../co
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
-import { readRecord, type RunRecord } from '../train/record';
+import { sum } from '../statistics';
+import { grouped, readRecord, type RunRecord } from '../train/record';
 import { Display } from './display';
 import type { Figure } from './figure';
 import { notebookNames, readNotebook, verdictsOf } from './pair';
@@ -132,25 +133,30 @@ export function claimsFigure(list: readonly Claim[]): Figure {
 const records = (): RunRecord[] =>
   (existsSync(paths.runs) ? readdirSync(paths.runs) : []).filter((name) => name.endsWith('.json')).sort().map((name) => readRecord(join(paths.runs, name)));
 
-/** What the committed runs were, largest number first where it counts: parameters, tokens, minutes. */
+const size = ({ experiment, tier, model }: RunConfig): string => `${experiment} ${tier} ${model.layers} × ${model.width}`;
+const listed = (values: readonly number[]): string => [...new Set(values)].sort((a, b) => a - b).map((v) => v.toLocaleString('en')).join(', ');
+
+/** The committed runs; those of one experiment, tier and size of model share a row. */
 export function showRuns(): void {
-  showTable(records().map(({ config, parameters, curve, minutes, hardware }) => ({
-    experiment: config.experiment, tier: config.tier, seed: config.seed, 'layers × width': `${config.model.layers} × ${config.model.width}`,
-    'parameters (M)': parameters / 1e6, steps: config.steps, 'tokens seen (M)': curve.at(-1)!.tokensSeen / 1e6, minutes: Math.round(minutes), hardware: `${hardware.cores} ${hardware.device.toUpperCase()} cores`,
-  })));
+  showTable(grouped(records(), ({ config }) => size(config)).map(([, runs]) => {
+    const [{ config, parameters, hardware }] = runs as [RunRecord];
+    return {
+      experiment: config.experiment, tier: config.tier, 'layers × width': `${config.model.layers} × ${config.model.width}`, 'parameters (M)': parameters / 1e6, runs: runs.length,
+      seeds: listed(runs.map((r) => r.config.seed)), steps: listed(runs.map((r) => r.config.steps)), 'minutes, together': Math.round(sum(runs.map((r) => r.minutes))), hardware: `${hardware.cores} ${hardware.device.toUpperCase()} cores`,
+    };
+  }));
 }
 
 /**
- * Every field in which runs depart from the published ones: those of this tier, and the committed ones. Seeds apart, runs
- * of one config share a row; what the published text itself is replaced by stands in `dataset`.
+ * Every field in which runs depart from the published ones, with all values that it takes: those of this tier, and the
+ * committed ones, grouped as above, seeds apart. What the published text itself is replaced by stands in `dataset`.
  */
 export function showDeviations(tier: Tier): void {
-  const ofTier = Object.values(EXPERIMENTS).map((perTier) => perTier[tier]);
-  const all: RunConfig[] = [...ofTier, ...records().map(({ config }) => ({ ...config, seed: 1 }))];
-  const rows = all.map((config) => ({
-    experiment: config.experiment, run: `${config.tier}, ${config.model.layers} layers`,
-    'departs from the published run in': deviations(config, EXPERIMENTS[config.experiment].full).join('; ') || 'nothing',
+  const ofTier = Object.values(EXPERIMENTS).map((perTier): RunConfig => perTier[tier]);
+  showTable(grouped([...ofTier, ...records().map(({ config }) => config)], size).map(([, configs]) => {
+    const [{ experiment, tier: own, model }] = configs as [RunConfig];
+    const found = configs.flatMap((config) => deviations({ ...config, seed: EXPERIMENTS[experiment].full.seed }, EXPERIMENTS[experiment].full).map((text) => text.split(' → ') as [string, string]));
+    const merged = grouped(found, ([published]) => published).map(([published, all]) => `${published} → ${[...new Set(all.map(([, ours]) => ours))].join(', ')}`);
+    return { experiment, run: `${own}, ${model.layers} × ${model.width}`, 'departs from the published run in': merged.join('; ') || 'nothing' };
   }));
-  const texts = rows.map((row) => JSON.stringify(row));
-  showTable(rows.filter((_, i) => texts.indexOf(texts[i]!) === i));
 }

@@ -164,11 +164,15 @@ function commit(): string {
   }
 }
 
-/** Runs of one tier together, in the order in which tiers come: within one experiment only they share a model. */
-export function byTier<R extends Pick<RunRecord, 'config'>>(records: readonly R[]): [tier: Tier, records: R[]][] {
-  const tiers = [...new Set(records.map(({ config }) => config.tier))];
-  return tiers.map((tier) => [tier, records.filter(({ config }) => config.tier === tier)]);
+/** Items of one key together, in the order in which keys come. */
+export function grouped<T, K extends string | number>(items: readonly T[], key: (item: T) => K): [key: K, items: T[]][] {
+  const groups = new Map<K, T[]>();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  return [...groups];
 }
+
+/** Runs of one tier together: within one experiment only they share a model. */
+export const byTier = <R extends Pick<RunRecord, 'config'>>(records: readonly R[]): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);
 
 /** Record of a run that begins now. */
 export function newRecord(config: RunConfig, dataHash: string, parameters: number): RunRecord {

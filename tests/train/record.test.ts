@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { overfitting9m, questionFormation, scaling90m } from '../../lib/config';
-import { committedRecords, configHash, runId } from '../../lib/train/record';
+import { committedRecords, configHash, grouped, runId } from '../../lib/train/record';
 
 test('the hash of the published question-formation run is that of its records and checkpoints', () => {
   assert.match(configHash(questionFormation.desk), /^718830/);
@@ -22,3 +22,6 @@ test('steps, checkpoints and tier leave the hash as it is; everything else chang
 test('the id of a text run says how much text it is', () => {
   assert.match(runId(scaling90m.full), /^scaling-90m-full-12-layers-90000000-tokens-seed-1-[0-9a-f]{6}$/);
 });
+
+test('groups come as their keys do, and so do their items', () =>
+  assert.deepEqual(grouped(['b1', 'a1', 'b2'], (text) => text[0]!), [['b', ['b1', 'b2']], ['a', ['a1']]]));
