@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
 import { bitsQuestion, exponent, exponentQuestions, plateaus, recalls } from '../../lib/analysis/capacity';
-import { boundQuestion, dataFloor, excessAtFree, memoryFloor, predictions, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
+import { boundQuestion, dataFloor, excessAtFree, memoryFloor, positionFigure, predictions, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
 import { verdict } from '../../lib/report/verdict';
 import { gpt2Parameters } from '../../lib/sweeps';
 import type { RunRecord } from '../../lib/train/record';
@@ -44,6 +44,17 @@ test('08: the bound is judged by the fewest lines; the floor of memory is ln D p
   assert.equal(stepsToPlateau(plateauRun({}, 1, 0.3)), 400);
   assert.equal(stepsToPlateau(plateauRun({}, 1, 0.01)), 100);
   assertClose([excessAtFree({ entropy: [2, 1, 0, 0], loss: [2.3, 1.1, 0.1, 0] })], [0.8], { absolute: 1e-12, what: 'share of the excess' });
+});
+
+test('08: position by position every seed has its line, and the one that copies least is judged', () => {
+  const [copying, not] = [1, 2].map((seed) => plateauRun({ seed }, 1)) as [PlateauRecord, PlateauRecord];
+  const lines = (runs: PlateauRecord[]) => (positionFigure(runs).data as { y: number[] }[]).map(({ y }) => y);
+  const entropy = lines([copying])[0]!;
+  const freely = entropy.map((h) => (h > 0.01 ? h + 1 : h));
+  copying.curve.at(-1)!.positionNats = freely;
+  not.curve.at(-1)!.positionNats = freely.map((l, t) => (entropy[t]! > 0.01 ? l : l + 1));
+  assert.deepEqual(lines([copying, not]).slice(1), [copying, not].map((r) => r.curve.at(-1)!.positionNats));
+  assert.deepEqual([[copying], [copying, not]].map((runs) => predictions(runs, [], [], [])[2]!.holds), [true, false]);
 });
 
 /** A run of a model with `layers` that keeps `bits` of its items and recalls a share of them. */
