@@ -37,7 +37,7 @@ const { tier } = openNotebook();
 // The grammars are that of McCoy et al. 2020 with other numbers of words, and once with other weights of rules; lines are
 // unique, as in the data of notebook 04, and every floor is exact for unique lines. The model is a vanilla Transformer that
 // settles in minutes. `desk`: six grammars and three seeds, five numbers of lines, nine models (`npm run sweep --
-// plateau-intervention`). `quick`: three grammars and one number of lines, one seed, a smaller model for 1,200 steps: a first
+// plateau-intervention`). `quick`: three grammars and one number of lines, one seed, a smaller model for 1,000 steps: a first
 // look, which decides nothing about the slope. The paper ran none of this.
 
 // %%

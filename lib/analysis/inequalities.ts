@@ -9,8 +9,8 @@ import type { Question } from '../report/verdict';
 import { squaredDistance } from '../statistics';
 import { MODELS, normalRows, spinPatterns } from './memories';
 
-/** Random sets of patterns; with each, this many states: 300 × 40 are 12,000 cases. */
-const SETS: Record<Tier, number> = { smoke: 5, quick: 300, desk: 1000, full: 1000 };
+/** Random sets of patterns; with each, this many states: 250 × 40 are 10,000 cases. */
+const SETS: Record<Tier, number> = { smoke: 5, quick: 250, desk: 1000, full: 1000 };
 const STATES = 40;
 /** Of each state; the last ones are near a fixed point, where rounding would show. */
 const UPDATES = 4;

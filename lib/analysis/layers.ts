@@ -21,8 +21,8 @@ function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: n
   return { layers, states: normalRows(STATES, width, random, 2), beta: 0.1 + 3 * random.uniform() };
 }
 
-/** 300 stacks, 8 states beside each and 6 updates are 14,400 cases. */
-const [STACKS, SMOKE_STACKS, STATES, STEPS] = [300, 10, 8, 6];
+/** 220 stacks, 8 states beside each and 6 updates are 10,560 cases. */
+const [STACKS, SMOKE_STACKS, STATES, STEPS] = [220, 10, 8, 6];
 
 /** Over random stacks, along descents: the largest rise of the energy in an update, and the largest amounts by which the majorisers fail. In units of distance. */
 export interface Violations { cases: number; rise: number; below: number; apart: number }
