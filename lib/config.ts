@@ -148,13 +148,13 @@ export const overfitting9m: Record<Tier, TextConfig> = {
 
 /**
  * GPT-2 small on as little text: about 1,400 parameters a token. Half of a desk run's tokens a step, for passes are dear and
- * it is updates that memorise; the learning rate falls with the width, the schedule is cut off where a desk run has memorised.
+ * it is updates that memorise; the learning rate falls with the width.
  */
 export const overfittingSmall: TextConfig = {
   ...overfitting9m.desk,
   model: gpt2Of(12, 768, 12, 256),
   batchWindows: 2,
-  steps: 2000,
+  steps: 3000,
   schedule: { kind: 'cosine', peak: 5e-4, floor: 5e-5, warmupSteps: 100, decaySteps: 3000 },
   evaluateEverySteps: 200,
   evaluationWindows: 64,
