@@ -1,6 +1,6 @@
 /** Sweeps: lists of runs that change one thing at a time, those first that decide most. */
 import {
-  capacity, overfitting9m, overfittingSmall, plateauIntervention, scaling90m, type CapacityConfig, type Gpt2Config, type PlateauConfig, type RunConfig, type TextConfig, type Tier,
+  capacity, overfitting9m, overfittingSmall, plateauIntervention, scaling90m, tokensPerStep, type CapacityConfig, type Gpt2Config, type PlateauConfig, type RunConfig, type TextConfig, type Tier,
   type TrainingConfig,
 } from './config';
 import type { FamilyName } from './data/grammar-family';
@@ -10,10 +10,18 @@ const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) 
 const SHARES = [0.25, 0.5];
 const SEEDS_AT_SMALLEST = 3;
 
+const PASSES = 5;
+
+/** Cut off at the first evaluation after five passes, when the held-out loss has turned; the schedule stays. */
+function cutOff(config: TextConfig): TextConfig {
+  const { trainTokens, evaluateEverySteps } = config;
+  const evaluations = Math.ceil((PASSES * trainTokens) / tokensPerStep(config) / evaluateEverySteps);
+  return { ...config, steps: Math.min(config.steps, evaluations * evaluateEverySteps) };
+}
+
 /**
- * Runs beside the main one of notebook 06: those on a tenth of its text, the first of which is notebook 05's and the others
- * are cut off at a fifth, long after the held-out loss has turned; then on its first quarter and half, with half its steps.
- * At desk and full the two smallest have three seeds.
+ * Runs beside the main one of notebook 06: those on a tenth of its text, the first of which is notebook 05's; then on its first
+ * quarter and half, with half its steps; all but notebook 05's are cut off. At desk and full the two smallest have three seeds.
  */
 export function smallerRuns(main: TextConfig, tenth: TextConfig): TextConfig[] {
   const plain = { ...main, memorised: null, energy: null };
@@ -21,9 +29,8 @@ export function smallerRuns(main: TextConfig, tenth: TextConfig): TextConfig[] {
   const half = { ...plain, steps, schedule: { ...main.schedule, decaySteps: steps, warmupSteps: Math.min(main.schedule.warmupSteps, Math.floor(steps / 4)) } };
   const more = main.tier === 'desk' || main.tier === 'full' ? seeds(SEEDS_AT_SMALLEST - 1) : [];
   const [quarters, halves] = SHARES.map((share): TextConfig => ({ ...half, trainTokens: Math.round(share * main.trainTokens) })) as [TextConfig, TextConfig];
-  const cut: TextConfig = { ...plain, trainTokens: tenth.trainTokens, steps: Math.ceil(main.steps / 5) };
   const again = (config: TextConfig) => more.map((after) => ({ ...config, seed: main.seed + after }));
-  return [{ ...tenth, seed: main.seed }, ...again(cut), quarters, ...again(quarters), halves];
+  return [{ ...tenth, seed: main.seed }, ...[...again({ ...plain, trainTokens: tenth.trainTokens }), quarters, ...again(quarters), halves].map(cutOff)];
 }
 
 /** Notebooks 05 and 06; at the desk also ten times as much text again, and GPT-2 small by heart. */

@@ -46,8 +46,8 @@ console.log(`The main run departs from the full one in:\n  ${deviations(config, 
 // ## Experiment
 //
 // The main run first; then the same model on a tenth of its text, the run of notebook 05, which is taken over where it is
-// finished (at the desk two more seeds of it, cut off after the held-out loss has turned); then on a quarter and half with
-// half of the steps.
+// finished; then on a quarter and half with half of the steps. Those and, at the desk, further seeds are cut off after five
+// passes, when the held-out loss has turned.
 
 // %%
 console.log(JSON.stringify(config, null, 1));

@@ -26,11 +26,11 @@ test('the sweeps hold what they promise', () => {
   assert.ok(Math.min(...sizes) < 20_000 && Math.max(...sizes) > 1_700_000, `${Math.min(...sizes)} to ${Math.max(...sizes)}`);
 });
 
-test('the first of the smaller runs is notebook 05; further ones stop after the turn or at half; three seeds at the two smallest at the desk, one below', () => {
+test('the first of the smaller runs is notebook 05; further ones stop after five passes or at half; three seeds at the two smallest at the desk, one below', () => {
   const main = scaling90m.desk;
   const runs = smallerRuns(main, overfitting9m.desk);
   const of = (all: typeof runs) => all.map(({ trainTokens, seed, steps }) => [trainTokens, seed, steps]);
-  assert.deepEqual(of(runs), [[90_000, 1, 3000], [90_000, 2, 600], [90_000, 3, 600], [225_000, 1, 1500], [225_000, 2, 1500], [225_000, 3, 1500], [450_000, 1, 1500]]);
+  assert.deepEqual(of(runs), [[90_000, 1, 3000], [90_000, 2, 500], [90_000, 3, 500], [225_000, 1, 1100], [225_000, 2, 1100], [225_000, 3, 1100], [450_000, 1, 1500]]);
   assert.deepEqual(runs[0], overfitting9m.desk);
   assert.deepEqual(runs.map(({ schedule: { decaySteps } }) => decaySteps), [3000, 3000, 3000, 1500, 1500, 1500, 1500], 'one schedule per size');
   assert.ok(runs.slice(1).every(({ experiment }) => experiment === 'scaling-90m'), 'a run that is cut off says nothing on overfitting');

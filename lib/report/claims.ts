@@ -37,10 +37,18 @@ export function keepExecution(tier: Tier, name: string, { minutes, verdicts }: E
 
 export interface Claim { notebook: string; verdict: Verdict }
 
-const fullness = (verdicts: readonly Verdict[]): number => Math.max(-1, ...verdicts.flatMap(({ ours }) => ours.map(({ tier }) => TIERS.indexOf(tier))));
+/** The fullest tier among them, and how many of their runs have it. */
+function fullness(verdicts: readonly Verdict[]): [tier: number, runs: number] {
+  const tiers = verdicts.flatMap(({ ours }) => ours.map(({ tier }) => TIERS.indexOf(tier)));
+  const most = Math.max(-1, ...tiers);
+  return [most, tiers.filter((tier) => tier === most).length];
+}
 
-/** What was executed here, unless fuller runs stand behind what is committed: a quick look does not hide them. */
-export const fuller = (executed: readonly Verdict[], committed: readonly Verdict[]): readonly Verdict[] => (fullness(committed) > fullness(executed) ? committed : executed);
+/** What was executed here, unless fuller or more runs stand behind what is committed: neither a quick look nor an old execution hides them. */
+export function fuller(executed: readonly Verdict[], committed: readonly Verdict[]): readonly Verdict[] {
+  const [here, there] = [fullness(executed), fullness(committed)];
+  return there[0] > here[0] || (there[0] === here[0] && there[1] > here[1]) ? committed : executed;
+}
 
 /** All verdicts in the order of the notebooks: of the last execution in this tier on this machine, or as committed. */
 export function claims(tier: Tier | null): Claim[] {

@@ -29,7 +29,7 @@ test('the figure counts in tolerances, ends at ±5, and hollows what cannot deci
   assert.deepEqual(marker.symbol, ['circle', 'circle', 'circle-open']);
 });
 
-test('a quick execution does not hide committed desk runs; an equal one counts', () => {
+test('a quick execution does not hide committed desk runs, nor an old one new seeds; an equal one counts', () => {
   const of = (tier: 'quick' | 'desk') => [claim([run(1, 1.01, { tier })]).verdict];
   const [quick, desk] = [of('quick'), of('desk')];
   assert.equal(fuller(quick, desk), desk);
@@ -37,6 +37,9 @@ test('a quick execution does not hide committed desk runs; an equal one counts',
   assert.equal(fuller(quick, []), quick);
   const again = of('desk');
   assert.equal(fuller(again, desk), again);
+  const seeds = [claim([run(1, 1.01), run(2, 1.02)]).verdict];
+  assert.equal(fuller(desk, seeds), seeds, 'an execution before the second seed was there');
+  assert.equal(fuller(seeds, desk), seeds);
 });
 
 test('the page of claims comes after what it sums up', () => {
