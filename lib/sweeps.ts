@@ -56,6 +56,10 @@ export function grammarRuns(tier: Tier): PlateauConfig[] {
 /** Added after the runs of seed 1: the grammar whose first run stayed where it did not copy yet, with three times the steps. */
 export const lateRuns = (tier: Tier): PlateauConfig[] => (tier === 'desk' || tier === 'full' ? [longer({ ...plateauIntervention[tier], grammar: '1.5' }, 3)] : []);
 
+/** Added after the runs of seeds 1 to 3: two more seeds, for predictions on the runs that copy. */
+export const repeatRuns = (tier: Tier): PlateauConfig[] =>
+  (tier === 'desk' || tier === 'full' ? [4, 5].flatMap((seed) => (['0.6', '1.0', '1.2', '0.8', '1.5'] as const).map((grammar) => ({ ...plateauIntervention[tier], seed, grammar }))) : []);
+
 /** Fewer lines, down to what the model can know by heart; without dropout, which would blur every line. */
 export function sizeRuns(tier: Tier): PlateauConfig[] {
   const base = { ...plateauIntervention[tier], model: { ...plateauIntervention[tier].model, dropout: 0 } };
@@ -127,7 +131,7 @@ export function capacityRuns(tier: Tier): CapacityConfig[] {
 
 export const SWEEPS = {
   text: (tier: Tier): RunConfig[] => textRuns(tier),
-  'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier)],
+  'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier), ...repeatRuns(tier)],
   capacity: (tier: Tier): RunConfig[] => capacityRuns(tier),
 } as const;
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
 import { bitsQuestion, exponent, exponentQuestions, plateaus, recalls } from '../../lib/analysis/capacity';
-import { boundQuestion, dataFloor, excessAtFree, memoryFloor, positionFigure, predictions, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
+import { boundQuestion, dataFloor, excessAtFree, memoryFloor, positionFigure, positionsOf, predictions, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
 import { verdict } from '../../lib/report/verdict';
 import { gpt2Parameters } from '../../lib/sweeps';
 import type { RunRecord } from '../../lib/train/record';
@@ -20,6 +20,8 @@ function plateauRun(change: Partial<PlateauConfig>, nats: number, drift = 0, tra
   return { config, curve, id: JSON.stringify(config) } as unknown as PlateauRecord;
 }
 
+const NONE = { grammars: [], sizes: [], models: [], late: [], repeats: [] };
+
 const GRAMMARS = ['0.6', '0.8', '1.0', '1.5'] as const;
 
 test('08: plateaus at the floor have slope 1, plateaus at 1 slope 0, and the verdicts follow; runs that still fall do not count', () => {
@@ -29,11 +31,11 @@ test('08: plateaus at the floor have slope 1, plateaus at 1 slope 0, and the ver
   assert.deepEqual(slopeQuestions(at((floor) => floor)).map((q) => verdict(q).outcome), ['NOT REPRODUCED', 'REPRODUCED']);
   assert.deepEqual(slopeQuestions(at(() => 1)).map((q) => verdict(q).outcome), ['REPRODUCED', 'NOT REPRODUCED']);
   assert.deepEqual(slopeQuestions(at((floor) => floor, 0.02)).map((q) => verdict(q).outcome), ['INCONCLUSIVE', 'INCONCLUSIVE']);
-  const [p1, p2] = predictions(at((floor) => floor + 0.1), [], [], []);
+  const [p1, p2] = predictions({ ...NONE, grammars: at((floor) => floor + 0.1) });
   assert.deepEqual([p1!.holds, p2!.holds], [true, false], 'slope 1, intercept 0.1');
   const quick = at(() => 3).map((r) => ({ ...r, config: { ...r.config, tier: 'quick' as const } }));
-  assert.deepEqual(predictions([...quick, ...at((floor) => floor)], [], [], []).slice(0, 2).map(({ holds }) => holds), [true, true], 'the desk alone is judged');
-  assert.deepEqual(predictions(at((floor) => floor), [], [], []).slice(3).map(({ holds }) => holds), [null, null, null, null], 'not run');
+  assert.deepEqual(predictions({ ...NONE, grammars: [...quick, ...at((floor) => floor)] }).slice(0, 2).map(({ holds }) => holds), [true, true], 'the desk alone is judged');
+  assert.deepEqual(predictions({ ...NONE, grammars: at((floor) => floor) }).slice(3).map(({ holds }) => holds), Array(6).fill(null), 'not run');
 });
 
 test('08: the bound is judged by the fewest lines; the floor of memory is ln D per line; steps to the plateau', () => {
@@ -54,7 +56,23 @@ test('08: position by position every seed has its line, and the one that copies 
   copying.curve.at(-1)!.positionNats = freely;
   not.curve.at(-1)!.positionNats = freely.map((l, t) => (entropy[t]! > 0.01 ? l : l + 1));
   assert.deepEqual(lines([copying, not]).slice(1), [copying, not].map((r) => r.curve.at(-1)!.positionNats));
-  assert.deepEqual([[copying], [copying, not]].map((runs) => predictions(runs, [], [], [])[2]!.holds), [true, false]);
+  assert.deepEqual([[copying], [copying, not]].map((runs) => predictions({ ...NONE, grammars: runs })[2]!.holds), [true, false]);
+});
+
+test('08: runs that do not copy bend the slope of all, not of the further seeds that copy', () => {
+  const runs = GRAMMARS.flatMap((grammar) => [4, 5].map((seed) => {
+    const record = plateauRun({ grammar, seed }, 0);
+    const { entropy } = positionsOf(record);
+    const stuck = grammar === '1.5' && seed === 5;
+    const last = record.curve.at(-1)!;
+    [last.trainLossNats, record.curve.at(-2)!.trainLossNats] = [dataFloor(record.config) + (stuck ? 0.4 : 0.01), dataFloor(record.config) + (stuck ? 0.4 : 0.01)];
+    last.positionNats = entropy.map((h) => (h <= 0.01 && stuck ? 0.5 : h));
+    return record;
+  }));
+  const [p8, p9] = predictions({ ...NONE, repeats: runs }).slice(7);
+  assertClose([p8!.value!, p9!.value!], [1, 0.01], { absolute: 1e-9, what: 'slope and intercept of those that copy' });
+  assert.deepEqual(predictions({ ...NONE, grammars: runs }).slice(0, 2).map(({ holds }) => holds), [false, false], 'all settled runs');
+  assert.deepEqual(predictions({ ...NONE, repeats: runs.filter(({ config }) => config.grammar > '0.8') }).slice(7).map(({ value }) => value), [null, null], 'two grammars have no slope');
 });
 
 /** A run of a model with `layers` that keeps `bits` of its items and recalls a share of them. */
