@@ -2,7 +2,7 @@
 import type { Tier } from '../config';
 import { distanceEnergy, nearestNeighbours, softMinBounds } from '../energy/distance';
 import { modernHopfield } from '../energy/hopfield';
-import { row, type Matrix } from '../energy/matrix';
+import { row, type Matrix } from '../matrix';
 import { Random } from '../random';
 import { showTable } from '../report/table';
 import type { Question } from '../report/verdict';

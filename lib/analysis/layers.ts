@@ -2,7 +2,7 @@
 import type { QuestionFormationConfig, Tier } from '../config';
 import { distanceGradient } from '../energy/distance';
 import { layeredEnergy, layeredMemory, majorisers } from '../energy/layers';
-import { row, type Matrix } from '../energy/matrix';
+import { row, type Matrix } from '../matrix';
 import type { LanguageModel } from '../model/model';
 import { Random } from '../random';
 import type { Figure } from '../report/figure';

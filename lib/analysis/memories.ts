@@ -2,7 +2,7 @@
 import type { Tier } from '../config';
 import { distanceEnergy, distanceMemory } from '../energy/distance';
 import { classicalHopfield, denseHopfield, exponentialHopfield, modernHopfield, type AssociativeMemory } from '../energy/hopfield';
-import type { Matrix } from '../energy/matrix';
+import type { Matrix } from '../matrix';
 import { Random } from '../random';
 import type { Figure } from '../report/figure';
 import { axis, CIVIDIS, COLOURS, referenceLine, title } from '../report/style';

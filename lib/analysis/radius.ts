@@ -3,7 +3,7 @@ import type { TextConfig, Tier } from '../config';
 import { openDataset } from '../data/shards';
 import { Windows } from '../data/windows';
 import { nearestNeighbours } from '../energy/distance';
-import type { Matrix } from '../energy/matrix';
+import type { Matrix } from '../matrix';
 import { radius } from '../energy/partition';
 import type { Gpt2 } from '../model/gpt2';
 import { readGpt2 } from '../model/hugging-face';

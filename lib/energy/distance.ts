@@ -1,6 +1,6 @@
 /**
  * The distance-based energy and nearest neighbours, for many patterns at once (letters: `matrix.ts`). Squared distances come
- * in float32 blocks from one product, ‖x‖² − 2x·ρ + ‖ρ‖² about a mean μ. Their error is about u S, u = 2⁻²⁴,
+ * in blocks from one product, ‖x‖² − 2x·ρ + ‖ρ‖² about a mean μ. In float32 their error is about u S, u = 2⁻²⁴,
  * S = ‖x−μ‖² + ‖ρ−μ‖² (measured for n from 2 to 12,288: 0.8 in the root mean square, at most 11): nothing between unlike
  * vectors, everything between like ones. So squares up to S/16 are computed again in float64 from the differences; then
  * every distance has a relative error below 6e-6. Sums over patterns are in float64, but for float32 within a block.
@@ -8,35 +8,62 @@
 import { UserError } from '../errors';
 import * as K from '../kernels';
 import { squaredDistance } from '../statistics';
-import { tf, type Tensor } from '../tf';
+import { engine, tf, type Tensor } from '../tf';
 import { memory, type AssociativeMemory } from './hopfield';
-import { matrix, positive, product, row, slice, tensorOf, type Matrix, type Rows } from './matrix';
+import { matrix, positive, product, row, slice, tensorOf, type Matrix, type Rows } from '../matrix';
 
-/** FAR is a square that stands for "not here": no distance is as large. A state's squares in a block are looked through in PARTS. */
-const [NEAR, FAR, AT_A_TIME, PARTS] = [1 / 16, 1e38, 2048, 16];
+const NEAR = 1 / 16;
+/** A square that stands for "not here": no distance is as large. */
+const FAR = 1e38;
+/** Patterns and states in a block; a state's squares in a block are looked through in PARTS. */
+const [AT_A_TIME, PARTS] = [2048, 16];
+/** So many patterns that may be nearest to a state, in one block, are a crowd. */
+const CROWD = 32;
 
-/** Squares from a batch to the patterns `first`, …, which run along the axis `along`; both about μ; per state, S with the block's largest ‖ρ−μ‖². */
-interface Block { firstState: number; batch: Matrix; first: number; squares: Tensor; along: 0 | 1; states: Tensor; patterns: Tensor; norms: Float32Array }
+/** Squares from a batch of states to the patterns `first`, …, which run along the axis `along`; `coarse`: of a product in bfloat16. */
+interface Block {
+  firstState: number;
+  batch: Matrix;
+  first: number;
+  squares: Tensor;
+  coarse: boolean;
+  along: 0 | 1;
+  /** Both about μ. */
+  states: Tensor;
+  patterns: Tensor;
+  /** Per state, S with the block's largest ‖ρ−μ‖². */
+  norms: Float32Array;
+}
 
-/** Visits all blocks; μ is the mean of the first patterns. [−2x, ‖x‖², 1]·[ρ, 1, ‖ρ‖²] is the square; among the patterns themselves it serves a block and its mirror image. */
-function eachBlock(patterns: Matrix, states: Matrix, visit: (block: Block) => void): void {
-  const norms = (of: Float32Array, others: Float32Array) => { const most = others.reduce((a, b) => Math.max(a, b)); return of.map((s) => s + most); };
+/**
+ * Visits all blocks; μ is the mean of the first patterns. [−2x, ‖x‖², 1]·[ρ, 1, ‖ρ‖²] is the square; among the patterns themselves
+ * it serves a block and its mirror image. While `coarse`, products are in bfloat16; it holds norms that are in two parts to 2⁻¹⁷.
+ */
+function eachBlock(patterns: Matrix, states: Matrix, coarse: () => boolean, visit: (block: Block) => void): void {
+  const norms = (of: Float32Array, others: Float32Array) => {
+    const most = others.reduce((a, b) => Math.max(a, b));
+    return of.map((s) => s + most);
+  };
   const middle = tf.tidy(() => tf.mean(tensorOf(slice(patterns, 0, AT_A_TIME)), 0, true));
   const about = (rows: Tensor) => [rows, K.sumLast(K.square(rows))] as const;
+  const parts = (norms: Tensor) => {
+    const high = K.float32(K.operand(norms, true));
+    return [high, K.sub(norms, high)];
+  };
   for (let firstState = 0; firstState < states.rows; firstState += AT_A_TIME) {
     tf.tidy(() => {
       const batch = slice(states, firstState, AT_A_TIME);
       const [x, xx] = about(K.sub(tensorOf(batch), middle));
-      const left = K.concat([K.mul(x, tf.scalar(-2)), xx, tf.onesLike(xx)], 1);
+      const left = K.concat([K.mul(x, tf.scalar(-2)), ...parts(xx), tf.ones([batch.rows, 2])], 1);
       const stateNorms = xx.dataSync() as Float32Array;
       for (let first = states === patterns ? firstState : 0; first < patterns.rows; first += AT_A_TIME) {
         tf.tidy(() => {
           const [y, yy] = about(K.sub(tensorOf(slice(patterns, first, AT_A_TIME)), middle));
           const patternNorms = yy.dataSync() as Float32Array;
-          const squares = product(left, K.concat([y, tf.onesLike(yy), yy], 1), true);
-          visit({ firstState, batch, first, squares, along: 1, states: x, patterns: y, norms: norms(stateNorms, patternNorms) });
+          const block = { squares: product(left, K.concat([y, tf.ones([y.shape[0]!, 2]), ...parts(yy)], 1), true, coarse()), coarse: coarse() };
+          visit({ ...block, firstState, batch, first, along: 1, states: x, patterns: y, norms: norms(stateNorms, patternNorms) });
           if (states === patterns && first > firstState)
-            visit({ firstState: first, batch: slice(patterns, first, AT_A_TIME), first: firstState, squares, along: 0, states: y, patterns: x, norms: norms(patternNorms, stateNorms) });
+            visit({ ...block, firstState: first, batch: slice(patterns, first, AT_A_TIME), first: firstState, along: 0, states: y, patterns: x, norms: norms(patternNorms, stateNorms) });
         });
       }
     });
@@ -44,21 +71,34 @@ function eachBlock(patterns: Matrix, states: Matrix, visit: (block: Block) => vo
   middle.dispose();
 }
 
-const upTo = (values: ArrayLike<number>, limit: (k: number) => number) => { const all: number[] = []; for (let k = 0; k < values.length; k++) if (values[k]! <= limit(k)) all.push(k); return all; };
+function upTo(values: ArrayLike<number>, limit: (k: number) => number): number[] {
+  const all: number[] = [];
+  for (let k = 0; k < values.length; k++) if (values[k]! <= limit(k)) all.push(k);
+  return all;
+}
+
 const upright = ({ along }: Block, squares: Tensor): Tensor => (along === 1 ? squares : K.transpose(squares, [1, 0]));
 
-/** Visits the places of a block with a square up to a state's limit, in order; limits may fall on the way. @returns whether there was one */
-function eachBelow(block: Block, limit: (i: number, least: number) => number, visit: (i: number, j: number) => void): boolean {
+/** Visits the places of a block with a square up to a state's limit, in order; limits may fall on the way. @returns how many */
+function eachBelow(block: Block, limit: (i: number, least: number) => number, visit: (i: number, j: number) => void): number {
   const [b, least] = [block.squares.shape[block.along]!, tf.min(block.squares, block.along).dataSync()];
   const [states, width] = [upTo(least, (i) => limit(i, least[i]!)), b % PARTS ? b : b / PARTS];
-  if (states.length === 0) return false;
+  if (states.length === 0) return 0;
   const cut = tf.reshape(upright(block, tf.gather(block.squares, tf.tensor1d(states, 'int32'), 1 - block.along)), [-1, width]);
   const [of, most] = [(k: number) => states[Math.floor((k * width) / b)]!, (k: number) => limit(of(k), least[of(k)]!)];
   const chosen = upTo(tf.min(cut, 1).dataSync(), most);
   const values = tf.gather(cut, tf.tensor1d(chosen, 'int32')).dataSync();
-  for (const [c, k] of chosen.entries())
-    for (let j = 0, top = most(k); j < width; j++) if (values[c * width + j]! <= top) { visit(of(k), ((k * width) % b) + j); top = most(k); }
-  return true;
+  let met = 0;
+  for (const [c, k] of chosen.entries()) {
+    let top = most(k);
+    for (let j = 0; j < width; j++) {
+      if (values[c * width + j]! > top) continue;
+      visit(of(k), ((k * width) % b) + j);
+      top = most(k);
+      met++;
+    }
+  }
+  return met;
 }
 
 /** Σ_i exp(−β‖x − ρ_i‖) (1, 1/‖x − ρ_i‖, (x − ρ_i)/‖x − ρ_i‖), or its first number alone, over its largest exponential. */
@@ -109,7 +149,7 @@ export interface SoftMin { energies: Float64Array; curvatures: Float64Array; gra
 export function softMin(patterns: Matrix, states: Matrix, beta: number, slopes: boolean): SoftMin {
   const [q, n, m] = [states.rows, states.width, slopes ? states.width + 2 : 1];
   const sums = { beta, slopes, largest: new Float64Array(q).fill(-Infinity), values: new Float64Array(q * m) };
-  eachBlock(patterns, states, (block) => addBlock(sums, patterns, block));
+  eachBlock(patterns, states, () => false, (block) => addBlock(sums, patterns, block));
   const over = (i: number, k: number) => sums.values[i * m + k]! / sums.values[i * m]!;
   return {
     energies: sums.largest.map((exponent, i) => -(exponent + Math.log(sums.values[i * m]!)) / beta),
@@ -155,15 +195,15 @@ export const stepDown = (states: Matrix, { curvatures, gradients }: SoftMin): Ma
  * The distance-based energy as a memory of real patterns `[d, n]`; its update is x⁺ = Σ a_i ρ_i / Σ a_i, a_i = w_i / ‖x − ρ_i‖.
  * Trap: the step is Weiszfeld's (1937) with softmax weights: a state exactly on a pattern stays there, minimum or not.
  */
-export function distanceMemory({ patterns, beta }: { patterns: Rows; beta: number }): AssociativeMemory {
-  const rho = matrix('patterns', patterns);
-  positive('beta', beta);
+export function distanceMemory(args: { patterns: Rows; beta: number }): AssociativeMemory {
+  const [rho, beta] = [matrix('patterns', args.patterns), positive('beta', args.beta)];
   return memory((x) => matrix('states', x, rho), (x) => softMin(rho, x, beta, false).energies, (x) => stepDown(x, softMin(rho, x, beta, true)));
 }
 
 /**
- * Nearest neighbour of each state, g(x) = min_i ‖x − ρ_i‖; without `states`, of each pattern among the others. Exact: float32
- * squares only rule patterns out, by the bound 2 (n + 3) u S on their error; what is left is compared in float64.
+ * Nearest neighbour of each state, g(x) = min_i ‖x − ρ_i‖; without `states`, of each pattern among the others. Exact: a product's
+ * squares only rule patterns out, by a bound on their error: 2 (n + 5) u S in float32; 0.008 S more in bfloat16, which is taken where
+ * it is in hardware, until a block has crowds within that. What is left is compared in float64.
  * Source: Niu et al. 2024, sections 4 (g) and 6.1. @param patterns `[d, n]` @param states `[q, n]`
  * @returns numbers of the patterns (the lowest of equals) and distances, both `[q]`
  * Trap: repeated patterns are each other's neighbours, at distance 0.
@@ -173,13 +213,20 @@ export function nearestNeighbours({ patterns, states }: { patterns: Rows; states
   if (!states && rho.rows < 2) throw new UserError('nearest neighbours: expected at least two patterns, or states; got one pattern; pass states');
   const x = states ? matrix('states', states, rho) : rho;
   const [indices, squares] = [new Int32Array(x.rows), new Float64Array(x.rows).fill(Infinity)];
-  const slack = (rho.width + 3) * 2 ** -23; // A block's least is a limit too, unless it is of a pattern and itself.
-  const limit = ({ firstState, first, norms }: Block) => (i: number, least: number) => Math.min(squares[firstState + i]!, !states && first === firstState ? Infinity : least) + slack * norms[i]!;
-  eachBlock(rho, x, (block) => eachBelow(block, limit(block), (i, j) => {
-    const [at, index] = [block.firstState + i, block.first + j];
-    if (!states && index === at) return;
-    const square = squaredDistance(row(x, at), row(rho, index));
-    if (square < squares[at]!) [indices[at], squares[at]] = [index, square];
-  }));
+  const limit = ({ firstState, first, norms, coarse }: Block) => (i: number, least: number) => {
+    const error = ((coarse ? 0.008 : 0) + (rho.width + 5) * 2 ** -23) * norms[i]!;
+    const ofBlock = !states && first === firstState ? Infinity : least + error; // There, the least is a pattern and itself.
+    return Math.min(squares[firstState + i]!, ofBlock) + error;
+  };
+  let coarse = engine().bf16;
+  eachBlock(rho, x, () => coarse, (block) => {
+    const met = eachBelow(block, limit(block), (i, j) => {
+      const [at, index] = [block.firstState + i, block.first + j];
+      if (!states && index === at) return;
+      const square = squaredDistance(row(x, at), row(rho, index));
+      if (square < squares[at]!) [indices[at], squares[at]] = [index, square];
+    });
+    coarse &&= met <= CROWD * block.batch.rows;
+  });
   return { indices, distances: squares.map(Math.sqrt) };
 }

@@ -2,7 +2,7 @@
 import { UserError } from '../errors';
 import * as K from '../kernels';
 import { tf, type Tensor } from '../tf';
-import { matrix, positive, product, row, slice, spins, tensorOf, type Matrix, type Rows } from './matrix';
+import { matrix, positive, product, row, slice, spins, tensorOf, type Matrix, type Rows } from '../matrix';
 
 /** `energies`: `[q]` before the first update and after each; `converged`: `[q]`, whether the last moved the state by at most the tolerance. */
 export interface Retrieval { states: Matrix; energies: Float64Array[]; updates: number; converged: boolean[] }

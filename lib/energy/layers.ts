@@ -3,7 +3,7 @@ import { UserError } from '../errors';
 import { softMin, stepDown, type SoftMin } from './distance';
 import { memory, type AssociativeMemory } from './hopfield';
 import { squaredDistance } from '../statistics';
-import { matrix, positive, row, type Matrix, type Rows } from './matrix';
+import { matrix, positive, row, type Matrix, type Rows } from '../matrix';
 
 /** `layers[t]` are the patterns `D_t` `[d_t, n]` of layer t. */
 export interface Layers { layers: readonly Rows[]; beta: number }

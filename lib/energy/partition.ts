@@ -5,7 +5,7 @@
 import { UserError } from '../errors';
 import { Random } from '../random';
 import { mean, squaredDistance } from '../statistics';
-import { matrix, positive, row, type Rows } from './matrix';
+import { matrix, positive, row, type Rows } from '../matrix';
 
 /** log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) from 15 on, below by Γ(x) = Γ(x + 1) / x. Trap: relative error 1e-14 of x log x. */
 export function logGamma(x: number): number {

@@ -1,5 +1,5 @@
 import type { RunConfig, TrainingConfig } from '../config';
-import type { Matrix } from '../energy/matrix';
+import type { Matrix } from '../matrix';
 import type { Batch, LanguageModel } from '../model/model';
 import { Tape } from '../tape';
 import { tf, type Tensor } from '../tf';

@@ -3,7 +3,7 @@ import type { TextConfig } from '../config';
 import type { Dataset } from '../data/shards';
 import { Epochs, Windows } from '../data/windows';
 import { distanceEnergy, nearestNeighbours } from '../energy/distance';
-import type { Matrix } from '../energy/matrix';
+import type { Matrix } from '../matrix';
 import { memorised } from '../model/generate';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
 import { mean } from '../statistics';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distanceEnergy, distanceGradient, distanceMemory, nearestNeighbours, softMinBounds } from '../../lib/energy/distance';
-import { row } from '../../lib/energy/matrix';
-import { matrix } from '../../lib/energy/matrix';
+import { row } from '../../lib/matrix';
+import { matrix } from '../../lib/matrix';
 import { UserError } from '../../lib/errors';
 import { Random } from '../../lib/random';
 import { tf } from '../../lib/tf';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attention } from '../../lib/attention';
 import { classicalHopfield, denseHopfield, exponentialHopfield, modernHopfield, type AssociativeMemory } from '../../lib/energy/hopfield';
-import { row } from '../../lib/energy/matrix';
+import { row } from '../../lib/matrix';
 import { UserError } from '../../lib/errors';
 import { Random } from '../../lib/random';
 import { Tape } from '../../lib/tape';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distanceEnergy, distanceGradient, distanceMemory } from '../../lib/energy/distance';
 import { layeredEnergy, layeredMemory, majorisers } from '../../lib/energy/layers';
-import { row } from '../../lib/energy/matrix';
+import { row } from '../../lib/matrix';
 import { UserError } from '../../lib/errors';
 import { Random } from '../../lib/random';
 import { tf } from '../../lib/tf';

@@ -1,7 +1,7 @@
-/** Rows of numbers, checked. Letters here: `n` width, `d` patterns, `q` states, `ρ_i` pattern i, `x` a state, `β` inverse temperature. */
-import { UserError } from '../errors';
-import * as K from '../kernels';
-import { tf, type Tensor } from '../tf';
+/** Rows of numbers, checked. Letters here and in `energy/`: `n` width, `d` patterns, `q` states, `ρ_i` pattern i, `x` a state, `β` inverse temperature. */
+import { UserError } from './errors';
+import * as K from './kernels';
+import { tf, type Tensor } from './tf';
 
 /** `values` row by row. */
 export interface Matrix { values: Float32Array; rows: number; width: number }
@@ -57,5 +57,5 @@ export function slice({ values, rows, width }: Matrix, first: number, count: num
 export const row = (m: Matrix, i: number): Float32Array => slice(m, i, 1).values;
 export const tensorOf = (m: Matrix): Tensor => tf.tensor2d(m.values, [m.rows, m.width]);
 
-/** a b or a bᵀ in float32. */
-export const product = (a: Tensor, b: Tensor, transposeB = false): Tensor => K.matmul({ tensor: a, bf16: false }, { tensor: b, bf16: false }, false, transposeB);
+/** a b or a bᵀ `[m, n]`; if `coarse`, of numbers rounded to bfloat16, and rounded itself. */
+export const product = (a: Tensor, b: Tensor, transposeB = false, coarse = false): Tensor => K.matmul(K.operand(a, coarse), K.operand(b, coarse), false, transposeB);
