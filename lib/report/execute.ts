@@ -123,7 +123,7 @@ async function executed(job: Job, folder: string, tell: (at: TrainingProgress | 
   const environment = { ...jupyterEnvironment(), TIER: job.tier, SEED: String(job.seed), FIGURES: join(folder, 'figures'), PROGRESS: progress };
   const polling = setInterval(() => tell(progressIn(progress)), 500);
   try {
-    const args = ['--to', 'notebook', '--execute', '--ExecutePreprocessor.record_timing=False', '--output', target, join(folder, `${job.name}.ipynb`)];
+    const args = ['--to', 'notebook', '--execute', '--ExecutePreprocessor.record_timing=False', '--ExecutePreprocessor.startup_timeout=300', '--output', target, join(folder, `${job.name}.ipynb`)];
     const { code, errors } = await runPython(job.places, 'jupyter-nbconvert', args, environment);
     if (code !== 0) throw cellError(job.name, errors);
   } finally {
