@@ -198,6 +198,20 @@ export function sizeFigure(records: readonly PlateauRecord[]): Figure {
   };
 }
 
+/** What fewer lines leave of the claimed bound. */
+export function showSizes(records: readonly PlateauRecord[]): void {
+  showTable([...records].sort((a, b) => a.config.trainLines - b.config.trainLines).map((record) => {
+    const { config, curve, parameters } = record;
+    const { trainLinesLossNats, heldOutLossNats, memorised } = curve.at(-1)!;
+    const tokens = Math.log(config.trainLines) / memoryFloor(config);
+    return {
+      run: label(record), 'parameters per training token': parameters / (config.trainLines * tokens), 'training lines (nats)': trainLinesLossNats, 'above the floor of memory by': trainLinesLossNats - memoryFloor(config),
+      'below the claimed bound by': PAPER_PLATEAU.nats - trainLinesLossNats, 'held out (nats)': heldOutLossNats, 'above the entropy by': heldOutLossNats - dataFloor(config),
+      'known by heart': `${(100 * memorised.train).toFixed(0)}%`,
+    };
+  }));
+}
+
 /** The lowest loss on training lines, against the claimed bound. */
 export function boundQuestion(records: readonly PlateauRecord[]): Question {
   return {
