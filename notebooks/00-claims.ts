@@ -36,7 +36,7 @@ report.showDeviations(tier);
 //
 // Each notebook shows its verdicts in a form that this page reads: of the last execution in this tier on this machine,
 // else as committed. One rule for all: of the runs that can decide, all within the tolerance: REPRODUCED; none: NOT
-// REPRODUCED; some, or too few seeds, or no such run: INCONCLUSIVE.
+// REPRODUCED, and likewise where a claim is on every run there is and one refutes it; some, or no such run: INCONCLUSIVE.
 
 // %%
 const claims = report.claims(tier);

@@ -20,11 +20,12 @@
 import { deviations, questionFormation } from './lib/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
+import { floorsOf } from './lib/analysis/floors';
 import * as report from './lib/analysis/plateau';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
 import { run } from './lib/train/loop';
-import { committedRecords } from './lib/train/record';
+import { beside, committedRecords } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
 
@@ -52,7 +53,7 @@ console.log(`This run departs from the published settings in:\n  ${deviations(co
 // - *memorised lines*: uniform over the distinct training lines, $\ln 100{,}000$ nats per line.
 
 // %%
-const floors = report.floors(config.trainLines);
+const floors = floorsOf({ grammar: '1.0', trainLines: config.trainLines });
 report.showFloors(floors);
 
 // %% [markdown]
@@ -64,7 +65,7 @@ console.log(JSON.stringify(config, null, 1));
 // %%
 const record = await run(config, notebookObserver());
 report.showRecord(record);
-const records = [record, ...committed.filter(({ id }) => id !== record.id)];
+const records = beside([record], committed);
 
 // %% [markdown]
 // ## Figure

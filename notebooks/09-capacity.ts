@@ -20,10 +20,10 @@ import { saveFigure, show } from './lib/report/figure';
 import { capacities } from './lib/analysis/memories';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
-import { withFinished } from './lib/analysis/sweep-records';
 import { showVerdict } from './lib/report/verdict';
 import { capacityRuns } from './lib/sweeps';
-import { run } from './lib/train/loop';
+import { finishedRecords, run } from './lib/train/loop';
+import { beside } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
 
@@ -46,7 +46,7 @@ console.log(JSON.stringify(configs[0], null, 1));
 // %%
 const trained = [];
 for (const config of configs) trained.push(await run(config, notebookObserver()));
-const records = withFinished(trained, capacityRuns('desk'));
+const records = beside(trained, finishedRecords(capacityRuns('desk')));
 report.showRuns(records);
 
 // %% [markdown]
@@ -58,8 +58,8 @@ await saveFigure('capacity-bits', bits);
 await show(bits);
 
 // %%
-const plateaus = report.plateaus(records);
-report.showPlateaus(plateaus);
+const saturations = report.saturations(records);
+report.showSaturations(saturations);
 
 // %% [markdown]
 // The classical memories on the same axes: patterns of n signs, n bits each, as many as each holds in
@@ -69,7 +69,7 @@ report.showPlateaus(plateaus);
 
 // %%
 const memories = capacities(tier === 'smoke' ? 'smoke' : 'quick', seed);
-const parameters = report.parametersFigure(plateaus, memories);
+const parameters = report.parametersFigure(saturations, memories);
 await saveFigure('capacity-parameters', parameters);
 await show(parameters);
 
@@ -84,7 +84,7 @@ await show(exponent);
 
 // %%
 report.showRecalls(recalls, seed);
-for (const question of [report.bitsQuestion(plateaus), ...report.exponentQuestions(recalls, seed)]) showVerdict(question);
+for (const question of [report.bitsQuestion(saturations), ...report.exponentQuestions(recalls, seed)]) showVerdict(question);
 
 // %% [markdown]
 // What a sceptical author would have to accept: on data that hold nothing but themselves, what a model keeps is counted in

@@ -26,15 +26,16 @@ test('the sweeps hold what they promise', () => {
   assert.ok(Math.min(...sizes) < 20_000 && Math.max(...sizes) > 1_700_000, `${Math.min(...sizes)} to ${Math.max(...sizes)}`);
 });
 
-test('the first of the smaller runs is notebook 05; further ones stop after five passes or at half; three seeds at the two smallest at the desk, one below', () => {
+test('the first of the smaller runs is notebook 05; the others, three seeds a size, end after five passes and not during the warm-up', () => {
   const main = scaling90m.desk;
   const runs = smallerRuns(main, overfitting9m.desk);
-  const of = (all: typeof runs) => all.map(({ trainTokens, seed, steps }) => [trainTokens, seed, steps]);
-  assert.deepEqual(of(runs), [[90_000, 1, 3000], [90_000, 2, 500], [90_000, 3, 500], [225_000, 1, 1100], [225_000, 2, 1100], [225_000, 3, 1100], [450_000, 1, 1500]]);
+  const of = (all: typeof runs) => all.map(({ trainTokens, seed, steps, evaluateEverySteps }) => [trainTokens, seed, steps, evaluateEverySteps]);
+  assert.deepEqual(of(runs), [[90_000, 1, 3000, 100], [20_000, 1, 200, 20], [20_000, 2, 200, 20], [20_000, 3, 200, 20], [45_000, 1, 220, 22], [45_000, 2, 220, 22], [45_000, 3, 220, 22]]);
   assert.deepEqual(runs[0], overfitting9m.desk);
-  assert.deepEqual(runs.map(({ schedule: { decaySteps } }) => decaySteps), [3000, 3000, 3000, 1500, 1500, 1500, 1500], 'one schedule per size');
+  assert.ok(runs.slice(1).every(({ schedule }) => schedule === main.schedule), 'one schedule for all sizes');
   assert.ok(runs.slice(1).every(({ experiment }) => experiment === 'scaling-90m'), 'a run that is cut off says nothing on overfitting');
-  assert.deepEqual(smallerRuns({ ...scaling90m.quick, seed: 4 }, overfitting9m.quick).map(({ seed }) => seed), [4, 4, 4]);
+  assert.deepEqual(smallerRuns({ ...scaling90m.quick, seed: 4 }, overfitting9m.quick).map(({ seed }) => seed), [4, 4, 5, 6, 4, 5, 6]);
+  assert.deepEqual(smallerRuns(scaling90m.full, overfitting9m.full).map(({ trainTokens }) => trainTokens / 1e6), [9, 2, 2, 2, 4.5, 4.5, 4.5]);
   assert.deepEqual(textRuns('desk').map(({ trainTokens, model }) => [trainTokens, model.width]).slice(0, 4), [[90_000, 384], [900_000, 384], [9_000_000, 384], [90_000, 768]]);
 });
 

@@ -1,7 +1,7 @@
 /** What notebook 09 shows: bits that models keep of random data, how many items they recall, and what the classical memories keep. */
 import type { CapacityConfig, Tier } from '../config';
 import type { Figure, Trace } from '../report/figure';
-import { axis, COLOURS, title } from '../report/style';
+import { axis, COLOURS, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import { bootstrapSlope, estimateText, mean, meanEstimate, type Estimate, type Point } from '../statistics';
@@ -48,7 +48,6 @@ function families(records: readonly CapacityRecord[], what: What, precision: Cap
   return grouped(chosen, ({ config }) => `${config.tier} ${sizeName(config)}`).map(([, runs]) => runs.sort((a, b) => a.config.items - b.config.items));
 }
 
-const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
 
 /** Memorised bits against the bits of the data, model by model. */
 export function bitsFigure(records: readonly CapacityRecord[]): Figure {
@@ -63,7 +62,7 @@ export function bitsFigure(records: readonly CapacityRecord[]): Figure {
         const one = group.filter(({ config }) => config.seed === group[0]!.config.seed);
         return {
           type: 'scatter', mode: 'lines+markers', name: `${group[0]!.config.tier}, ${sizeName(group[0]!.config)}, ${parameters.toLocaleString('en')} parameters`, x: one.map(({ config }) => bitsOf(config)), y: one.map(memorised),
-          line: { color: PALETTE[i % PALETTE.length]! },
+          line: { color: seriesColour(i) },
         };
       }),
     ],
@@ -74,23 +73,23 @@ export function bitsFigure(records: readonly CapacityRecord[]): Figure {
   };
 }
 
-/** Most bits that each model memorised, per seed: a plateau where its D reaches beyond twice what it holds. */
-export interface Plateau { tier: Tier; size: string; seed: number; precision: CapacityConfig['precision']; parameters: number; withoutEmbeddings: number; bits: number; saturated: boolean }
+/** Most bits that each model memorised in a settled run, per seed; saturated where the data of one held at least 1.5 times what it memorised. */
+export interface Saturation { tier: Tier; size: string; seed: number; precision: CapacityConfig['precision']; parameters: number; withoutEmbeddings: number; bits: number; saturated: boolean }
 
-export function plateaus(records: readonly CapacityRecord[]): Plateau[] {
-  return (['fp32', 'bf16'] as const).flatMap((precision) => families(records, 'sequences', precision).flatMap((group) => {
+export function saturations(records: readonly CapacityRecord[]): Saturation[] {
+  return (['fp32', 'bf16'] as const).flatMap((precision) => families(records.filter(isFlat), 'sequences', precision).flatMap((group) => {
     return grouped(group, ({ config }) => config.seed).map(([seed, own]) => {
       const most = own.reduce((a, b) => (memorised(b) > memorised(a) ? b : a));
       const { all, withoutEmbeddings } = gpt2Parameters(most.config.model);
-      const beyond = own.some((r) => bitsOf(r.config) >= 1.5 * memorised(r) && isFlat(r));
-      return { tier: most.config.tier, size: sizeName(most.config), seed, precision, parameters: all, withoutEmbeddings, bits: memorised(most), saturated: beyond };
+      const saturated = own.some((r) => bitsOf(r.config) >= 1.5 * memorised(r));
+      return { tier: most.config.tier, size: sizeName(most.config), seed, precision, parameters: all, withoutEmbeddings, bits: memorised(most), saturated };
     });
   }));
 }
 
-export function showPlateaus(all: readonly Plateau[]): void {
+export function showSaturations(all: readonly Saturation[]): void {
   showTable(all.map(({ tier, size, seed, precision, parameters, withoutEmbeddings, bits, saturated }) => ({
-    tier, model: size, precision, seed, parameters, 'most bits memorised': Math.round(bits), 'bits per parameter': bits / parameters, 'per parameter without embeddings': bits / withoutEmbeddings, 'saturated and settled': saturated ? 'yes' : 'no',
+    tier, model: size, precision, seed, parameters, 'most bits memorised': Math.round(bits), 'bits per parameter': bits / parameters, 'per parameter without embeddings': bits / withoutEmbeddings, saturated: saturated ? 'yes' : 'no',
   })));
   for (const [tier, own] of grouped(all, (p) => p.tier)) {
     const values = own.filter((p) => p.saturated && p.precision === 'fp32').map(({ bits, parameters }) => bits / parameters);
@@ -98,25 +97,23 @@ export function showPlateaus(all: readonly Plateau[]): void {
   }
 }
 
-const fitFor = (tier: Tier): { unfit?: string } => (tier === 'quick' ? { unfit: 'tiny models, trained for seconds' } : {});
-
 /** Bits per parameter of each seed: the mean over saturated models in fp32. */
-export function bitsQuestion(all: readonly Plateau[]): Question {
+export function bitsQuestion(all: readonly Saturation[]): Question {
   return {
-    claim: 'GPT-style models memorise about 3.6 bits per parameter of uniformly random data.', source: 'Morris et al. 2025, arXiv 2505.24832; here mean over saturated models, all parameters counted, fp32', paper: MORRIS_BITS, tolerance: 0.5, unit: 'bits per parameter',
+    claim: 'GPT-style models memorise about 3.6 bits per parameter of uniformly random data.', source: 'Morris et al. 2025, arXiv 2505.24832; here mean over saturated models, all parameters counted, fp32', paper: MORRIS_BITS, tolerance: 0.5, unit: 'bits per parameter', leastTier: 'desk',
     ours: grouped(all.filter(({ saturated, precision }) => saturated && precision === 'fp32'), ({ tier, seed }) => `${tier} ${seed}`).map(([, own]): OwnValue =>
-      ({ tier: own[0]!.tier, seed: own[0]!.seed, value: mean(own.map(({ bits, parameters }) => bits / parameters)), ...fitFor(own[0]!.tier) })),
+      ({ tier: own[0]!.tier, seed: own[0]!.seed, value: mean(own.map(({ bits, parameters }) => bits / parameters)) })),
   };
 }
 
 /** Share of items that must come back. */
 export const RECALLED = 0.99;
 
-/** Largest D that is recalled at 99%, between two sizes on a line in log D; `bound` where the smallest D fails already or the largest still holds. */
+/** Largest D of settled runs that is recalled at 99%, between two sizes on a line in log D; `bound` where the smallest D fails already or the largest still holds. */
 export interface Recall { tier: Tier; what: What; size: string; parameters: number; items: number; bound: 'none' | 'at most' | 'at least' }
 
 export function recalls(records: readonly CapacityRecord[]): Recall[] {
-  return (['sequences', 'associations'] as const).flatMap((what) => families(records, what).map((group): Recall => {
+  return (['sequences', 'associations'] as const).flatMap((what) => families(records.filter(isFlat), what).map((group): Recall => {
     const own = group.filter(({ config }) => config.seed === group[0]!.config.seed);
     const share = (r: CapacityRecord) => r.curve.at(-1)!.recalledShare;
     const { config } = own[0]!;
@@ -151,11 +148,11 @@ export function exponentQuestions(all: readonly Recall[], seed: number): Questio
     const k = exponent(all, what, tier, seed);
     if (!k) return [];
     const [two, one] = [k.low <= 2 && 2 <= k.high, k.low <= 1 && 1 <= k.high];
-    return [{ tier, seed, value: k.value, ...(two === one ? { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${two ? 'both 1 and 2' : 'neither 1 nor 2'}` } : fitFor(tier)) }];
+    return [{ tier, seed, value: k.value, ...(two === one ? { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${two ? 'both 1 and 2' : 'neither 1 nor 2'}` }  : {}) }];
   });
   return (['associations', 'sequences'] as const).map((what) => ({
     claim: `The size of a model must grow as the square of the data that it memorises, N = O(D²): here ${what === 'associations' ? 'distinct random prefixes with one token each, well separated patterns' : 'random sequences'}.`,
-    source: 'arXiv 2405.08707, ICLR 2026 version; linear after Madden et al. 2024 (arXiv 2405.13718) and Morris et al. 2025; slope of log N against log D at 99% recall', paper: 2, tolerance: 0.5, unit: 'exponent of D', ours: values(what),
+    source: 'arXiv 2405.08707, ICLR 2026 version; linear after Madden et al. 2024 (arXiv 2405.13718) and Morris et al. 2025; slope of log N against log D at 99% recall', paper: 2, tolerance: 0.5, unit: 'exponent of D', leastTier: 'desk', ours: values(what),
   }));
 }
 
@@ -163,7 +160,7 @@ export function exponentQuestions(all: readonly Recall[], seed: number): Questio
 const classicalParameters = (model: string, n: number, patterns: number): number => (model === 'classical' ? (n * (n - 1)) / 2 : n * patterns);
 
 /** Bits against parameters: the trained models and the memories of notebook 01, on the same axes. */
-export function parametersFigure(all: readonly Plateau[], memories: readonly Capacity[]): Figure {
+export function parametersFigure(all: readonly Saturation[], memories: readonly Capacity[]): Figure {
   const trained = all.filter(({ precision }) => precision === 'fp32');
   const range = [Math.min(...trained.map((p) => p.parameters), 100), Math.max(...trained.map((p) => p.parameters))];
   return {
@@ -172,7 +169,7 @@ export function parametersFigure(all: readonly Plateau[], memories: readonly Cap
       { type: 'scatter', mode: 'markers', name: 'trained GPT-2, most bits memorised', x: trained.map((p) => p.parameters), y: trained.map((p) => p.bits), text: trained.map((p) => `${p.tier}, ${p.size}, seed ${p.seed}`), marker: { color: COLOURS.ours, size: 9, symbol: trained.map((p) => (p.saturated ? 'circle' : 'circle-open')) } },
       ...MODELS.map(({ name }, i): Trace => {
         const own = memories.filter(({ model }) => model === name);
-        return { type: 'scatter', mode: 'markers', name, x: own.map(({ n, patterns }) => classicalParameters(name, n, patterns)), y: own.map(({ n, patterns }) => n * patterns), marker: { color: [...PALETTE.slice(1), COLOURS.faint][i]!, size: 6, symbol: 'diamond' } };
+        return { type: 'scatter', mode: 'markers', name, x: own.map(({ n, patterns }) => classicalParameters(name, n, patterns)), y: own.map(({ n, patterns }) => n * patterns), marker: { color: seriesColour(i + 1), size: 6, symbol: 'diamond' } };
       }),
     ],
     layout: {
@@ -191,7 +188,7 @@ export function exponentFigure(all: readonly Recall[]): Figure {
   return {
     data: [
       ...grouped(known, ({ what, tier }) => `${tier}, ${what}`).map(([name, own], i): Trace => (
-        { type: 'scatter', mode: 'markers', name, x: own.map(({ items }) => items), y: own.map(({ parameters }) => parameters), text: own.map(({ size }) => size), marker: { color: PALETTE[i]!, size: 9 } })),
+        { type: 'scatter', mode: 'markers', name, x: own.map(({ items }) => items), y: own.map(({ parameters }) => parameters), text: own.map(({ size }) => size), marker: { color: seriesColour(i), size: 9 } })),
       { type: 'scatter', mode: 'lines', name: 'slope 1', x: ends, y: through(1), line: { color: COLOURS.faint, dash: 'dot' } },
       { type: 'scatter', mode: 'lines', name: 'slope 2 (the paper)', x: ends, y: through(2), line: { color: COLOURS.paper, dash: 'dash' } },
     ],

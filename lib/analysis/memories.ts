@@ -5,7 +5,7 @@ import { classicalHopfield, denseHopfield, exponentialHopfield, modernHopfield, 
 import type { Matrix } from '../matrix';
 import { Random } from '../random';
 import type { Figure } from '../report/figure';
-import { axis, CIVIDIS, COLOURS, referenceLine, title } from '../report/style';
+import { axis, CIVIDIS, COLOURS, referenceLine, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { Question } from '../report/verdict';
 import { line, mean } from '../statistics';
@@ -84,7 +84,7 @@ export function overloadFigure(all: readonly Capacity[], tier: Tier, seed: numbe
       const random = new Random(seed, `overload/${model.name}/${d}`);
       return signErrors(model, spinPatterns(d, n, random), tier === 'smoke' ? 5 : 50, 0, random);
     });
-    return { type: 'scatter' as const, mode: 'lines+markers' as const, name: `${model.name}, n = ${n}, capacity ${patterns}`, x: counts.map((d) => d / patterns), y: wrong, line: { color: PALETTE[i]! } };
+    return { type: 'scatter' as const, mode: 'lines+markers' as const, name: `${model.name}, n = ${n}, capacity ${patterns}`, x: counts.map((d) => d / patterns), y: wrong, line: { color: seriesColour(i) } };
   });
   return {
     data: curves,
@@ -191,7 +191,6 @@ const THEORY: Record<string, { law: string; value(n: number): number }> = {
   'distance based': { law: '√2 exp((√2 − 0.2)√n − ¼), ours', value: (n) => Math.SQRT2 * Math.exp((Math.SQRT2 - NOISE) * Math.sqrt(n) - 0.25) },
 };
 
-const PALETTE = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth];
 
 export function capacityFigure(all: readonly Capacity[], tier: Tier): Figure {
   return {
@@ -201,9 +200,9 @@ export function capacityFigure(all: readonly Capacity[], tier: Tier): Figure {
       const at = widths.map((n) => own.filter((c) => c.n === n).map(({ patterns }) => patterns));
       const means = at.map(mean);
       return [
-        { type: 'scatter' as const, mode: 'lines+markers' as const, name, x: widths, y: means, line: { color: PALETTE[i]! },
+        { type: 'scatter' as const, mode: 'lines+markers' as const, name, x: widths, y: means, line: { color: seriesColour(i) },
           error_y: { type: 'data' as const, symmetric: false, array: at.map((v, j) => Math.max(...v) - means[j]!), arrayminus: at.map((v, j) => means[j]! - Math.min(...v)) } },
-        { type: 'scatter' as const, mode: 'lines' as const, name: `${name}: ${THEORY[name]!.law}`, x: widths, y: widths.map(THEORY[name]!.value), line: { color: PALETTE[i]!, dash: 'dot' as const, width: 1.5 } },
+        { type: 'scatter' as const, mode: 'lines' as const, name: `${name}: ${THEORY[name]!.law}`, x: widths, y: widths.map(THEORY[name]!.value), line: { color: seriesColour(i), dash: 'dot' as const, width: 1.5 } },
       ];
     }),
     layout: {
@@ -219,7 +218,7 @@ export function noiseFigure(tier: Tier, seed: number): Figure {
   const flips = Array.from({ length: 10 }, (_, i) => 0.05 * i);
   return {
     data: MODELS.map((model, i) => ({
-      type: 'scatter' as const, mode: 'lines+markers' as const, name: model.name, x: flips, line: { color: PALETTE[i]! },
+      type: 'scatter' as const, mode: 'lines+markers' as const, name: model.name, x: flips, line: { color: seriesColour(i) },
       y: flips.map((share) => {
         const random = new Random(seed, `noise/${model.name}/${share}`);
         return signErrors(model, spinPatterns(d, n, random), tier === 'smoke' ? 5 : 100, share, random);

@@ -1,36 +1,15 @@
 /** What notebook 04 shows of question-formation runs: floors, curves, plateau. */
 import type { QuestionFormationConfig } from '../config';
-import { floor, memorisationFloor, uniqueLinesFloor } from '../data/floor';
-import { GRAMMAR, PUBLISHED_LINES, sampleSplits } from '../data/question-formation';
 import type { Figure } from '../report/figure';
-import { axis, COLOURS, referenceBand, referenceLine, title } from '../report/style';
+import { axis, COLOURS, referenceBand, referenceLine, seriesColour, title } from '../report/style';
 import { showTable, type CellValue } from '../report/table';
 import type { Question } from '../report/verdict';
 import { mean } from '../statistics';
-import { DATA_SEED } from '../train/lines';
-import { byTier, type CurvePoint, type RunRecord } from '../train/record';
+import { byTier, hardwareText, type CurvePoint, type RunRecord } from '../train/record';
+import type { Floors } from './floors';
 
 /** Training loss at which the runs of Murty et al. 2023 with 6 layers settle, as published curves show it. */
 export const PAPER_PLATEAU = { nats: 1, tolerance: 0.05 } as const;
-
-/** The best losses that are possible, in nats per predicted token. */
-export interface Floors {
-  /** Lines drawn one by one from the grammar. */
-  independent: number;
-  /** Lines without repetition, as in the data: what a model reaches that knows the grammar and nothing of the drawn set. */
-  unique: number;
-  /** A model that has memorised the training lines and draws among them. */
-  memorised: number;
-}
-
-export function floors(trainLines: number): Floors {
-  const drawn = trainLines + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;
-  return {
-    independent: floor(GRAMMAR).natsPerToken,
-    unique: uniqueLinesFloor(GRAMMAR, drawn).natsPerToken,
-    memorised: memorisationFloor(sampleSplits(GRAMMAR, { seed: DATA_SEED, train: trainLines }).train).natsPerToken,
-  };
-}
 
 /** Where a run settles: means over the last quarter of its steps, and how far the quarter before lies off. */
 export interface Plateau {
@@ -49,14 +28,12 @@ export function plateau({ curve, config }: RunRecord): Plateau {
 /** `desk, 6 layers, seed 1` */
 export const label = ({ config }: RunRecord): string => `${config.tier}, ${config.model.layers} layers, seed ${config.seed}`;
 
-const RUN_COLOURS = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth];
 
 /** `desk: 20,000 steps, 99 to 188 min a run on 2 CPU cores`, tier by tier. */
 function subtitle(records: RunRecord[]): string {
   const range = (values: number[]) => [...new Set([Math.min(...values), Math.max(...values)].map((v) => v.toLocaleString('en')))].join(' to ');
   return byTier(records).map(([tier, own]) => {
-    const { hardware } = own[0]!;
-    return `${tier}: ${range(own.map(({ config }) => config.steps))} steps, ${range(own.map(({ minutes }) => Math.round(minutes)))} min a run on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
+    return `${tier}: ${range(own.map(({ config }) => config.steps))} steps, ${range(own.map(({ minutes }) => Math.round(minutes)))} min a run on ${hardwareText(own)}`;
   }).join(' · ');
 }
 
@@ -72,7 +49,7 @@ export function lossFigure(records: RunRecord[], { unique, memorised }: Floors):
     line: { color: colour, width: held ? 2.5 : 1.5, dash: held ? ('dot' as const) : ('solid' as const) },
   });
   return {
-    data: records.flatMap((record, i) => [false, true].map((held) => line(record, RUN_COLOURS[i % RUN_COLOURS.length]!, held))),
+    data: records.flatMap((record, i) => [false, true].map((held) => line(record, seriesColour(i), held))),
     layout: {
       title: title('Question formation: loss against steps', subtitle(records)),
       xaxis: stepsAxis,
@@ -93,7 +70,7 @@ export function generalisationFigure(records: RunRecord<QuestionFormationConfig>
     data: records.map((record, i) => ({
       type: 'scatter', mode: 'lines', name: label(record),
       x: record.curve.map((p) => p.step), y: record.curve.map((p) => p.generalisation),
-      line: { color: RUN_COLOURS[i % RUN_COLOURS.length]! },
+      line: { color: seriesColour(i) },
     })),
     layout: {
       title: title('Question formation: hierarchical generalisation', 'first word after "quest" on questions whose subject carries a relative clause'),
@@ -148,11 +125,7 @@ export function plateauQuestion(records: readonly RunRecord[]): Question {
     paper: PAPER_PLATEAU.nats,
     tolerance: PAPER_PLATEAU.tolerance,
     unit: 'nats per token',
-    ours: records.map((record) => ({
-      seed: record.config.seed,
-      tier: record.config.tier,
-      value: plateau(record).trainLossNats,
-      ...(record.config.tier === 'quick' ? { unfit: 'shortened to minutes, with another schedule' } : {}),
-    })),
+    leastTier: 'desk',
+    ours: records.map((record) => ({ seed: record.config.seed, tier: record.config.tier, value: plateau(record).trainLossNats })),
   };
 }

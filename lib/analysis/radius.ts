@@ -9,11 +9,11 @@ import type { Gpt2 } from '../model/gpt2';
 import { readGpt2 } from '../model/hugging-face';
 import { windowBatch, type LanguageModel } from '../model/model';
 import type { Figure } from '../report/figure';
-import { axis, COLOURS, referenceLine, title } from '../report/style';
+import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { Question } from '../report/verdict';
 import { allLayers, stacked } from '../train/task';
-import { label, RUN_COLOURS, type TextRecord } from './text-runs';
+import { label, type TextRecord } from './text-runs';
 
 /** Distances of activations to the nearest of the patterns, raw (behind the last block) and behind the final layer norm. */
 export interface Distances { name: string; width: number; raw: Record<'training' | 'heldOut', Float64Array>; normed: Record<'training' | 'heldOut', Float64Array> }
@@ -63,7 +63,7 @@ export function histogramFigure(all: Distances, which: 'raw' | 'normed', subtitl
 export function alongFigure(records: readonly TextRecord[]): Figure {
   const line = (record: TextRecord, i: number, of: 'others' | 'heldOut') => ({
     type: 'scatter' as const, mode: 'lines' as const, name: `${of === 'others' ? 'training' : 'held-out'} (${label(record)})`, x: record.curve.map((p) => p.epoch), y: record.curve.map((p) => p.nearest?.[of] ?? null),
-    line: { color: RUN_COLOURS[i % RUN_COLOURS.length]!, dash: of === 'others' ? 'solid' as const : 'dot' as const },
+    line: { color: seriesColour(i), dash: of === 'others' ? 'solid' as const : 'dot' as const },
   });
   const widths = [...new Set(records.map(({ config }) => config.model.width))];
   return {

@@ -3,13 +3,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { TextConfig, Tier } from '../config';
 import type { EntropyMeta } from '../data/shards';
 import type { Figure, Trace } from '../report/figure';
-import { axis, COLOURS, referenceLine, title } from '../report/style';
+import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { Question } from '../report/verdict';
 import { mean } from '../statistics';
-import { byTier } from '../train/record';
+import { byTier, grouped } from '../train/record';
+import { excepted } from './bound';
 import { fitDataLaw, lossAt, type DataLaw, type SizedLoss } from './data-law';
-import { lossTraces, outcome, ownValues, RUN_COLOURS, short, subtitle, type TextRecord } from './text-runs';
+import { lossTraces, outcome, passes, short, subtitle, type TextRecord } from './text-runs';
 
 /** Largest gap at the end that counts as "close", nats per token; fixed before any run. */
 export const CLOSE_NATS = 0.5;
@@ -27,6 +28,18 @@ const CHINCHILLA_EXPONENT = 0.28;
 export const ofTheModel = (records: readonly TextRecord[], main: Record<Tier, TextConfig>): TextRecord[] =>
   records.filter(({ config }) => isDeepStrictEqual(config.model, main[config.tier].model));
 
+/** Whether the held-out loss has been lower than at the end: else its lowest value is a matter of steps, and not of D. */
+const hasTurned = (record: TextRecord): boolean => outcome(record).riseNats > 0;
+
+/** Sizes of D that it takes to fit the three numbers of the law with one to spare. */
+const LEAST_SIZES = 4;
+
+/** The law through the runs that have turned, or null where they are of too few sizes. */
+function law(records: readonly TextRecord[]): DataLaw | null {
+  const turned = points(records.filter(hasTurned));
+  return new Set(turned.map(({ tokens }) => tokens)).size >= LEAST_SIZES ? fitDataLaw(turned) : null;
+}
+
 /** D and lowest held-out loss of each run. */
 const points = (records: readonly TextRecord[]): SizedLoss[] => records.map((record) => ({ tokens: record.config.trainTokens, lossNats: outcome(record).lowest.heldOutLossNats }));
 
@@ -39,7 +52,7 @@ const reference = (main: TextConfig, entropy: EntropyMeta | null) => [
 export function lossFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {
   const [main] = records as [TextRecord];
   return {
-    data: records.flatMap((record, i) => lossTraces(record, RUN_COLOURS[i % RUN_COLOURS.length]!, 'step')),
+    data: records.flatMap((record, i) => lossTraces(record, seriesColour(i), 'step')),
     layout: {
       title: title('Ten times the text: loss against steps', subtitle(records)),
       xaxis: axis('step', 'optimiser updates'), yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }), shapes: reference(main.config, entropy),
@@ -56,24 +69,24 @@ const lawTrace = (law: DataLaw, sizes: readonly number[], name: string, colour: 
 /** Lowest held-out loss against D, means over seeds with their range, with the fitted law of each tier. */
 export function sizeFigure(records: readonly TextRecord[], entropy: EntropyMeta | null): Figure {
   const traces = byTier(records).flatMap(([tier, runs], i): Trace[] => {
-    const all = points(runs);
-    const sizes = [...new Set(all.map(({ tokens }) => tokens))].sort((a, b) => a - b);
-    const at = sizes.map((tokens) => all.filter((p) => p.tokens === tokens).map(({ lossNats }) => lossNats));
-    const colour = RUN_COLOURS[i]!;
-    const law = sizes.length >= 3 ? fitDataLaw(all) : null;
+    const all = grouped(runs, ({ config }) => config.trainTokens).sort(([a], [b]) => a - b);
+    const sizes = all.map(([tokens]) => tokens);
+    const at = all.map(([, own]) => points(own).map(({ lossNats }) => lossNats));
+    const colour = seriesColour(i);
+    const fitted = law(runs);
     return [
       {
         type: 'scatter', mode: 'markers', name: `${tier}, ${runs[0]!.config.model.layers} × ${runs[0]!.config.model.width}`, x: sizes, y: at.map(mean),
         error_y: { type: 'data', symmetric: false, array: at.map((v) => Math.max(...v) - mean(v)), arrayminus: at.map((v) => mean(v) - Math.min(...v)) },
-        text: at.map((v) => `${v.length} seed${v.length > 1 ? 's' : ''}`), marker: { color: colour, size: 9 },
+        text: at.map((v) => `${v.length} seed${v.length > 1 ? 's' : ''}`), marker: { color: colour, size: 9, symbol: all.map(([, own]) => (own.every(hasTurned) ? 'circle' : 'circle-open')) },
       },
-      ...(law ? [lawTrace(law, sizes, `${law.irreducible.toFixed(2)} + ${law.factor.toPrecision(3)} D^−${law.exponent.toFixed(2)} (${tier})`, colour)] : []),
+      ...(fitted ? [lawTrace(fitted, sizes, `${fitted.irreducible.toFixed(2)} + ${fitted.factor.toPrecision(3)} D^−${fitted.exponent.toFixed(2)} (${tier})`, colour)] : []),
     ];
   });
   return {
     data: traces,
     layout: {
-      title: title('Lowest held-out loss against the size of the text', 'one size of model per tier; bars: range over seeds'),
+      title: title('Lowest held-out loss against the size of the text', 'one size of model per tier; bars: range over seeds; hollow: not turned when the run ended, and not in the fit'),
       xaxis: axis('D', 'training tokens, log scale', { type: 'log' }), yaxis: axis('lowest held-out loss', 'nats per token'), shapes: reference(records[0]!.config, entropy),
     },
   };
@@ -81,19 +94,31 @@ export function sizeFigure(records: readonly TextRecord[], entropy: EntropyMeta 
 
 /** The fitted law of each tier beside Chinchilla's exponent. */
 export function showLaws(records: readonly TextRecord[]): void {
-  showTable(byTier(records).flatMap(([tier, runs]) => {
-    const all = points(runs);
-    if (new Set(all.map(({ tokens }) => tokens)).size < 3) return [];
-    const { irreducible, factor, exponent } = fitDataLaw(all);
-    return [{ tier, runs: runs.length, 'D from': short(Math.min(...all.map((p) => p.tokens))), to: short(Math.max(...all.map((p) => p.tokens))), 'E (nats)': irreducible, B: factor, 'β': exponent, 'β of Chinchilla': CHINCHILLA_EXPONENT }];
+  showTable(byTier(records).map(([tier, runs]) => {
+    const turned = points(runs.filter(hasTurned)).map(({ tokens }) => tokens);
+    const fitted = law(runs);
+    return {
+      tier, 'runs that have turned': `${turned.length} of ${runs.length}`, 'sizes of D': new Set(turned).size, from: short(Math.min(...turned)), to: short(Math.max(...turned)),
+      'E (nats)': fitted?.irreducible ?? `not fitted: fewer than ${LEAST_SIZES} sizes`, B: fitted?.factor ?? null, 'β': fitted?.exponent ?? null, 'β of Chinchilla': CHINCHILLA_EXPONENT,
+    };
   }));
 }
 
-/** @param records main runs only */
-export function gapQuestion(records: readonly TextRecord[]): Question {
+/** Why a run says nothing on the paper's: as over-parameterised as its overfitting run, or on fewer passes than half of the published recipe's. */
+function unlike({ config, parameters }: TextRecord, published: TextConfig): string | undefined {
+  const few = passes(config) < passes(published) / 2 ? `${passes(config).toFixed(1)} passes over its text; the full run has ${passes(published).toFixed(1)}` : undefined;
+  return excepted(parameters, config.trainTokens) ?? few;
+}
+
+/** @param records main runs only @param published the full run */
+export function gapQuestion(records: readonly TextRecord[], published: TextConfig): Question {
   return {
     claim: 'On 1% of OpenWebText (90M tokens) training and validation loss of GPT-2 small stay close: ten times the text, and the same training does not overfit.',
     source: `arXiv 2405.08707, section 6 and Figure 3; "close" as within ${CLOSE_NATS} nats per token at the end`, paper: 0, tolerance: CLOSE_NATS, unit: 'nats per token',
-    ours: ownValues(records, (record) => outcome(record).gapNats),
+    leastTier: 'desk',
+    ours: records.map((record) => {
+      const unfit = unlike(record, published);
+      return { seed: record.config.seed, tier: record.config.tier, value: outcome(record).gapNats, ...(unfit ? { unfit } : {}) };
+    }),
   };
 }

@@ -2,10 +2,10 @@
 import { tokensPerStep, type TextConfig } from '../config';
 import { readMeta, type EntropyMeta } from '../data/shards';
 import type { Trace } from '../report/figure';
-import { COLOURS } from '../report/style';
 import { showTable, type CellValue } from '../report/table';
 import type { OwnValue } from '../report/verdict';
-import { grouped, type CurvePoint, type RunRecord } from '../train/record';
+import { gpt2Parameters } from '../sweeps';
+import { grouped, hardwareText, type CurvePoint, type RunRecord } from '../train/record';
 
 export type TextRecord = RunRecord<TextConfig>;
 type TextPoint = CurvePoint<TextConfig>;
@@ -20,8 +20,7 @@ export const label = ({ config: { tier, model, trainTokens, seed } }: TextRecord
 export function subtitle(records: readonly TextRecord[]): string {
   const minutes = (m: number) => (m < 10 ? m.toFixed(1) : String(Math.round(m)));
   return grouped(records, ({ config }) => `${config.tier}: ${tokensPerStep(config).toLocaleString('en')} tokens a step`).map(([what, runs]) => {
-    const [{ hardware }] = runs as [TextRecord];
-    return `${what}, ${runs.map((r) => minutes(r.minutes)).join(' + ')} min on ${hardware.cores} ${hardware.device.toUpperCase()} cores`;
+    return `${what}, ${runs.map((r) => minutes(r.minutes)).join(' + ')} min on ${hardwareText(runs)}`;
   }).join(' · ');
 }
 
@@ -44,12 +43,9 @@ export function outcome({ curve }: TextRecord): Outcome {
   return { last, lowest, gapNats: last.heldOutLossNats - last.trainLossNats, riseNats: last.heldOutLossNats - lowest.heldOutLossNats };
 }
 
-/** A value per run; quick runs are shown and decide nothing. */
-export const ownValues = (records: readonly TextRecord[], value: (record: TextRecord) => number): OwnValue[] => records.map((record) => ({
-  seed: record.config.seed, tier: record.config.tier, value: value(record), ...(record.config.tier === 'quick' ? { unfit: 'a small model on a small synthetic text' } : {}),
-}));
-
-export const RUN_COLOURS = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
+/** A value per run. */
+export const ownValues = (records: readonly TextRecord[], value: (record: TextRecord) => number): OwnValue[] =>
+  records.map((record) => ({ seed: record.config.seed, tier: record.config.tier, value: value(record) }));
 
 /** Training and held-out loss of a run over its epochs or steps. */
 export const lossTraces = (record: TextRecord, colour: string, over: 'epoch' | 'step' = 'epoch'): Trace[] => [false, true].map((held) => ({
@@ -59,22 +55,26 @@ export const lossTraces = (record: TextRecord, colour: string, over: 'epoch' | '
   line: { color: colour, width: held ? 2.5 : 1.5, dash: held ? 'dot' : 'solid' },
 }));
 
-/** A published run as a row of the table of scale. */
-export const paperRow = (config: TextConfig): Record<string, CellValue> => scaleRow('the paper (recipe of nanoGPT)', config, 124.4, { minutes: null, hardware: 'not stated' });
+/** Parameters per training token. */
+export const ratio = ({ model, trainTokens }: TextConfig): number => gpt2Parameters(model).all / trainTokens;
 
-export function scaleRow(run: string, { model, trainTokens, dataset, steps, ...config }: TextConfig, millions: number | null, more: Record<string, CellValue>): Record<string, CellValue> {
+/** Passes over the training text that a run's steps make. */
+export const passes = (config: TextConfig): number => (config.steps * tokensPerStep(config)) / config.trainTokens;
+
+function scaleRow(run: string, config: TextConfig, more: Record<string, CellValue>): Record<string, CellValue> {
+  const { model, trainTokens, dataset, steps } = config;
   return {
-    run, 'layers × width': `${model.layers} × ${model.width}`, 'parameters (M)': millions, context: model.context, text: dataset, 'D (tokens)': trainTokens,
-    'tokens per step': tokensPerStep({ ...config, model, trainTokens, dataset, steps }), steps, ...more,
+    run, 'layers × width': `${model.layers} × ${model.width}`, 'parameters (M)': gpt2Parameters(model).all / 1e6, context: model.context, text: dataset, 'D (tokens)': trainTokens,
+    'parameters per token': ratio(config), 'tokens per step': tokensPerStep(config), steps, 'passes over the text': passes(config), ...more,
   };
 }
 
 /** The committed runs, and this one, beside the paper's. */
 export function showScale(configs: readonly TextConfig[], committed: readonly TextRecord[], published: TextConfig): void {
   showTable([
-    paperRow(published),
-    ...committed.map((r) => scaleRow(label(r), r.config, r.parameters / 1e6, { minutes: Math.round(r.minutes), hardware: `${r.hardware.cores} × ${r.hardware.cpu}` })),
-    ...configs.map((config) => scaleRow(`this run: ${config.tier}, D = ${short(config.trainTokens)}, seed ${config.seed}`, config, null, { minutes: null, hardware: 'this machine' })),
+    scaleRow('the paper (recipe of nanoGPT)', published, { minutes: null, hardware: 'not stated' }),
+    ...committed.map((r) => scaleRow(label(r), r.config, { minutes: Math.round(r.minutes), hardware: `${r.hardware.cores} × ${r.hardware.cpu}` })),
+    ...configs.map((config) => scaleRow(`this run: ${config.tier}, D = ${short(config.trainTokens)}, seed ${config.seed}`, config, { minutes: null, hardware: 'this machine' })),
   ]);
 }
 

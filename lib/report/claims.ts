@@ -1,18 +1,18 @@
 /** The page of claims: every verdict of the collection, from the executed notebooks alone. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deviations, EXPERIMENTS, TIERS, type RunConfig, type Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
 import { sum } from '../statistics';
-import { grouped, readRecord, type RunRecord } from '../train/record';
+import { allCommitted, grouped, hardwareText, type RunRecord } from '../train/record';
 import { Display } from './display';
 import type { Figure } from './figure';
 import { notebookNames, readNotebook, verdictsOf } from './pair';
 import { axis, COLOURS, title } from './style';
 import { htmlTable, showTable, textTable } from './table';
-import { expectedText, unfitness, type Outcome, type OwnValue, type Verdict } from './verdict';
+import { expectedText, unfitness, type Outcome, type OwnValue, type Question, type Verdict } from './verdict';
 
 /** The notebook that shows the page; it is executed after the others. */
 export const CLAIMS_PAGE = '00-claims';
@@ -65,8 +65,9 @@ export function claims(tier: Tier | null): Claim[] {
 const number = (x: number): string => (Math.abs(x) >= 1e-3 && Math.abs(x) < 1e6 ? String(Number(x.toPrecision(4))) : x === 0 ? '0' : x.toExponential(1));
 
 /** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide stand in brackets where there is no other. */
-export function ownText(ours: readonly OwnValue[]): string {
-  const fit = ours.filter((run) => unfitness(run) === undefined);
+export function ownText(question: Pick<Question, 'ours' | 'leastTier'>): string {
+  const { ours } = question;
+  const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const shown = fit.length ? fit : ours;
   if (!shown.length) return 'no run';
   const values = shown.map(({ value }) => value).sort((a, b) => a - b);
@@ -79,8 +80,8 @@ export function ownText(ours: readonly OwnValue[]): string {
 const COLUMNS = ['claim', 'notebook', 'paper', 'ours', 'verdict'];
 
 function cells({ notebook, verdict }: Claim): string[] {
-  const { claim, ours, outcome, reason } = verdict;
-  return [claim, notebook, expectedText(verdict), ownText(ours), `${outcome}: ${reason}`];
+  const { claim, outcome, reason } = verdict;
+  return [claim, notebook, expectedText(verdict), ownText(verdict), `${outcome}: ${reason}`];
 }
 
 export const claimsText = (list: readonly Claim[]): string => textTable(COLUMNS, list.map(cells));
@@ -113,11 +114,17 @@ const BADGES: Record<Outcome, string> = { REPRODUCED: COLOURS.third, 'NOT REPROD
 /** Longest label of a claim, characters. */
 const LABEL = 50;
 
-/** Every run of every claim, as its distance from the paper's number in tolerances; beyond ±5 at the edge. */
+/** A run's distance from the paper's number in tolerances, ±5 at most; where the number is a bound, what keeps it with room to spare stands at the inner edge. */
+function distance({ value }: OwnValue, { paper, tolerance, relation }: Question): number {
+  const tolerances = value === paper ? 0 : Math.max(-5, Math.min(5, (value - paper) / tolerance));
+  return relation === 'at least' ? Math.min(1, tolerances) : relation === 'at most' ? Math.max(-1, tolerances) : tolerances;
+}
+
+/** Every run of every claim, as its distance from the paper's number. */
 export function claimsFigure(list: readonly Claim[]): Figure {
   const labels = list.map(({ notebook, verdict: { claim } }) => `${notebook.split('-')[0]} ${claim.length > LABEL ? `${claim.slice(0, LABEL - 1)}…` : claim}`);
-  const points = list.flatMap(({ verdict: { ours, paper, tolerance, outcome } }, i) => ours.map((run) => ({
-    x: Math.max(-5, Math.min(5, run.value === paper ? 0 : (run.value - paper) / tolerance)), y: labels[i]!, colour: BADGES[outcome], fit: unfitness(run) === undefined,
+  const points = list.flatMap(({ verdict }, i) => verdict.ours.map((run) => ({
+    x: distance(run, verdict), y: labels[i]!, colour: BADGES[verdict.outcome], fit: unfitness(run, verdict) === undefined,
     text: `${number(run.value)} (${run.tier}, seed ${run.seed})`,
   })));
   return {
@@ -126,7 +133,7 @@ export function claimsFigure(list: readonly Claim[]): Figure {
       marker: { size: 9, color: points.map((p) => p.colour), symbol: points.map((p) => (p.fit ? 'circle' : 'circle-open')) },
     }],
     layout: {
-      title: title('Every claim: ours beside the paper\'s number', 'one mark a run; hollow marks cannot decide; ±5 at most'),
+      title: title('Every claim: ours beside the paper\'s number', 'one mark a run; hollow marks cannot decide; ±5 at most; where the number is a bound, all that keeps it lies in the band'),
       height: 150 + 26 * list.length,
       width: 900,
       margin: { l: 360 },
@@ -137,20 +144,23 @@ export function claimsFigure(list: readonly Claim[]): Figure {
   };
 }
 
-/** All committed records, in the order of their files. */
-const records = (): RunRecord[] =>
-  (existsSync(paths.runs) ? readdirSync(paths.runs) : []).filter((name) => name.endsWith('.json')).sort().map((name) => readRecord(join(paths.runs, name)));
-
 const size = ({ experiment, tier, model }: RunConfig): string => `${experiment} ${tier} ${model.layers} × ${model.width}`;
 const listed = (values: readonly number[]): string => [...new Set(values)].sort((a, b) => a - b).map((v) => v.toLocaleString('en')).join(', ');
 
 /** The committed runs; those of one experiment, tier and size of model share a row. */
 export function showRuns(): void {
-  showTable(grouped(records(), ({ config }) => size(config)).map(([, runs]) => {
-    const [{ config, parameters, hardware }] = runs as [RunRecord];
+  showTable(grouped(allCommitted(), ({ config }) => size(config)).map(([, runs]) => {
+    const [{ config, parameters }] = runs as [RunRecord];
     return {
-      experiment: config.experiment, tier: config.tier, 'layers × width': `${config.model.layers} × ${config.model.width}`, 'parameters (M)': parameters / 1e6, runs: runs.length,
-      seeds: listed(runs.map((r) => r.config.seed)), steps: listed(runs.map((r) => r.config.steps)), 'minutes, together': Math.round(sum(runs.map((r) => r.minutes))), hardware: `${hardware.cores} ${hardware.device.toUpperCase()} cores`,
+      experiment: config.experiment,
+      tier: config.tier,
+      'layers × width': `${config.model.layers} × ${config.model.width}`,
+      'parameters (M)': parameters / 1e6,
+      runs: runs.length,
+      seeds: listed(runs.map((r) => r.config.seed)),
+      steps: listed(runs.map((r) => r.config.steps)),
+      'minutes, together': Math.round(sum(runs.map((r) => r.minutes))),
+      hardware: hardwareText(runs),
     };
   }));
 }
@@ -161,9 +171,9 @@ export function showRuns(): void {
  */
 export function showDeviations(tier: Tier): void {
   const ofTier = Object.values(EXPERIMENTS).map((perTier): RunConfig => perTier[tier]);
-  showTable(grouped([...ofTier, ...records().map(({ config }) => config)], size).map(([, configs]) => {
+  showTable(grouped([...ofTier, ...allCommitted().map(({ config }) => config)], size).map(([, configs]) => {
     const [{ experiment, tier: own, model }] = configs as [RunConfig];
-    const found = configs.flatMap((config) => deviations({ ...config, seed: EXPERIMENTS[experiment].full.seed }, EXPERIMENTS[experiment].full).map((text) => text.split(' → ') as [string, string]));
+    const found = configs.flatMap((config) => deviations(config, EXPERIMENTS[experiment].full).map((text) => text.split(' → ') as [string, string]));
     const merged = grouped(found, ([published]) => published).map(([published, all]) => `${published} → ${[...new Set(all.map(([, ours]) => ours))].join(', ')}`);
     return { experiment, run: `${own}, ${model.layers} × ${model.width}`, 'departs from the published run in': merged.join('; ') || 'nothing' };
   }));

@@ -14,6 +14,11 @@ export const COLOURS = {
   faint: '#b0b7bf',
 } as const;
 
+const SERIES = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
+
+/** The colour of the i-th of several series. */
+export const seriesColour = (i: number): string => SERIES[i % SERIES.length]!;
+
 const INK = '#24292f';
 const GRID = '#e7eaee';
 

@@ -1,5 +1,5 @@
 /** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
-import type { Tier } from '../config';
+import { TIERS, type Tier } from '../config';
 import { UserError } from '../errors';
 import { Display, escapeHtml, type Bundle } from './display';
 import { htmlTable, textTable } from './table';
@@ -29,8 +29,10 @@ export interface Question {
   relation?: 'at most' | 'at least';
   unit: string;
   ours: readonly OwnValue[];
-  /** Seeds that must be there to decide. */
-  leastSeeds?: number;
+  /** Runs of a lower tier are shown and not counted. Smoke runs never count. */
+  leastTier?: Tier;
+  /** The sentence speaks of every run there is: one outside refutes it. */
+  universal?: boolean;
 }
 
 export interface Verdict extends Question {
@@ -38,10 +40,9 @@ export interface Verdict extends Question {
   reason: string;
 }
 
-const runs = (n: number): string => (n === 1 ? '1 run' : `${n} runs`);
-
-/** Smoke runs train for seconds: none can decide. */
-export const unfitness = ({ tier, unfit }: OwnValue): string | undefined => unfit ?? (tier === 'smoke' ? 'a smoke run of seconds' : undefined);
+/** Why a run cannot decide; undefined: it can. */
+export const unfitness = ({ tier, unfit }: OwnValue, { leastTier = 'quick' }: Pick<Question, 'leastTier'>): string | undefined =>
+  unfit ?? (TIERS.indexOf(tier) < TIERS.indexOf(leastTier) ? `${tier} runs are too small to decide` : undefined);
 
 function isWithin({ value }: OwnValue, { paper, tolerance, relation }: Question): boolean {
   if (relation === 'at most') return value <= paper + tolerance;
@@ -50,23 +51,22 @@ function isWithin({ value }: OwnValue, { paper, tolerance, relation }: Question)
 }
 
 /**
- * The rule. Of the runs that can decide: all within the tolerance → REPRODUCED; none → NOT REPRODUCED; some → INCONCLUSIVE.
- * No such run, or fewer seeds than asked for → INCONCLUSIVE. A value that is not a number is outside every tolerance.
+ * The rule. Of the runs that can decide: all within the tolerance → REPRODUCED; none → NOT REPRODUCED; some → INCONCLUSIVE,
+ * or NOT REPRODUCED for a sentence on every run. No such run → INCONCLUSIVE. A value that is not a number is outside.
  */
 export function verdict(question: Question): Verdict {
-  const { paper, tolerance, ours, leastSeeds = 1 } = question;
+  const { paper, tolerance, ours } = question;
   if (!Number.isFinite(paper) || !(tolerance > 0 || (question.relation && tolerance === 0))) throw new UserError(`verdict: expected a paper's value and a tolerance above 0, or of 0 for a bound; got ${paper} and ${tolerance}`);
-  const fit = ours.filter((run) => unfitness(run) === undefined);
+  const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const within = fit.filter((run) => isWithin(run, question)).length;
-  const seeds = new Set(fit.map(({ seed }) => seed)).size;
   const decided = (outcome: Outcome, reason: string): Verdict => ({ ...question, outcome, reason });
 
   if (!ours.length) return decided('INCONCLUSIVE', 'no run');
-  if (!fit.length) return decided('INCONCLUSIVE', `no run that can decide: ${[...new Set(ours.map(unfitness))].join('; ')}`);
-  if (seeds < leastSeeds) return decided('INCONCLUSIVE', `${seeds} of the ${leastSeeds} seeds asked for`);
-  if (within === fit.length) return decided('REPRODUCED', fit.length === 1 ? 'the run is within the tolerance' : `all ${fit.length} runs are within the tolerance`);
-  if (within === 0) return decided('NOT REPRODUCED', fit.length === 1 ? 'the run is outside the tolerance' : `all ${fit.length} runs are outside the tolerance`);
-  return decided('INCONCLUSIVE', `${within} of ${runs(fit.length)} within the tolerance`);
+  if (!fit.length) return decided('INCONCLUSIVE', `no run that can decide: ${[...new Set(ours.map((run) => unfitness(run, question)))].join('; ')}`);
+  const all = (where: string) => (fit.length === 1 ? `the run is ${where} the tolerance` : `all ${fit.length} runs are ${where} the tolerance`);
+  if (within === fit.length) return decided('REPRODUCED', all('within'));
+  if (within === 0) return decided('NOT REPRODUCED', all('outside'));
+  return decided(question.universal ? 'NOT REPRODUCED' : 'INCONCLUSIVE', `${within} of ${fit.length} runs within the tolerance${question.universal ? '; the claim is on all' : ''}`);
 }
 
 const isSmall = (x: number): boolean => x !== 0 && Math.abs(x) < 1e-3;
@@ -84,7 +84,7 @@ export function expectedText({ paper, tolerance, relation, unit }: Question): st
 /** Columns of the table: one row per run. */
 function rows(v: Verdict): string[][] {
   return v.ours.map((run) => {
-    const unfit = unfitness(run);
+    const unfit = unfitness(run, v);
     const finding = unfit ? `not counted: ${unfit}` : isWithin(run, v) ? 'within' : 'outside';
     return [run.tier, String(run.seed), number(run.value), `${run.value >= v.paper ? '+' : '−'}${number(Math.abs(run.value - v.paper))}`, finding];
   });

@@ -46,6 +46,9 @@ export function finishedRecord(config: RunConfig): RunRecord | null {
   return record.finishedAt !== null && record.config.steps >= config.steps ? record : null;
 }
 
+/** The finished records among those of a list of runs, in its order. */
+export const finishedRecords = <C extends RunConfig>(configs: readonly C[]): RunRecord<C>[] => configs.map(finishedRecord).filter((record) => record !== null) as unknown as RunRecord<C>[];
+
 /** The finished record of this run, if there is one; else trains, from the last checkpoint if there is one. */
 export async function run<C extends RunConfig>(config: C, observer: TrainingObserver = silent): Promise<RunRecord<C>> {
   checkConfig(config);

@@ -149,11 +149,16 @@ export function readRecord(path: string): RunRecord {
   return record;
 }
 
-/** Committed records of an experiment, in the order of their ids. */
-export function committedRecords<E extends RunConfig['experiment']>(experiment: E): RunRecord<ConfigOf<E>>[] {
-  const files = existsSync(paths.runs) ? readdirSync(paths.runs).filter((name) => name.endsWith('.json')).sort() : [];
-  return files.map((name) => readRecord(join(paths.runs, name))).filter((record): record is RunRecord<ConfigOf<E>> => record.config.experiment === experiment);
-}
+/** All committed records, in the order of their ids. */
+export const allCommitted = (): RunRecord[] =>
+  (existsSync(paths.runs) ? readdirSync(paths.runs) : []).filter((name) => name.endsWith('.json')).sort().map((name) => readRecord(join(paths.runs, name)));
+
+/** Those of an experiment. */
+export const committedRecords = <E extends RunConfig['experiment']>(experiment: E): RunRecord<ConfigOf<E>>[] =>
+  allCommitted().filter((record): record is RunRecord<ConfigOf<E>> => record.config.experiment === experiment);
+
+/** The records of an execution, and of others those that are not among them. */
+export const beside = <C extends RunConfig>(own: readonly RunRecord<C>[], others: readonly RunRecord<C>[]): RunRecord<C>[] => [...own, ...others.filter(({ id }) => !own.some((record) => record.id === id))];
 
 function commit(): string {
   const git = (...args: string[]) => execFileSync('git', args, { cwd: paths.root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
@@ -163,6 +168,10 @@ function commit(): string {
     return 'unknown: not a git checkout';
   }
 }
+
+/** `2 CPU cores`, `a GPU`: of all runs, each once. */
+export const hardwareText = (records: readonly Pick<RunRecord, 'hardware'>[]): string =>
+  [...new Set(records.map(({ hardware: { cores, device } }) => (device === 'gpu' ? 'a GPU' : `${cores} CPU cores`)))].join(', ');
 
 /** Items of one key together, in the order in which keys come. */
 export function grouped<T, K extends string | number>(items: readonly T[], key: (item: T) => K): [key: K, items: T[]][] {

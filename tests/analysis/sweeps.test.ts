@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
-import { bitsQuestion, exponent, exponentQuestions, plateaus, recalls } from '../../lib/analysis/capacity';
-import { boundQuestion, dataFloor, excessAtFree, memoryFloor, positionFigure, positionsOf, predictions, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
+import { bitsQuestion, exponent, exponentQuestions, recalls, saturations } from '../../lib/analysis/capacity';
+import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/floors';
+import { positionFigure, predictions, sizeQuestion, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
+import { excessAtFree, positionsOf } from '../../lib/analysis/positions';
 import { verdict } from '../../lib/report/verdict';
 import { gpt2Parameters } from '../../lib/sweeps';
 import type { RunRecord } from '../../lib/train/record';
@@ -17,7 +19,7 @@ function plateauRun(change: Partial<PlateauConfig>, nats: number, drift = 0, tra
   const curve = [100, 200, 300, 400].map((step) => ({
     step, tokensSeen: step, trainLossNats: step === 400 ? nats : nats + drift, heldOutLossNats: nats, trainLinesLossNats, positionNats: [1, 2], memorised: { train: 0, heldOut: 0 }, learningRate: 1e-3, gradientNorm: 1,
   }));
-  return { config, curve, id: JSON.stringify(config) } as unknown as PlateauRecord;
+  return { config, curve, id: JSON.stringify(config), parameters: 10_000 } as unknown as PlateauRecord;
 }
 
 const NONE = { grammars: [], sizes: [], models: [], late: [], repeats: [] };
@@ -38,21 +40,26 @@ test('08: plateaus at the floor have slope 1, plateaus at 1 slope 0, and the ver
   assert.deepEqual(predictions({ ...NONE, grammars: at((floor) => floor) }).slice(3).map(({ holds }) => holds), Array(6).fill(null), 'not run');
 });
 
-test('08: the bound is judged by the fewest lines; the floor of memory is ln D per line; steps to the plateau', () => {
+test('08: one run below the bound refutes it, unless it is over-parameterised; the floor of memory is ln D per line; steps to the plateau', () => {
   const runs = [plateauRun({ trainLines: 2000 }, 1.1, 0, 1.1), plateauRun({ trainLines: 500 }, 0.9, 0, 0.35)];
-  assert.deepEqual(boundQuestion(runs).ours.map(({ value }) => value), [0.35]);
-  assert.equal(verdict(boundQuestion(runs)).outcome, 'NOT REPRODUCED');
+  assert.deepEqual(sizeQuestion(runs).ours.map(({ value }) => value), [1.1, 0.35]);
+  assert.equal(verdict(sizeQuestion(runs)).outcome, 'NOT REPRODUCED');
+  const large = runs.map((run) => ({ ...run, parameters: 20 * trainTokens(runs[1]!.config) }));
+  assert.deepEqual([verdict(sizeQuestion(large)).outcome, sizeQuestion(large).ours.map(({ unfit }) => unfit !== undefined)], ['REPRODUCED', [false, true]]);
   assertClose([memoryFloor(runs[1]!.config)], [Math.log(500) / 20.8], { relative: 0.03, what: 'ln 500 over the tokens of a line' });
   assert.equal(stepsToPlateau(plateauRun({}, 1, 0.3)), 400);
   assert.equal(stepsToPlateau(plateauRun({}, 1, 0.01)), 100);
-  assertClose([excessAtFree({ entropy: [2, 1, 0, 0], loss: [2.3, 1.1, 0.1, 0] })], [0.8], { absolute: 1e-12, what: 'share of the excess' });
+  assertClose([excessAtFree({ entropy: [2, 1, 0, 0], loss: [2.3, 1.1, 0.1, 0], surprisalNats: 3.1 })], [0.75], { absolute: 1e-12, what: 'share of the excess over what these lines cost' });
 });
 
 test('08: position by position every seed has its line, and the one that copies least is judged', () => {
   const [copying, not] = [1, 2].map((seed) => plateauRun({ seed }, 1)) as [PlateauRecord, PlateauRecord];
   const lines = (runs: PlateauRecord[]) => (positionFigure(runs).data as { y: number[] }[]).map(({ y }) => y);
   const entropy = lines([copying])[0]!;
-  const freely = entropy.map((h) => (h > 0.01 ? h + 1 : h));
+  const { surprisalNats } = positionsOf(copying);
+  // Lines that cost as much more than the entropy as these do: the excess is then 1 nat at each free position.
+  const more = (surprisalNats - entropy.reduce((a, b) => a + b)) / entropy.filter((h) => h > 0.01).length;
+  const freely = entropy.map((h) => (h > 0.01 ? h + more + 1 : h));
   copying.curve.at(-1)!.positionNats = freely;
   not.curve.at(-1)!.positionNats = freely.map((l, t) => (entropy[t]! > 0.01 ? l : l + 1));
   assert.deepEqual(lines([copying, not]).slice(1), [copying, not].map((r) => r.curve.at(-1)!.positionNats));
@@ -75,6 +82,17 @@ test('08: runs that do not copy bend the slope of all, not of the further seeds 
   assert.deepEqual(predictions({ ...NONE, repeats: runs.filter(({ config }) => config.grammar > '0.8') }).slice(7).map(({ value }) => value), [null, null], 'two grammars have no slope');
 });
 
+test('08: what measured lines cost at best is the entropy but for which lines they are, and P5 takes that out', () => {
+  const set = { grammar: '1.2', trainLines: 2000, evaluationLines: 400 } as const;
+  const [train, dev] = [surprisal(set, 'train'), surprisal(set, 'dev')];
+  const nats = dataFloor(set) * (train.nats / train.natsPerToken);
+  assert.ok(Math.abs(train.nats - nats) < 3 * 0.4 && train.nats !== dev.nats, `${train.nats} and ${dev.nats}, beside ${nats}`);
+  const run = (trainLines: number, trainNats: number, heldOut: number) => plateauRun({ grammar: '1.2', trainLines, evaluationLines: 400 }, heldOut, 0, trainNats);
+  const p5 = (save: number) => predictions({ ...NONE, sizes: [run(500, 1, 1), run(2000, train.natsPerToken - save, dev.natsPerToken)] })[4]!;
+  assertClose([p5(0.01).value!, p5(0.05).value!], [0.01, 0.05], { absolute: 1e-9, what: 'nats that are saved on training lines alone' });
+  assert.deepEqual([p5(0.01).holds, p5(0.05).holds], [true, false]);
+});
+
 /** A run of a model with `layers` that keeps `bits` of its items and recalls a share of them. */
 function capacityRun(layers: number, change: Partial<CapacityConfig>, bits: number, recalledShare: number, before = bits): RunRecord<CapacityConfig> {
   const config: CapacityConfig = { ...capacity.desk, ...change, model: { ...capacity.desk.model, layers } };
@@ -86,7 +104,7 @@ const parameters = (layers: number): number => gpt2Parameters({ ...capacity.desk
 
 test('09: bits per parameter come from saturated and settled runs alone', () => {
   const full = (layers: number, share: number, before?: number) => capacityRun(layers, { items: 10 * Math.ceil(parameters(layers) / 96) }, share * parameters(layers), 0, before);
-  const question = bitsQuestion(plateaus([full(1, 3.5), full(2, 3.7), capacityRun(4, { items: 100 }, 9600, 1), full(8, 2, 1)]));
+  const question = bitsQuestion(saturations([full(1, 3.5), full(2, 3.7), capacityRun(4, { items: 100 }, 9600, 1), full(8, 2, 1)]));
   assertClose(question.ours.map(({ value }) => value), [3.6], { absolute: 1e-9, what: 'mean of the two' });
   assert.equal(verdict(question).outcome, 'REPRODUCED');
 });

@@ -10,10 +10,10 @@ const run = (seed: number, value: number, more: Partial<OwnValue> = {}): OwnValu
 const claim = (ours: OwnValue[], text = 'a | b'): Claim => ({ notebook: '04-x', verdict: verdict({ claim: text, source: 's', paper: 1, tolerance: 0.05, unit: 'nats', ours }) });
 
 test('our values: one, a range over seeds, and those that cannot decide in brackets', () => {
-  assert.equal(ownText([run(1, 1.0127)]), '1.013 (desk, seed 1)');
-  assert.equal(ownText([run(1, 1.02), run(2, 0.98), run(3, 5, { unfit: 'short' })]), '0.98 to 1.02 (desk, 2 seeds)');
-  assert.equal(ownText([run(1, 2, { tier: 'quick', unfit: 'short' })]), '[2] (quick, seed 1: cannot decide)');
-  assert.equal(ownText([]), 'no run');
+  assert.equal(ownText({ ours: [run(1, 1.0127)] }), '1.013 (desk, seed 1)');
+  assert.equal(ownText({ ours: [run(1, 1.02), run(2, 0.98), run(3, 5, { unfit: 'short' })] }), '0.98 to 1.02 (desk, 2 seeds)');
+  assert.equal(ownText({ ours: [run(1, 2, { tier: 'quick', unfit: 'short' })] }), '[2] (quick, seed 1: cannot decide)');
+  assert.equal(ownText({ ours: [] }), 'no run');
 });
 
 test('the table links its notebooks, and a bar in a claim does not split a cell', () => {
@@ -23,10 +23,11 @@ test('the table links its notebooks, and a bar in a claim does not split a cell'
 });
 
 test('the figure counts in tolerances, ends at ±5, and hollows what cannot decide', () => {
-  const { data } = claimsFigure([claim([run(1, 1.1), run(2, 9), run(3, 0.9, { tier: 'quick', unfit: 'short' })])]);
+  const found = claim([run(1, 1.1), run(2, 9), run(3, 0.9, { tier: 'quick', unfit: 'short' })]);
+  const { data } = claimsFigure([found, { ...found, verdict: verdict({ ...found.verdict, relation: 'at most', ours: [run(1, -7), run(2, 1.1)] }) }]);
   const [{ x, marker }] = data as unknown as [{ x: number[]; marker: { symbol: string[] } }];
-  assert.deepEqual(x.map((v) => Number(v.toFixed(6))), [2, 5, -2]);
-  assert.deepEqual(marker.symbol, ['circle', 'circle', 'circle-open']);
+  assert.deepEqual(x.map((v) => Number(v.toFixed(6))), [2, 5, -2, -1, 2], 'what keeps a bound with room to spare stands in the band');
+  assert.deepEqual(marker.symbol.slice(0, 3), ['circle', 'circle', 'circle-open']);
 });
 
 test('a quick execution does not hide committed desk runs, nor an old one new seeds; an equal one counts', () => {

@@ -31,12 +31,19 @@ test('a run that cannot decide is not counted', () => {
   assert.equal(decided(question({ ...desk(1, 1.5), unfit: 'too short' }, desk(2, 1))), 'REPRODUCED');
   assert.deepEqual([decided(question()), verdict(question()).reason], ['INCONCLUSIVE', 'no run']);
   const smoke = verdict(question({ seed: 1, tier: 'smoke', value: 1 }, { ...desk(1, 1), unfit: 'too short' }));
-  assert.deepEqual([smoke.outcome, smoke.reason], ['INCONCLUSIVE', 'no run that can decide: a smoke run of seconds; too short']);
+  assert.deepEqual([smoke.outcome, smoke.reason], ['INCONCLUSIVE', 'no run that can decide: smoke runs are too small to decide; too short']);
 });
 
-test('fewer seeds than asked for decide nothing, however often they ran', () => {
-  assert.equal(decided({ ...question(desk(1, 1), desk(1, 1)), leastSeeds: 2 }), 'INCONCLUSIVE');
-  assert.equal(decided({ ...question(desk(1, 1), desk(2, 1)), leastSeeds: 2 }), 'REPRODUCED');
+test('runs below the least tier decide nothing', () => {
+  const quick = question({ seed: 1, tier: 'quick', value: 1 });
+  assert.deepEqual([quick, { ...quick, leastTier: 'desk' as const }].map(decided), ['REPRODUCED', 'INCONCLUSIVE']);
+  assert.equal(decided({ ...question(desk(1, 1)), leastTier: 'desk' }), 'REPRODUCED');
+});
+
+test('one run refutes a claim on every run', () => {
+  const mixed = question(desk(1, 1), desk(2, 1.2));
+  assert.deepEqual([mixed, { ...mixed, universal: true }].map(decided), ['INCONCLUSIVE', 'NOT REPRODUCED']);
+  assert.equal(decided({ ...question(desk(1, 1), desk(2, 1.04)), universal: true }), 'REPRODUCED');
 });
 
 test('a diverged run is outside', () => {
