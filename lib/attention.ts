@@ -29,8 +29,8 @@ export interface Ragged {
 /** Queries per block. Longer lines than that are cut: of T² weights, T (T + block) / 2 are computed. */
 export const QUERY_BLOCK = 256;
 
-/** From here on the products are large enough for bfloat16 to pay for its casts. */
-const BF16_FROM = 64;
+/** Tokens of a line from which on its products are large enough for bfloat16 to pay for its casts. */
+export const BF16_FROM = 64;
 
 /** Keys and values `[B, H, t, d]` of all tokens that a layer has seen in generation. */
 export class AttentionCache {
@@ -80,16 +80,16 @@ type Round = (x: Tensor) => K.Operand;
 interface Block { q: Tensor; k: Tensor; v: Tensor; weights: Tensor; mask: Tensor | null; out: Tensor }
 
 /** The last n of m tokens look at all m, each at itself and what is before it. `q` is scaled by 1/√d. */
-function look(q: Tensor, k: Tensor, v: Tensor, round: Round, hidden: Tensor | null, masked: (weights: Tensor) => Tensor | null): Block {
+function attend(q: Tensor, k: Tensor, v: Tensor, round: Round, causal: Tensor | null, dropoutMask: (weights: Tensor) => Tensor | null): Block {
   const scores = K.matmul(round(q), round(k), false, true);
-  const weights = K.softmax(hidden ? K.add(scores, hidden) : scores);
-  const mask = masked(weights);
+  const weights = K.softmax(causal ? K.add(scores, causal) : scores);
+  const mask = dropoutMask(weights);
   const out = K.matmul(round(mask ? K.mul(weights, mask) : weights), round(v));
   return { q, k, v, weights, mask, out };
 }
 
 /** Gradients with respect to q, k and v. */
-function lookBack({ q, k, v, weights, mask, out }: Block, dout: Tensor, round: Round): [Tensor, Tensor, Tensor] {
+function attendBackward({ q, k, v, weights, mask, out }: Block, dout: Tensor, round: Round): [Tensor, Tensor, Tensor] {
   const dropped = mask ? K.mul(weights, mask) : weights;
   const dweights = K.matmul(round(dout), round(v), false, true);
   const dp = mask ? K.mul(dweights, mask) : dweights;
@@ -108,14 +108,14 @@ export function attention(tape: Tape, qkv: Node, layout: Layout, heads: number, 
   const C = qkv.value.shape[1]! / 3;
   const d = C / heads;
   const scale = tf.scalar(1 / Math.sqrt(d));
-  const masked = (weights: Tensor) => (tape.options.dropout && rate > 0 ? tape.dropoutMask(rate, weights) : null);
+  const dropoutMask = (weights: Tensor) => (tape.options.dropout && rate > 0 ? tape.dropoutMask(rate, weights) : null);
   const round: Round = (x) => K.operand(x, tape.options.bf16 && T >= BF16_FROM);
   const starts = Array.from({ length: Math.ceil(T / queryBlock) }, (_, i) => i * queryBlock);
   const rows = (start: number) => Math.min(queryBlock, T - start);
-  const hidden = (queries: number, keys: number): Tensor | null => {
-    if (queries === 1) return null;
-    const whole = layout.ragged && T <= queryBlock && !cache;
-    return whole ? K.corner(causalMask(queryBlock, queryBlock), layout.ragged!.square) : causalMask(queries, keys);
+  const causal = (queries: number, keys: number): Tensor | null => {
+    // Where one graph serves lines of any length, one of lines of a single token must not decide for the others.
+    if (layout.ragged && T <= queryBlock && !cache) return K.corner(causalMask(queryBlock, queryBlock), layout.ragged.square);
+    return queries === 1 ? null : causalMask(queries, keys);
   };
 
   const [y, blocks] = tf.tidy(() => {
@@ -126,7 +126,7 @@ export function attention(tape: Tape, qkv: Node, layout: Layout, heads: number, 
     const before = k.shape[2]! - T;
     const done = starts.map((start) => {
       const end = before + start + rows(start);
-      return look(K.part(scaled, 2, start, rows(start)), K.part(k, 2, 0, end), K.part(v, 2, 0, end), round, hidden(rows(start), end), masked);
+      return attend(K.part(scaled, 2, start, rows(start)), K.part(k, 2, 0, end), K.part(v, 2, 0, end), round, causal(rows(start), end), dropoutMask);
     });
     const merged = K.reshape(K.transpose(K.concat(done.map((b) => b.out), 2), [0, 2, 1, 3]), [-1, C]);
     return [unpad(merged, layout), done] as never;
@@ -134,7 +134,7 @@ export function attention(tape: Tape, qkv: Node, layout: Layout, heads: number, 
 
   return tape.computed(y, [qkv], (dy) => {
     const dout = K.transpose(K.reshape(pad(dy, layout), [B, -1, heads, d]), [0, 2, 1, 3]);
-    const parts = blocks.map((block, i) => lookBack(block, K.part(dout, 2, starts[i]!, rows(starts[i]!)), round));
+    const parts = blocks.map((block, i) => attendBackward(block, K.part(dout, 2, starts[i]!, rows(starts[i]!)), round));
     const total = (which: 1 | 2) => parts.map((p) => K.padTo(p[which], 2, T)).reduce((sum, x) => K.add(sum, x));
     const dq = K.mul(K.concat(parts.map((p) => p[0]), 2), scale);
     const joined = K.transpose(K.stack([dq, total(1), total(2)]), [1, 3, 0, 2, 4]);

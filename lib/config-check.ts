@@ -100,5 +100,6 @@ export function checkConfig(config: RunConfig): void {
     case 'capacity': return checkCapacity(config);
     case 'overfitting-9m':
     case 'scaling-90m': return checkText(config);
+    default: config satisfies never;
   }
 }

@@ -158,10 +158,13 @@ export type RunConfig = QuestionFormationConfig | TextConfig | PlateauConfig | C
 /** The configs of an experiment. */
 export type ConfigOf<E extends RunConfig['experiment']> = Extract<RunConfig, { experiment: E }> extends never ? TextConfig : Extract<RunConfig, { experiment: E }>;
 
-/** Fields in which a config departs from another, `dotted.name: theirs → ours`. */
+/** Fields in which a config departs from another, tier and seed apart, `dotted.name: theirs → ours`; what one of them does not have is "none". */
 export function deviations(ours: RunConfig, reference: RunConfig): string[] {
-  const flat = (value: unknown, name = ''): [string, unknown][] =>
-    value !== null && typeof value === 'object' ? Object.entries(value).flatMap(([k, v]) => flat(v, name ? `${name}.${k}` : k)) : [[name, value]];
-  const theirs = new Map(flat(reference));
-  return flat(ours).filter(([name, value]) => name !== 'tier' && theirs.get(name) !== value).map(([name, value]) => `${name}: ${String(theirs.get(name))} → ${String(value)}`);
+  const flat = (value: unknown, name = ''): [string, unknown][] => {
+    if (value === null) return [];
+    return typeof value === 'object' ? Object.entries(value!).flatMap(([k, v]) => flat(v, name ? `${name}.${k}` : k)) : [[name, value]];
+  };
+  const [own, theirs] = [new Map(flat(ours)), new Map(flat(reference))];
+  const names = [...new Set([...theirs.keys(), ...own.keys()])].filter((name) => name !== 'tier' && name !== 'seed' && own.get(name) !== theirs.get(name));
+  return names.map((name) => `${name}: ${String(theirs.get(name) ?? 'none')} → ${String(own.get(name) ?? 'none')}`);
 }

@@ -95,7 +95,6 @@ export const sub = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Sub', [a
 export const mul = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Mul', [a, b], F32) : tf.mul(a, b));
 export const div = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('RealDiv', [a, b], F32) : tf.div(a, b));
 export const square = (x: Tensor): Tensor => (isNative() ? one('Square', [x], F32) : tf.square(x));
-export const minimum = (a: Tensor, b: Tensor): Tensor => (isNative() ? one('Minimum', [a, b], F32) : tf.minimum(a, b));
 export const rsqrt = (x: Tensor): Tensor => (isNative() ? one('Rsqrt', [x], F32) : tf.rsqrt(x));
 /** max(x, 0); scales are positive. */
 export const relu = ({ tensor, ...kind }: Operand): Operand => ({ tensor: isNative() ? one('Relu', [tensor], kind.bf16 ? BF16 : F32) : tf.relu(tensor), ...kind });
@@ -127,7 +126,7 @@ export function meanLast(x: Tensor): Tensor {
   return isNative() ? dotLast(x, constant(`mean:${n}`, () => tf.fill([n], 1 / n))) : tf.mean(x, -1, true);
 }
 
-/** Each row times a vector. @param x `[rows, n]` @param vector `[n]` @returns `[rows, 1]` */
+/** Each row times a vector: the float32 MatMul that `product` avoids, for one column, where signals were tried and broke nothing. @param x `[rows, n]` @param vector `[n]` @returns `[rows, 1]` */
 export function dotLast(x: Tensor, vector: Tensor): Tensor {
   const column = reshape(vector, [-1, 1]);
   return isNative() ? one('MatMul', [x, column], { ...F32, transpose_a: false, transpose_b: false }) : tf.matMul(x as never, column as never);
@@ -177,7 +176,7 @@ export function part<X extends Tensor | Operand>(x: X, axis: number, start: numb
   if (start === 0 && count === tensor.shape[axis]) return x;
   const begin = tensor.shape.map((_, i) => (i === axis ? start : 0));
   const size = tensor.shape.map((n, i) => (i === axis ? count : n));
-  const wrap = (t: Tensor) => ('bf16' in x ? { tensor: t, bf16 } : t) as X;
+  const wrap = (t: Tensor) => ('bf16' in x ? { ...x, tensor: t } : t) as X;
   if (!isNative()) return wrap(tf.slice(tensor, begin, size));
   const [from, extent] = [tf.tensor1d(begin, 'int32'), tf.tensor1d(size, 'int32')];
   const y = one('Slice', [tensor, from, extent], bf16 ? SLICE.bf16 : tensor.dtype === 'int32' ? SLICE.int32 : SLICE.fp32);

@@ -21,6 +21,8 @@ export function squaredDistance(x: ArrayLike<number>, y: ArrayLike<number>): num
   return total;
 }
 
+const CONFIDENCE = 0.95;
+
 /** P(|T| < t) for whole degrees of freedom (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4). */
 export function withinT(t: number, freedom: number): number {
   const angle = Math.atan(t / Math.sqrt(freedom));
@@ -31,13 +33,13 @@ export function withinT(t: number, freedom: number): number {
   return odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
 }
 
-/** t with P(|T| < t) = `confidence`. */
-export function studentT(freedom: number, confidence = 0.95): number {
+/** t with P(|T| < t) = 0.95. */
+export function studentT(freedom: number): number {
   let [low, high] = [0, 1];
-  while (withinT(high, freedom) < confidence) high *= 2;
+  while (withinT(high, freedom) < CONFIDENCE) high *= 2;
   for (let i = 0; i < 80; i++) {
     const middle = (low + high) / 2;
-    if (withinT(middle, freedom) < confidence) low = middle;
+    if (withinT(middle, freedom) < CONFIDENCE) low = middle;
     else high = middle;
   }
   return high;
@@ -51,21 +53,20 @@ export function meanEstimate(values: readonly number[]): Estimate {
   return { value: m, low: m - half, high: m + half };
 }
 
-function coefficients(points: readonly Point[]): { slope: number; intercept: number; spread: number } {
+function coefficients(points: readonly Point[]): { slope: number; intercept: number; spread: number; mx: number } {
+  if (new Set(points.map(([x]) => x)).size < 2) throw new RangeError(`line: expected points at two places or more; got ${points.length} at one`);
   const [mx, my] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
   const spread = points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
   const slope = points.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0) / spread;
-  return { slope, intercept: my - slope * mx, spread };
+  return { slope, intercept: my - slope * mx, spread, mx };
 }
 
 /** Least squares with 95% intervals of slope and intercept; two points have none: infinite. Trap: errors taken as normal and equal. */
 export function line(points: readonly Point[]): { slope: Estimate; intercept: Estimate } {
   const n = points.length;
-  if (new Set(points.map(([x]) => x)).size < 2) throw new RangeError(`line: expected points at two places or more; got ${n} at one`);
-  const { slope, intercept, spread } = coefficients(points);
+  const { slope, intercept, spread, mx } = coefficients(points);
   const variance = n < 3 ? Infinity : points.reduce((sum, [x, y]) => sum + (y - intercept - slope * x) ** 2, 0) / (n - 2);
   const t = n < 3 ? 1 : studentT(n - 2);
-  const mx = mean(points.map(([x]) => x));
   const estimate = (value: number, error: number): Estimate => ({ value, low: value - t * error, high: value + t * error });
   return { slope: estimate(slope, Math.sqrt(variance / spread)), intercept: estimate(intercept, Math.sqrt(variance * (1 / n + mx ** 2 / spread))) };
 }

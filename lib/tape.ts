@@ -131,25 +131,32 @@ export class Tape {
     this.pullbacks.push(() => {
       const dy = output.gradient;
       if (!dy) return;
-      const parts = tf.tidy(() => {
+      const sums = new Map<Node | Parameter, Tensor>();
+      tf.tidy(() => {
         const fresh = pullback(dy);
-        return inputs.map((input, i) => {
+        inputs.forEach((input, i) => {
           // What is passed on as it is must outlive dy, once for each who gets it.
           const g = fresh[i] === dy ? tf.clone(dy) : fresh[i];
-          if (!g) return null;
-          return join((input instanceof Node ? input.gradient : this.gradients.get(input)) ?? null, g);
-        }) as unknown as Tensor[];
+          if (g) sums.set(input, join(sums.get(input) ?? this.gradientOf(input), g));
+        });
+        return [...sums.values()];
       });
-      inputs.forEach((input, i) => {
-        const g = parts[i];
-        if (!g) return;
-        if (input instanceof Node) input.gradient = g;
-        else this.gradients.set(input, g);
-      });
+      for (const [input, sum] of sums) this.replaceGradient(input, sum);
       dy.dispose();
       output.gradient = null;
     });
     return output;
+  }
+
+  private gradientOf(input: Node | Parameter): Tensor | null {
+    return (input instanceof Node ? input.gradient : this.gradients.get(input)) ?? null;
+  }
+
+  private replaceGradient(input: Node | Parameter, sum: Tensor): void {
+    const before = this.gradientOf(input);
+    if (before !== sum) before?.dispose();
+    if (input instanceof Node) input.gradient = sum;
+    else this.gradients.set(input, sum);
   }
 
   /** From the scalar `loss` back to every parameter. */

@@ -37,8 +37,11 @@ interface NativeBackend {
 interface NativeAttribute { name: string; type: number; value: unknown }
 interface NativeOutput { id: number; dtype: number; shape: number[] }
 
-/** TensorFlow's numbers of the dtypes in use. TFJS has no name for bfloat16. */
+/** TensorFlow's numbers of the dtypes in use. */
 export const DT = { float32: 1, int32: 3, bool: 10, bfloat16: 14, resource: 20 } as const;
+
+/** What TFJS calls them. It has no name for bfloat16. */
+const TFJS_DTYPE = new Map<number, tfjs.DataType>([[DT.float32, 'float32'], [DT.int32, 'int32'], [DT.bool, 'bool'], [DT.bfloat16, 'float32'], [DT.resource, 'string']]);
 
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 const wanted = process.env.DEVICE === undefined ? undefined : oneOf('DEVICE', process.env.DEVICE, ['cpu', 'gpu']);
@@ -116,8 +119,6 @@ function nativeAttributes(attributes: Attributes): NativeAttribute[] {
   return list;
 }
 
-const TFJS_DTYPE: Record<number, tfjs.DataType> = { 1: 'float32', 3: 'int32', 10: 'bool', 14: 'float32', 20: 'string' };
-
 /**
  * Runs any TensorFlow op; the outputs are TFJS tensors, so that `tidy` and `dispose` hold.
  * Trap: a bfloat16 output carries the TFJS label float32; give it only to `run` again, with T = bfloat16.
@@ -132,9 +133,11 @@ const plainInputIds = nativeBackend?.getInputTensorIds;
 const inputIds = (inputs: Tensor[]): number[] => plainInputIds!.call(nativeBackend, inputs);
 
 function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
+  const name = TFJS_DTYPE.get(dtype);
+  if (!name) throw new Error(`tensor: expected a dtype of ${Object.keys(DT).join(', ')}; TensorFlow gave number ${dtype}: add it to DT`);
   const dataId = {};
   nativeBackend!.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
-  return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: TFJS_DTYPE[dtype] ?? 'float32' });
+  return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: name });
 }
 
 /** Who sees the ops while a graph is traced. */

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { jupyterEnvironment } from '../lib/cli/environment';
+import { childEnvironment } from '../lib/cli/environment';
 import { labArguments } from '../lib/cli/lab';
 import { paths } from '../lib/paths';
 import { execute, type Result } from '../lib/report/execute';
@@ -82,7 +82,7 @@ describe('a report opened from the disk', { skip }, () => {
 async function withLab(work: (address: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'lab-'));
   // Slow enough that a busy machine draws some of the curve's states.
-  const env = { ...jupyterEnvironment(), TIER: 'smoke', SEED: '1', FIGURES: folder, PACE: '250' };
+  const env = { ...childEnvironment(), TIER: 'smoke', SEED: '1', FIGURES: folder, PACE: '250' };
   const bin = (name: string) => join(paths.venv, 'bin', name);
   execFileSync(bin('jupytext'), ['--quiet', '--to', 'ipynb', '--output', join(folder, `${FIXTURE}.ipynb`), join(fixtures, `${FIXTURE}.ts`)], { env });
   const [port, token] = [await freePort(), 'token-of-this-test'];

@@ -70,11 +70,14 @@ export const ours = (shape: ShapeName, precision: Precision): Promise<Contender>
   Contender.start(`this library ${precision}`, process.execPath, [...process.execArgv, join(__dirname, 'ours.ts'), shape, precision], process.env);
 
 const PEER_MODES = ['eager', 'compiled'] as const;
-const ALLOCATOR = Object.keys(require('../cli/allocator.cjs') as object);
+const { allocator } = require('../cli/native.cjs') as { allocator: Record<string, string> };
+
+/** Variables that are set for our library alone. */
+const OWN = [...Object.keys(allocator), 'LD_LIBRARY_PATH', 'XLA_FLAGS'];
 
 /** PyTorch in its four ways, in the environment that it has without us. @param python an interpreter with torch */
 export function peers(shape: ShapeName, python: string): Promise<Contender>[] {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ALLOCATOR.includes(name)));
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.includes(name)));
   const start = (precision: Precision, mode: string) =>
     Contender.start(`PyTorch ${precision} ${mode}`, python, [join(__dirname, 'peer.py'), JSON.stringify(SHAPES[shape]), precision, mode], env);
   return (['fp32', 'bf16'] as const).flatMap((precision) => PEER_MODES.map((mode) => start(precision, mode)));

@@ -3,7 +3,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSy
 import { delimiter, dirname, join, relative } from 'node:path';
 import { UserError } from '../errors';
 import { paths } from '../paths';
-import { jupyterEnvironment, sitePackages } from './environment';
+import { childEnvironment, sitePackages } from './environment';
 import { failureLine, logged } from './processes';
 
 interface State {
@@ -28,33 +28,27 @@ const logFile = (name: string): string => join(paths.cache, 'setup', `${name}.lo
 /** What set-up chose, or null before set-up. */
 export const engineChoice = (): EngineChoice | null => readJson(engineFile);
 
-/** A link that is relative, so that it holds when the project folder moves. Gives back whether it was changed. */
-function link(place: string, target: string): boolean {
+/** A link that is relative, so that it holds when the project folder moves. */
+function link(place: string, target: string): void {
   const wanted = relative(dirname(place), target);
   const there = lstatSync(place, { throwIfNoEntry: false });
-  if (there?.isSymbolicLink() && readlinkSync(place) === wanted) return false;
-  const same = there && existsSync(place) && realpathSync(place) === realpathSync(target);
+  if (there?.isSymbolicLink() && readlinkSync(place) === wanted) return;
   rmSync(place, { recursive: true, force: true });
   mkdirSync(dirname(place), { recursive: true });
   symlinkSync(wanted, place);
-  return !same;
 }
 
-/** Puts the wheel's library and headers where binding.gyp expects TensorFlow's. Gives back whether anything was elsewhere before. */
-function linkWheel(): boolean {
+/** Puts the wheel's library and headers where binding.gyp expects TensorFlow's. */
+function linkWheel(): void {
   const wheel = join(sitePackages(paths.venv)!, 'tensorflow');
   const lib = join(packageFolder, 'deps', 'lib');
-  return [
-    link(join(lib, 'libtensorflow.so'), join(wheel, 'libtensorflow_cc.so.2')),
-    link(join(lib, 'libtensorflow_cc.so.2'), join(wheel, 'libtensorflow_cc.so.2')),
-    link(join(lib, 'libtensorflow_framework.so'), join(wheel, 'libtensorflow_framework.so.2')),
-    link(join(lib, 'libtensorflow_framework.so.2'), join(wheel, 'libtensorflow_framework.so.2')),
-    link(join(packageFolder, 'deps', 'include'), join(wheel, 'include')),
-  ].some(Boolean);
+  for (const name of ['libtensorflow.so', 'libtensorflow_cc.so.2']) link(join(lib, name), join(wheel, 'libtensorflow_cc.so.2'));
+  for (const name of ['libtensorflow_framework.so', 'libtensorflow_framework.so.2']) link(join(lib, name), join(wheel, 'libtensorflow_framework.so.2'));
+  link(join(packageFolder, 'deps', 'include'), join(wheel, 'include'));
 }
 
 function buildEnvironment(npm: string): NodeJS.ProcessEnv {
-  const environment = jupyterEnvironment();
+  const environment = childEnvironment();
   environment.PATH = [join(modules, '.bin'), environment.PATH].join(delimiter);
   environment.npm_config_node_gyp ??= join(dirname(dirname(npm)), 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   environment.JOBS = 'max';
@@ -81,7 +75,7 @@ async function works(): Promise<boolean> {
     const tf = require('@tensorflow/tfjs-node-gpu');
     const [x] = tf.matMul(tf.tensor2d([[3, 4]]), tf.tensor2d([[5], [6]])).dataSync();
     process.exit(tf.getBackend() === 'tensorflow' && x === 39 ? 0 : 1);`;
-  const { code } = await logged(process.execPath, ['-e', script], { cwd: paths.root, env: jupyterEnvironment(), log: logFile('binding-works'), limitSeconds: 120 });
+  const { code } = await logged(process.execPath, ['-e', script], { cwd: paths.root, env: childEnvironment(), log: logFile('binding-works'), limitSeconds: 120 });
   return code === 0;
 }
 
@@ -102,9 +96,9 @@ async function ownInstaller(npm: string, gpu: boolean): Promise<boolean> {
 async function choose(npm: string, gpu: boolean, withoutWheel: string | null, mustBuild: boolean): Promise<EngineChoice> {
   let reason = withoutWheel;
   if (reason === null) {
-    const moved = linkWheel();
+    linkWheel();
     const present = existsSync(join(packageFolder, 'lib', 'napi-v8', 'tfjs_binding.node'));
-    if (present && !moved && !mustBuild && (await works())) return { engine: 'native-wheel', reason: 'compiled against TensorFlow\'s wheel' };
+    if (present && !mustBuild && (await works())) return { engine: 'native-wheel', reason: 'compiled against TensorFlow\'s wheel' };
     reason = await compile(npm);
     if (reason === null && (await works())) return { engine: 'native-wheel', reason: 'compiled against TensorFlow\'s wheel' };
     reason ??= `the compiled binding does not load (${relative(paths.root, logFile('binding-works'))})`;
@@ -123,7 +117,8 @@ export async function ensureEngine(npm: string, gpu: boolean, wheel: string, wit
   const key = `${wheel} ${withoutWheel ?? ''}`;
   const last = readJson(stamp);
   const stands = last?.key === key && (last.engine === 'native-wheel' || last.compiler === (compiler() !== null));
-  if (stands && (last.engine !== 'native-wheel' || !linkWheel()) && (last.engine === 'plain' || (await works()))) {
+  if (stands && last.engine === 'native-wheel') linkWheel();
+  if (stands && (last.engine === 'plain' || (await works()))) {
     writeJson(engineFile, { engine: last.engine, reason: last.reason });
     return false;
   }

@@ -80,8 +80,7 @@ function printFloors(monteCarloText: string | undefined, seed: number, json?: bo
 
 /** Counts lines outside the language and lines whose output differs from ours. */
 function checkFile(file: string, json?: boolean): void {
-  // npm runs scripts in the project's root; INIT_CWD is where the user typed the file's name.
-  const path = resolve(process.env.INIT_CWD ?? '.', file);
+  const path = resolve(file);
   let text: string;
   try {
     text = readFileSync(path, 'utf8');

@@ -6,7 +6,7 @@ import { join, relative } from 'node:path';
 import { paths } from '../paths';
 import { main, parse } from './arguments';
 import { engineChoice } from './binding';
-import { jupyterEnvironment } from './environment';
+import { childEnvironment } from './environment';
 import { findPython } from './python';
 
 const { compiler, hasGpu, onPath } = require('./state.cjs') as { compiler(): string | null; hasGpu(): boolean; onPath(program: string): string | null };
@@ -19,7 +19,7 @@ const firstLine = (error: unknown): string => (error instanceof Error ? error.me
 
 function printed(program: string, args: string[]): string | null {
   try {
-    return execFileSync(program, args, { encoding: 'utf8', env: jupyterEnvironment(), stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return execFileSync(program, args, { encoding: 'utf8', env: childEnvironment(), stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   } catch {
     return null;
   }

@@ -1,33 +1,22 @@
 /** The environment of every child process: all that npm, pip, Jupyter and TensorFlow keep stays inside the project folder. */
-import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { paths } from '../paths';
+
+interface Native {
+  cuda(venv: string): Record<string, string>;
+  /** The folder of a Python environment that holds its packages, or null before there is one. */
+  sitePackages(venv: string): string | null;
+}
+const { cuda, sitePackages } = require('./native.cjs') as Native;
+export { sitePackages };
 
 const cache = (...names: string[]): string => join(paths.cache, ...names);
 
 /** Variables of the user that would bring foreign packages, kernels or extensions into .venv. */
 const FOREIGN = ['PYTHONHOME', 'PYTHONPATH', 'PIP_TARGET', 'PIP_PREFIX', 'PIP_REQUIREMENT', 'JUPYTER_PATH', 'JUPYTER_CONFIG_PATH', 'JUPYTERLAB_DIR'];
 
-/** The folder of .venv that holds Python packages, or null before there is one. */
-export function sitePackages(venv: string): string | null {
-  const lib = join(venv, 'lib');
-  const python = existsSync(lib) ? readdirSync(lib).filter((name) => /^python3\.\d+$/.test(name)) : [];
-  return python.length === 1 ? join(lib, python[0]!, 'site-packages') : null;
-}
-
-/** Where CUDA's libraries lie when pip installed them: TensorFlow opens them by name. */
-function cuda(): NodeJS.ProcessEnv {
-  const site = sitePackages(paths.venv);
-  const nvidia = site && join(site, 'nvidia');
-  if (!nvidia || !existsSync(nvidia)) return {};
-  const folders = readdirSync(nvidia).map((name) => join(nvidia, name, 'lib')).filter(existsSync);
-  const nvcc = join(nvidia, 'cuda_nvcc');
-  const libraries = [...folders, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
-  return { LD_LIBRARY_PATH: libraries, ...(existsSync(nvcc) ? { XLA_FLAGS: process.env.XLA_FLAGS ?? `--xla_gpu_cuda_data_dir=${nvcc}` } : {}) };
-}
-
 /** This process's environment with .venv first on PATH and every cache, configuration and state folder under .cache. */
-export function jupyterEnvironment(): NodeJS.ProcessEnv {
+export function childEnvironment(): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = {
     ...process.env,
     PATH: [join(paths.venv, 'bin'), process.env.PATH].filter(Boolean).join(delimiter),
@@ -49,7 +38,7 @@ export function jupyterEnvironment(): NodeJS.ProcessEnv {
     IPYTHONDIR: cache('jupyter', 'ipython'),
     CUDA_CACHE_PATH: cache('cuda'),
     TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
-    ...cuda(),
+    ...cuda(paths.venv),
   };
   for (const name of FOREIGN) delete environment[name];
   return environment;

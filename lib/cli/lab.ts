@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { UserError, wholeNumber } from '../errors';
 import { paths } from '../paths';
 import { main, parse } from './arguments';
-import { jupyterEnvironment } from './environment';
+import { childEnvironment } from './environment';
 import { exitCode } from './processes';
 
 const LOOPBACK = '127.0.0.1';
 
 /** Throws a UserError unless `port` is free on loopback: JupyterLab itself would take another one. */
-export function portIsFree(port: number): Promise<void> {
+export function requireFreePort(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
@@ -52,10 +52,10 @@ if (require.main === module)
       options: { port: { type: 'string', help: 'port on loopback', default: '8888' }, 'no-browser': { type: 'boolean', help: 'open no browser' } },
     }, argv);
     const port = wholeNumber('--port', values.port, 1, 65535);
-    await portIsFree(port);
+    await requireFreePort(port);
     mkdirSync(paths.notebooks, { recursive: true });
     const browser = !values['no-browser'] && hasDisplay(process.platform, process.env);
-    const child = spawn(join(paths.venv, 'bin', 'jupyter-lab'), labArguments(port, browser), { cwd: paths.root, stdio: 'inherit', env: jupyterEnvironment() });
+    const child = spawn(join(paths.venv, 'bin', 'jupyter-lab'), labArguments(port, browser), { cwd: paths.root, stdio: 'inherit', env: childEnvironment() });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signal, () => { if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal); });
     child.on('error', (error) => { throw error; });

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:f
 import { join, relative } from 'node:path';
 import { UserError } from '../errors';
 import { paths } from '../paths';
-import { jupyterEnvironment, sitePackages } from './environment';
+import { childEnvironment, sitePackages } from './environment';
 import { failureLine, logged } from './processes';
 
 const { readJson, writeJson } = require('./state.cjs') as { readJson(file: string): any; writeJson(file: string, value: unknown): void };
@@ -60,7 +60,7 @@ const inVenv = (name: string): string => join(paths.venv, 'bin', name);
 /** Runs a step of set-up that prints into a log; a failure becomes one line. */
 export async function must(step: string, program: string, args: string[]): Promise<string> {
   const log = join(paths.cache, 'setup', `${step.replace(/\W+/g, '-')}.log`);
-  const { code, output } = await logged(program, args, { cwd: paths.root, env: jupyterEnvironment(), log });
+  const { code, output } = await logged(program, args, { cwd: paths.root, env: childEnvironment(), log });
   if (code !== 0) throw new UserError(failureLine(step, output, relative(paths.root, log)));
   return output;
 }
@@ -75,7 +75,7 @@ async function isVenvWhole(): Promise<boolean> {
   const cutOff = existsSync(marks) && readdirSync(marks).some((name) => readJson(join(marks, name))?.done !== true);
   if (cutOff) return false;
   const log = join(paths.cache, 'setup', 'pip-answers.log');
-  return (await logged(inVenv('python'), ['-m', 'pip', '--version'], { cwd: paths.root, env: jupyterEnvironment(), log })).code === 0;
+  return (await logged(inVenv('python'), ['-m', 'pip', '--version'], { cwd: paths.root, env: childEnvironment(), log })).code === 0;
 }
 
 /** Makes .venv unless it is there and whole. Gives back whether it was made. */

@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { endAll, exitCode, failureLine, logged } = require('./processes.cjs');
-const allocator = require('./allocator.cjs');
+const { allocator, cuda } = require('./native.cjs');
 const { lock, shareLock } = require('./lock.cjs');
 const state = require('./state.cjs');
 
@@ -27,7 +27,7 @@ const commands = () => Object.entries(require('../../package.json').scripts).fil
  */
 function startTypeScript(name, args, options) {
   const tsx = pathToFileURL(require.resolve('tsx', { paths: [root] })).href;
-  const env = { ...allocator, ...process.env, TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json') };
+  const env = { ...allocator, ...process.env, ...cuda(path.join(root, '.venv')), TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json') };
   return spawn(process.execPath, ['--import', tsx, path.join(__dirname, `${name}.ts`), ...args], { stdio: 'inherit', env, ...options });
 }
 

@@ -45,9 +45,8 @@ function quietLab(): void {
   writeJson(file, { ...readJson(file), ...quiet });
 }
 
-async function jupyter(plotly: Promise<boolean>): Promise<boolean> {
-  const installed = await ensureJupyter();
-  await plotly;
+async function jupyter(): Promise<boolean> {
+  const [installed] = await Promise.all([ensureJupyter(), minifyPlotly()]);
   installJupyterFiles(paths.venv);
   quietLab();
   return installed;
@@ -60,9 +59,8 @@ async function setUp(npm: string): Promise<void> {
   const wheel = wheelName(gpu);
   const { lacking } = await timed(`TensorFlow's library (${wheel})`, () => ensureTensorFlow(gpu), ({ installed }) => installed);
   // From here on nothing changes TensorFlow's files: the compiler and pip may work side by side.
-  const plotly = minifyPlotly();
   const rest = [
-    timed('JupyterLab', () => jupyter(plotly), did),
+    timed('JupyterLab', jupyter, did),
     timed('native binding', () => ensureEngine(npm, gpu, wheel, lacking), did),
   ];
   await Promise.all(rest);

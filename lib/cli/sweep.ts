@@ -98,7 +98,7 @@ main('sweep', async (argv) => {
   if (positionals.length > 1) throw new UserError(`expected one sweep; got ${positionals.join(' ')}`);
   const name = oneOf('sweep', positionals[0], SWEEP_NAMES);
   const tier = oneOf('--tier', values.tier, TIERS);
-  const jobs = values.jobs === undefined ? os.cpus().length : wholeNumber('--jobs', values.jobs, 1, 256);
+  const jobs = values.jobs === undefined ? os.availableParallelism() : wholeNumber('--jobs', values.jobs, 1, 256);
   // Loaded here, so that help and wrong arguments are answered without TensorFlow.
   const { finishedRecord } = require('../train/loop') as typeof import('../train/loop');
   const { runId } = require('../train/record') as typeof import('../train/record');

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { UserError } from '../errors';
 import { paths } from '../paths';
 import { main, parse } from './arguments';
-import { jupyterEnvironment } from './environment';
+import { childEnvironment } from './environment';
 import { exitCode } from './processes';
 
 const folder = join(paths.root, 'tests');
@@ -22,7 +22,7 @@ const allTests = (): string[] => (readdirSync(folder, { recursive: true }) as st
 
 /** Runs Node with its output passed through; gives back the exit code. */
 function node(args: string[]): number {
-  const env = jupyterEnvironment();
+  const env = childEnvironment();
   delete env.NODE_TEST_CONTEXT;
   const { status, signal } = spawnSync(process.execPath, args, { cwd: paths.root, stdio: 'inherit', env });
   return exitCode(status, signal);

@@ -1,11 +1,11 @@
 /** Documents of text files of every kind that is known, as jobs for the tokenising threads. */
-import { createHash } from 'node:crypto';
 import { createReadStream, readdirSync, statSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { UserError } from '../errors';
+import { sha256Of } from './download';
 import { rowGroups } from './parquet';
 import { splitOf, type Job, type Rule } from './tokenise';
 import { cutPlace } from './tokenizer';
@@ -124,11 +124,7 @@ async function* textParts(file: InputFile, onBytes: Count): AsyncGenerator<strin
   }
 }
 
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of rawBytes(path, () => undefined)) hash.update(chunk);
-  return hash.digest('hex').slice(0, 24);
-}
+const hashOf = async (path: string): Promise<string> => (await sha256Of(path)).slice(0, 24);
 
 /** A file of plain text is one document; a long one goes out in parts. */
 async function* txtJobs(file: InputFile, rule: Rule, except: ReadonlySet<string>, onBytes: Count): AsyncGenerator<Job, void, undefined> {

@@ -124,12 +124,7 @@ function refuseUnused(start: NonTerminal, symbols: Map<string, Symbol>): void {
   if (unused.length > 0) throw new UserError(`grammar: expected every symbol to be reachable from ${start.name}; not so: ${unused.join(', ')}: use or drop them`);
 }
 
-/** Throws a UserError for the first thing wrong with a table. */
-export function checkGrammar(grammar: Grammar): void {
-  compile(grammar);
-}
-
-/** The symbol that every sentence is derived from, with all below it. */
+/** The symbol that every sentence is derived from, with all below it; throws a UserError for the first thing wrong with a table, as every function here does. */
 export function startSymbol(grammar: Grammar): NonTerminal {
   return compile(grammar).start;
 }

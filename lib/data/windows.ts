@@ -25,6 +25,11 @@ export class Epochs {
     if (this.current.epoch !== epoch) this.current = { epoch, items: new Random(this.seed, `order/${epoch}`).permutation(this.size) };
     return this.current.items[within]!;
   }
+
+  /** The `size` items of a step, counted from 1. */
+  step(step: number, size: number): number[] {
+    return Array.from({ length: size }, (_, i) => this.at((step - 1) * size + i));
+  }
 }
 
 /**

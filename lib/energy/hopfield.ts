@@ -132,37 +132,26 @@ function overScores(rho: Matrix, x: Matrix, beta: number, work: (scores: Tensor,
   });
 }
 
-export interface ModernHopfield extends AssociativeMemory {
-  /** −β⁻¹ log Σ_i exp(−(β/2) ‖x − ρ_i‖²): below `energy` − β⁻¹ log d by 0 to ½ (max ‖ρ‖² − min ‖ρ‖²), so equal to it for one norm. */
-  squaredDistanceEnergy(states: Rows): Float64Array;
-}
-
 /**
  * Modern continuous Hopfield network (MCHN):
  *   E(x) = −β⁻¹ log Σ_i exp(β ρ_iᵀx) + ½ xᵀx + β⁻¹ log d + ½ max_i ‖ρ_i‖²,   x ← Σ_i softmax_i(β ρ_iᵀx) ρ_i
  * Source: Ramsauer et al. 2020 (arXiv:2008.02217), eqs. 2 and 3. The update is attention with queries x, keys and values ρ,
  * and β for 1/√n. @param patterns `[d, n]` real @param beta per squared unit of the data; E is in squared units
- * Trap: the ½ in ½ xᵀx. Without it the update may raise E.
+ * Traps: the ½ in ½ xᵀx: without it the update may raise E. And E is a difference of terms of size ½ ‖x‖² in float32: its error is about
+ * 2⁻²⁴ ‖ρ‖ ‖x‖.
  */
-export function modernHopfield({ patterns, beta }: { patterns: Rows; beta: number }): ModernHopfield {
+export function modernHopfield({ patterns, beta }: { patterns: Rows; beta: number }): AssociativeMemory {
   const rho = matrix('patterns', patterns);
   positive('beta', beta);
   const halfSquares = (m: Matrix) => Float64Array.from({ length: m.rows }, (_, i) => row(m, i).reduce((sum, v) => sum + v * v, 0) / 2);
-  const halves = halfSquares(rho);
-  const most = halves.reduce((a, b) => Math.max(a, b));
-  /** ½ xᵀx − β⁻¹ log Σ_i exp(β ρ_iᵀx + offset_i) + constant */
-  const energy = (x: Matrix, offset: (half: number) => number, constant: number) => {
+  const most = halfSquares(rho).reduce((a, b) => Math.max(a, b));
+  const energy = (x: Matrix) => {
     const sums = overScores(rho, x, beta, (scores) => {
-      const all = K.add(scores, tf.tensor2d(Float32Array.from(halves, offset), [1, rho.rows]));
-      const largest = K.maxLast(all);
-      return K.add(largest, K.log(K.sumLast(K.exp(K.sub(all, largest)))));
+      const largest = K.maxLast(scores);
+      return K.add(largest, K.log(K.sumLast(K.exp(K.sub(scores, largest)))));
     });
-    return halfSquares(x).map((half, i) => half - sums[i]! / beta + constant);
+    return halfSquares(x).map((half, i) => half - sums[i]! / beta + Math.log(rho.rows) / beta + most);
   };
-  const check = (states: Rows) => matrix('states', states, rho);
-  return {
-    ...memory(check, (x) => energy(x, () => 0, Math.log(rho.rows) / beta + most), (x) =>
-      ({ ...x, values: overScores(rho, x, beta, (scores, xi) => product(K.softmax(scores), xi)) })),
-    squaredDistanceEnergy: (states) => energy(check(states), (half) => beta * (most - half), most),
-  };
+  const update = (x: Matrix) => ({ ...x, values: overScores(rho, x, beta, (scores, xi) => product(K.softmax(scores), xi)) });
+  return memory((states) => matrix('states', states, rho), energy, update);
 }

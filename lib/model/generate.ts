@@ -69,7 +69,7 @@ function draw(logits: ArrayLike<number>, temperature: number, topK: number, rand
 export function generate(model: LanguageModel, prompt: ArrayLike<number>, { maxNewTokens, temperature = 1, topK = Infinity, seed }: GenerateOptions): number[] {
   if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) throw new UserError(`maxNewTokens: expected a whole number of at least 1; got ${maxNewTokens}: set one`);
   if (!(temperature >= 0 && temperature < Infinity)) throw new UserError(`temperature: expected a number of at least 0; got ${temperature}: 0 takes the likeliest token, 1 draws by the model's probabilities`);
-  if (!(topK >= 1)) throw new UserError(`topK: expected at least 1; got ${topK}: leave it out to draw from all tokens`);
+  if (!(topK === Infinity || (Number.isSafeInteger(topK) && topK >= 1))) throw new UserError(`topK: expected a whole number of at least 1; got ${topK}: leave it out to draw from all tokens`);
   const { context } = model.config;
   if (prompt.length < 1 || prompt.length + maxNewTokens > context)
     throw new UserError(`prompt: expected 1 token or more, and with the ${maxNewTokens} new ones at most ${context}, the model's context; got ${prompt.length}: change the prompt or maxNewTokens`);

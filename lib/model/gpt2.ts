@@ -1,13 +1,11 @@
 /** GPT-2 (Radford et al. 2019), with the parameter names and layouts of Hugging Face's `GPT2LMHeadModel`. */
 import type { AttentionCache } from '../attention';
 import type { Gpt2Config } from '../config';
-import * as K from '../kernels';
 import * as ops from '../ops';
-import { disposeParameters, Parameter } from '../parameters';
+import { Parameter } from '../parameters';
 import { Random } from '../random';
 import type { Node, Tape } from '../tape';
-import type { Tensor } from '../tf';
-import type { Batch, Inputs, LanguageModel } from './model';
+import { DecoderOnly, type Inputs, type OutputLayer } from './model';
 
 /** Where a parameter's first values come from. */
 export type Values = (name: string, shape: number[]) => Float32Array;
@@ -38,15 +36,18 @@ export function gpt2Initial({ layers }: Gpt2Config, seed: number): Values {
 }
 
 /** Pre-norm, tanh-GELU, learned positions, output tied to the embedding; dropout on embeddings, attention weights and branches. */
-export class Gpt2 implements LanguageModel {
+export class Gpt2 extends DecoderOnly {
   readonly parameters: Parameter[];
+  protected readonly output: OutputLayer;
   private readonly named: Map<string, Parameter>;
 
   /** @param values called once per parameter, in the order of `gpt2Shapes` */
   constructor(readonly config: Gpt2Config, values: Values) {
+    super();
     this.parameters = gpt2Shapes(config).map(([name, shape]) => new Parameter(name, shape, values(name, shape)));
     Parameter.joinVectors(this.parameters);
     this.named = new Map(this.parameters.map((p) => [p.name, p]));
+    this.output = { weight: this.get('wte.weight'), bias: null };
   }
 
   private get(name: string): Parameter {
@@ -69,21 +70,5 @@ export class Gpt2 implements LanguageModel {
       each?.(x);
     }
     return norm(x, 'ln_f');
-  }
-
-  head(tape: Tape, x: Node): Tensor {
-    return K.matmul(x.operand(), tape.parameter(this.get('wte.weight')).operand(), false, true);
-  }
-
-  loss(tape: Tape, batch: Batch): ops.TokenLoss {
-    return ops.crossEntropy(tape, ops.rows(tape, this.hidden(tape, batch), batch.predicted), this.get('wte.weight'), null, batch.targets, batch.share);
-  }
-
-  logits(tape: Tape, batch: Inputs): Tensor {
-    return this.head(tape, this.hidden(tape, batch));
-  }
-
-  dispose(): void {
-    disposeParameters(this.parameters);
   }
 }

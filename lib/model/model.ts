@@ -1,9 +1,10 @@
-/** What every language model of the collection offers, and the batches it reads. */
+/** What every language model of the collection offers, what all of them do with their last layer, and the batches they read. */
 import type { AttentionCache, Layout } from '../attention';
 import type { ModelConfig } from '../config';
 import { UserError } from '../errors';
-import type { TokenLoss } from '../ops';
-import type { Parameter } from '../parameters';
+import * as K from '../kernels';
+import { crossEntropy, rows, type TokenLoss } from '../ops';
+import { disposeParameters, type Parameter } from '../parameters';
 import type { Node, Tape } from '../tape';
 import { tf, type Tensor } from '../tf';
 
@@ -43,6 +44,37 @@ export interface LanguageModel {
   /** @returns `[N, V]` */
   logits(tape: Tape, batch: Inputs): Tensor;
   dispose(): void;
+}
+
+/** Weight `[V, C]` and bias `[V]` of the output layer. */
+export interface OutputLayer { weight: Parameter; bias: Parameter | null }
+
+/** The half of a model that all have: what becomes of the last layer's activations. */
+export abstract class DecoderOnly implements LanguageModel {
+  abstract readonly config: ModelConfig;
+  abstract readonly parameters: Parameter[];
+  protected abstract readonly output: OutputLayer;
+
+  abstract hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node;
+
+  head(tape: Tape, x: Node): Tensor {
+    const { weight, bias } = this.output;
+    const product = K.matmul(x.operand(), tape.parameter(weight).operand(), false, true);
+    return bias ? K.add(product, tape.parameter(bias).value) : product;
+  }
+
+  logits(tape: Tape, batch: Inputs): Tensor {
+    return this.head(tape, this.hidden(tape, batch));
+  }
+
+  loss(tape: Tape, batch: Batch): TokenLoss {
+    const { weight, bias } = this.output;
+    return crossEntropy(tape, rows(tape, this.hidden(tape, batch), batch.predicted), weight, bias, batch.targets, batch.share);
+  }
+
+  dispose(): void {
+    disposeParameters(this.parameters);
+  }
 }
 
 const vector = (values: Int32Array): Tensor => tf.tensor1d(values, 'int32');

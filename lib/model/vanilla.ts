@@ -3,11 +3,11 @@ import type { AttentionCache } from '../attention';
 import type { VanillaConfig } from '../config';
 import * as K from '../kernels';
 import * as ops from '../ops';
-import { disposeParameters, Parameter } from '../parameters';
+import { Parameter } from '../parameters';
 import { Random } from '../random';
 import type { Node, Tape } from '../tape';
 import { tf, type Tensor } from '../tf';
-import type { Batch, Inputs, LanguageModel } from './model';
+import { DecoderOnly, type Inputs, type OutputLayer } from './model';
 
 /** sin and cos of position / 10000^(2i/C), interleaved (Vaswani et al. 2017, section 3.5). @returns `[positions, C]` row by row */
 export function sinusoids(positions: number, width: number): Float32Array {
@@ -27,16 +27,16 @@ interface Block {
 }
 
 /** Post-norm, ReLU, sinusoidal positions, embeddings × √C, untied output; dropout on embeddings, attention weights, hidden units and branches. */
-export class Vanilla implements LanguageModel {
+export class Vanilla extends DecoderOnly {
   readonly parameters: Parameter[] = [];
   private readonly table: Parameter;
   private readonly blocks: Block[];
-  private readonly headWeight: Parameter;
-  private readonly headBias: Parameter;
+  protected readonly output: OutputLayer;
   private readonly positions: Tensor;
 
   /** Xavier-uniform matrices, zero biases; embeddings normal with std C^−½, so that scaled ones have unit variance; output normal with std 0.01, so that the first loss is near ln V. */
   constructor(readonly config: VanillaConfig, seed: number) {
+    super();
     const { layers, width: C, feedForward: F, vocabulary: V, context } = config;
     const random = new Random(seed, 'initialisation');
     const make = (name: string, shape: number[], values: Float32Array): Parameter => {
@@ -64,8 +64,7 @@ export class Vanilla implements LanguageModel {
       norm2Gain: constant(`block.${i}.norm2.gain`, C, 1),
       norm2Bias: constant(`block.${i}.norm2.bias`, C, 0),
     }));
-    this.headWeight = make('head.weight', [V, C], random.normals(V * C, 0.01));
-    this.headBias = constant('head.bias', V, 0);
+    this.output = { weight: make('head.weight', [V, C], random.normals(V * C, 0.01)), bias: constant('head.bias', V, 0) };
     Parameter.joinVectors(this.parameters);
     this.positions = tf.keep(tf.tensor2d(sinusoids(context, C), [context, C]));
   }
@@ -78,30 +77,17 @@ export class Vanilla implements LanguageModel {
     let x = ops.dropout(tape, ops.add(tape, words, places), dropout);
     this.blocks.forEach((b, i) => {
       const qkv = ops.linear(tape, x, b.qkvWeight, b.qkvBias);
-      const seen = ops.linear(tape, ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]), b.outWeight, b.outBias);
-      x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, seen, dropout)), b.norm1Gain, b.norm1Bias);
-      const thought = ops.reluFeedForward(tape, x, { weight: b.upWeight, bias: b.upBias }, { weight: b.downWeight, bias: b.downBias }, dropout);
-      x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, thought, dropout)), b.norm2Gain, b.norm2Bias);
+      const attended = ops.linear(tape, ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]), b.outWeight, b.outBias);
+      x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, attended, dropout)), b.norm1Gain, b.norm1Bias);
+      const fed = ops.reluFeedForward(tape, x, { weight: b.upWeight, bias: b.upBias }, { weight: b.downWeight, bias: b.downBias }, dropout);
+      x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, fed, dropout)), b.norm2Gain, b.norm2Bias);
       each?.(x);
     });
     return x;
   }
 
-  loss(tape: Tape, batch: Batch): ops.TokenLoss {
-    return ops.crossEntropy(tape, ops.rows(tape, this.hidden(tape, batch), batch.predicted), this.headWeight, this.headBias, batch.targets, batch.share);
-  }
-
-  head(tape: Tape, x: Node): Tensor {
-    const product = K.matmul(x.operand(), tape.parameter(this.headWeight).operand(), false, true);
-    return K.add(product, tape.parameter(this.headBias).value);
-  }
-
-  logits(tape: Tape, batch: Inputs): Tensor {
-    return this.head(tape, this.hidden(tape, batch));
-  }
-
   dispose(): void {
-    disposeParameters(this.parameters);
+    super.dispose();
     this.positions.dispose();
   }
 }

@@ -1,8 +1,8 @@
 /** Executes a notebook with Jupyter and turns it into a report. Nothing is put in its place before all of it is there. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { jupyterEnvironment } from '../cli/environment';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { childEnvironment } from '../cli/environment';
 import type { Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
@@ -86,28 +86,31 @@ export function cellError(name: string, errors: string): Error {
   return new UserError(`${name}: expected Jupyter to execute it; it said "${last}"; run "npm run doctor"`);
 }
 
-/** The notebook to execute, made from the file that counts, without outputs. */
-async function prepare({ name, places }: Job, state: PairState, target: string): Promise<void> {
-  const ts = join(places.notebooks, `${name}.ts`);
-  if (state !== 'ts only' && state !== 'ts newer') copyFileSync(join(places.notebooks, `${name}.ipynb`), target);
-  else {
-    const { code, errors } = await runPython(places, 'jupytext', ['--quiet', '--to', 'ipynb', '--output', target, ts], jupyterEnvironment());
-    if (code !== 0) throw new UserError(`${ts}: expected jupytext's percent format; jupytext said "${errors.trim().split('\n').pop()}"`);
-  }
-  writeAtomically(target, JSON.stringify({ ...readNotebook(target), metadata: METADATA }));
+async function jupytext(places: Places, to: 'ipynb' | 'ts:percent', from: string, target: string): Promise<void> {
+  const { code, errors } = await runPython(places, 'jupytext', ['--quiet', '--to', to, '--output', target, from], childEnvironment());
+  if (code !== 0) throw new UserError(`${from}: expected a notebook that jupytext can turn into ${to}; it said "${errors.trim().split('\n').pop()}"`);
 }
 
-/** Puts the executed notebook and its pair in place. */
-async function saveNotebook({ name, places }: Job, notebook: Notebook, state: PairState, folder: string): Promise<void> {
-  const clean = join(folder, 'clean.ipynb');
-  writeAtomically(clean, `${JSON.stringify(normalised(notebook), null, 1)}\n`);
-  if (state !== 'same' && state !== 'ts only' && state !== 'ts newer') {
-    const ts = join(folder, 'clean.ts');
-    const { code, errors } = await runPython(places, 'jupytext', ['--quiet', '--to', 'ts:percent', '--output', ts, clean], jupyterEnvironment());
-    if (code !== 0) throw new UserError(`${name}: expected jupytext to write the .ts file; it said "${errors.trim().split('\n').pop()}"`);
-    renameSync(ts, join(places.notebooks, `${name}.ts`));
-  }
-  renameSync(clean, join(places.notebooks, `${name}.ipynb`));
+/** Whether the .ts file of a pair is the one to execute. */
+const tsCounts = (state: PairState): boolean => state === 'ts only' || state === 'ts newer';
+
+/** The notebook to execute, made from the file that counts. */
+async function prepare({ name, places }: Job, state: PairState, target: string): Promise<void> {
+  const from = join(places.notebooks, name);
+  if (tsCounts(state)) await jupytext(places, 'ipynb', `${from}.ts`, target);
+  writeAtomically(target, JSON.stringify({ ...readNotebook(tsCounts(state) ? target : `${from}.ipynb`), metadata: METADATA }));
+}
+
+/** The executed notebook and, where it is the older one, its pair, as they will lie in `notebooks`: files in `folder`. */
+async function cleaned({ name, places }: Job, notebook: Notebook, state: PairState, folder: string): Promise<string[]> {
+  const clean = join(folder, 'clean');
+  mkdirSync(clean);
+  const ipynb = join(clean, `${name}.ipynb`);
+  writeAtomically(ipynb, `${JSON.stringify(normalised(notebook), null, 1)}\n`);
+  if (state === 'same' || tsCounts(state)) return [ipynb];
+  const ts = join(clean, `${name}.ts`);
+  await jupytext(places, 'ts:percent', ipynb, ts);
+  return [ts, ipynb];
 }
 
 function progressIn(file: string): TrainingProgress | null {
@@ -120,7 +123,7 @@ function progressIn(file: string): TrainingProgress | null {
 
 async function executed(job: Job, folder: string, tell: (at: TrainingProgress | null) => void): Promise<string> {
   const [progress, target] = [join(folder, 'progress.json'), join(folder, 'executed.ipynb')];
-  const environment = { ...jupyterEnvironment(), TIER: job.tier, SEED: String(job.seed), FIGURES: join(folder, 'figures'), PROGRESS: progress };
+  const environment = { ...childEnvironment(), TIER: job.tier, SEED: String(job.seed), FIGURES: join(folder, 'figures'), PROGRESS: progress };
   const polling = setInterval(() => tell(progressIn(progress)), 500);
   try {
     const args = ['--to', 'notebook', '--execute', '--ExecutePreprocessor.record_timing=False', '--ExecutePreprocessor.startup_timeout=300', '--output', target, join(folder, `${job.name}.ipynb`)];
@@ -144,16 +147,17 @@ export async function execute(job: Job, tell: (at: TrainingProgress | null) => v
     await prepare(job, state, join(folder, `${name}.ipynb`));
     const target = await executed(job, folder, tell);
     const args = ['--to', 'html', '--template', 'report', '--output', `${name}.html`, target];
-    const { code, errors } = await runPython(places, 'jupyter-nbconvert', args, jupyterEnvironment());
+    const { code, errors } = await runPython(places, 'jupyter-nbconvert', args, childEnvironment());
     if (code !== 0) throw cellError(name, errors);
     const report = join(places.reports, `${name}.html`);
     const notebook = readNotebook(target);
+    const pair = job.save ? await cleaned(job, notebook, state, folder) : [];
     mkdirSync(places.reports, { recursive: true });
     mkdirSync(places.figures, { recursive: true });
     renameSync(join(folder, `${name}.html`), report);
     const figures = join(folder, 'figures');
     if (existsSync(figures)) for (const file of readdirSync(figures)) renameSync(join(figures, file), join(places.figures, file));
-    if (job.save) await saveNotebook(job, notebook, state, folder);
+    for (const file of pair) renameSync(file, join(places.notebooks, basename(file)));
     return { name, minutes: (performance.now() - startedAt) / 60_000, verdicts: verdictsOf(notebook), report };
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -5,6 +5,8 @@ import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
 
+const { allocator } = require('../cli/native.cjs') as { allocator: Record<string, string> };
+
 const sources = join(paths.root, 'lib', 'report', 'jupyter');
 
 /** plotly.js as one minified file; set-up makes it. */
@@ -26,7 +28,7 @@ function write(path: string, text: string): void {
 /** The kernel is named tslab, as in notebooks written elsewhere; people see it as "TypeScript". */
 function kernelSpec(): string {
   const argv = [process.execPath, join(sources, 'kernel.cjs'), '{connection_file}'];
-  return `${JSON.stringify({ argv, env: require('../cli/allocator.cjs'), display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' }, null, 2)}\n`;
+  return `${JSON.stringify({ argv, env: allocator, display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' }, null, 2)}\n`;
 }
 
 /** @param venv folder of the Python environment. Does nothing where all is in place. */

@@ -32,9 +32,7 @@ export class Capacity implements Task<CapacityConfig> {
   }
 
   batches(step: number): [() => Batch] {
-    const { batchItems } = this.config;
-    const first = (step - 1) * batchItems;
-    return [() => this.batch(Array.from({ length: batchItems }, (_, i) => this.items[this.order.at(first + i)]!))];
+    return [() => this.batch(this.order.step(step, this.config.batchItems).map((i) => this.items[i]!))];
   }
 
   evaluate(model: LanguageModel): CapacityMeasures {

@@ -1,5 +1,5 @@
 /** Loss and gradients of a batch: as one TensorFlow graph where that is faster, else op by op. */
-import { QUERY_BLOCK } from '../attention';
+import { BF16_FROM, QUERY_BLOCK } from '../attention';
 import { Graph } from '../graph';
 import * as K from '../kernels';
 import type { Batch, LanguageModel } from '../model/model';
@@ -63,7 +63,7 @@ function graphFor(model: LanguageModel, batch: Batch, options: Options, values: 
   // Banks with the same scale share its tensor, and so its place in the graph.
   const scales = [...values.values()].map(({ scale }) => scale);
   const shared = scales.map((scale) => (scale ? scales.indexOf(scale) : '')).join(' ');
-  const key = [any ? 'any length' : `${longest} ${batch.tokens} ${batch.predicted !== null}`, lines, options.bf16, options.dropout !== undefined, shared].join();
+  const key = [any ? `any length, ${longest >= BF16_FROM}` : `${longest} ${batch.tokens} ${batch.predicted !== null}`, lines, options.bf16, options.dropout !== undefined, shared].join();
   const known = graphs.get(model) ?? new Map<string, Graph>();
   graphs.set(model, known);
   let graph = known.get(key);

@@ -28,9 +28,7 @@ export class Lines {
 
   /** The batch of a step, counted from 1. */
   step(step: number): [() => Batch] {
-    const { batchLines } = this.config;
-    const first = (step - 1) * batchLines;
-    return [() => this.batch(Array.from({ length: batchLines }, (_, i) => this.encoded[this.order.at(first + i)]!))];
+    return [() => this.batch(this.order.step(step, this.config.batchLines).map((i) => this.encoded[i]!))];
   }
 
   batch(lines: Uint16Array[]): Batch {

@@ -9,6 +9,7 @@ import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
 import { engine } from '../tf';
+import { usesBf16 } from './step';
 
 /** What an evaluation of question formation measures. */
 export interface QuestionFormationMeasures {
@@ -82,6 +83,8 @@ export interface RunRecord<C extends RunConfig = RunConfig> {
   commit: string;
   versions: { node: string; tensorflow: string | null; tfjs: string };
   hardware: { cpu: string; cores: number; memoryGiB: number; device: 'cpu' | 'gpu' };
+  /** What products were computed in: not what the config asks for where the hardware has no bfloat16. Records from before it was kept have none. */
+  computedIn?: 'fp32' | 'bf16';
   startedAt: string;
   /** Null while the run has not reached its last step. */
   finishedAt: string | null;
@@ -190,6 +193,6 @@ export function newRecord(config: RunConfig, dataHash: string, parameters: numbe
     format: 1, id: runId(config), config, configHash: configHash(config), dataHash, commit: commit(),
     versions: { node: process.versions.node, tensorflow: tensorflowVersion, tfjs: tfjsVersion },
     hardware: { cpu: os.cpus()[0]?.model.trim() ?? 'unknown', cores: os.cpus().length, memoryGiB: Math.round(os.totalmem() / 2 ** 30), device },
-    startedAt: new Date().toISOString(), finishedAt: null, minutes: 0, parameters, tokensPerSecond: 0, curve: [],
+    computedIn: usesBf16(config) ? 'bf16' : 'fp32', startedAt: new Date().toISOString(), finishedAt: null, minutes: 0, parameters, tokensPerSecond: 0, curve: [],
   };
 }

@@ -34,9 +34,7 @@ export class Text implements Task<TextConfig> {
 
   batches(step: number): (() => Batch)[] {
     const { accumulate, batchWindows } = this.config;
-    const size = accumulate * batchWindows;
-    const places = Array.from({ length: size }, (_, i) => (step - 1) * size + i);
-    return this.inBatches(places, (place) => this.train.read(this.order.at(place)));
+    return this.inBatches(this.order.step(step, accumulate * batchWindows), (i) => this.train.read(i));
   }
 
   evaluate(model: LanguageModel, step: number): TextMeasures {

@@ -29,12 +29,14 @@ export class Training {
     this.minutesBefore = this.record.minutes;
   }
 
-  private continue(path: string, { step, tokensSeen, since, record: { startedAt, minutes, curve, commit, tokensPerSecond, dataHash } }: RunState): void {
+  private continue(path: string, { step, tokensSeen, since, record: { startedAt, minutes, curve, commit, tokensPerSecond, dataHash, computedIn } }: RunState): void {
     const { config, record } = this;
     if (step > config.steps)
       throw new UserError(`config.steps: expected at least ${step}, where the run's checkpoint stands; got ${config.steps}: ask for more, or delete ${path} to begin anew`);
     if (dataHash !== record.dataHash)
       throw new UserError(`checkpoint ${path}: expected data ${record.dataHash.slice(0, 12)}; got ${dataHash.slice(0, 12)}: the data set has changed since; make it again as it was, or delete the checkpoint to begin anew`);
+    if (computedIn && computedIn !== record.computedIn)
+      throw new UserError(`checkpoint ${path}: expected products in ${computedIn}, as it was made with; this machine has ${record.computedIn}: continue it where it began, or delete the checkpoint to begin anew`);
     [this.step, this.tokensSeen, this.since] = [step, tokensSeen, since];
     // A session that trains no further step leaves the run the work of those before.
     const commits = step < config.steps && !commit.endsWith(record.commit) ? `${commit}, ${record.commit}` : commit;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { paths } from '../../lib/paths';
-import { hasDisplay, labArguments, portIsFree } from '../../lib/cli/lab';
+import { hasDisplay, labArguments, requireFreePort } from '../../lib/cli/lab';
 
 const listen = () => new Promise<{ port: number; close: () => Promise<void> }>((resolve) => {
   const server = createServer();
@@ -14,12 +14,12 @@ const listen = () => new Promise<{ port: number; close: () => Promise<void> }>((
 
 test('a port in use is one line and exit code 1; a free one is accepted', async () => {
   const { port, close } = await listen();
-  await assert.rejects(portIsFree(port), new RegExp(`^UserError: port ${port}: expected a free port; it is in use; name another: npm run lab -- --port`));
+  await assert.rejects(requireFreePort(port), new RegExp(`^UserError: port ${port}: expected a free port; it is in use; name another: npm run lab -- --port`));
   const { status, stderr } = spawnSync(process.execPath, ['--import', pathToFileURL(require.resolve('tsx')).href, join(paths.root, 'lib', 'cli', 'lab.ts'), '--port', String(port)], { cwd: paths.root, encoding: 'utf8' });
   assert.equal(status, 1);
   assert.match(stderr, /^lab: port \d+: expected a free port;[^\n]*\n$/);
   await close();
-  await portIsFree(port);
+  await requireFreePort(port);
 });
 
 test('a browser is opened only where one can be seen', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { UserError } from '../../lib/errors';
 import { paths } from '../../lib/paths';
-import { jupyterEnvironment } from '../../lib/cli/environment';
+import { childEnvironment } from '../../lib/cli/environment';
 import { failureLine } from '../../lib/cli/processes';
 import { selectTests } from '../../lib/cli/test';
 
@@ -78,7 +78,7 @@ test('a failed step is one line that says what came and what to do', () => {
 });
 
 test('npm, pip, node-gyp and Jupyter keep their files inside the project', () => {
-  const environment = jupyterEnvironment();
+  const environment = childEnvironment();
   for (const name of ['npm_config_cache', 'npm_config_devdir', 'PIP_CACHE_DIR', 'JUPYTER_CONFIG_DIR', 'JUPYTER_DATA_DIR', 'JUPYTER_RUNTIME_DIR', 'JUPYTERLAB_SETTINGS_DIR', 'JUPYTERLAB_WORKSPACES_DIR', 'IPYTHONDIR', 'CUDA_CACHE_PATH'])
     assert.ok(environment[name]?.startsWith(paths.cache), name);
   assert.ok(environment.PATH!.startsWith(join(paths.venv, 'bin')));

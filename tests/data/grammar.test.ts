@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { UserError } from '../../lib/errors';
 import { Random } from '../../lib/random';
 import { ambiguity, derivationMoments, formMoments, sentenceForms, sentenceMoments } from '../../lib/data/forms';
-import { checkGrammar, sampleSentence, sentenceProbability } from '../../lib/data/grammar';
+import { sampleSentence, sentenceProbability, startSymbol } from '../../lib/data/grammar';
 import type { Grammar } from '../../lib/data/grammar';
 import { derivations, entropy } from './enumerate';
 
@@ -115,7 +115,7 @@ test('each bad table gives one clear error', () => {
     [{ words: { A: 'a', C: 'c', D: 'd' } }, /reachable from S; not so: D/],
   ];
   for (const [change, message] of bad) {
-    assert.throws(() => checkGrammar({ ...tiny, ...change }), (error) => {
+    assert.throws(() => startSymbol({ ...tiny, ...change }), (error) => {
       assert.ok(error instanceof UserError);
       assert.match(error.message, message);
       return true;

@@ -5,10 +5,11 @@ import { TOPICS } from '../../lib/data/lexicon';
 import { openDataset } from '../../lib/data/shards';
 import { castProbabilities, drawStory, GRAMMARS, LEXICON, logProb, PEOPLE, TOWNS, wordProbabilities, type LexicalClass } from '../../lib/data/synthetic';
 import { makeSynthetic, syntheticEntropy } from '../../lib/data/synthetic-entropy';
-import { parseStory, storyText } from '../../lib/data/synthetic-text';
+import { storyText } from '../../lib/data/synthetic-text';
 import { decode, encode } from '../../lib/data/tokenizer';
 import { Random } from '../../lib/random';
 import { scratch } from './made';
+import { parseStory } from './parse-story';
 
 const made = scratch('synthetic');
 const STORIES = Array.from({ length: 1500 }, ((random) => () => drawStory(random))(new Random(3, 'stories')));

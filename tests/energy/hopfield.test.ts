@@ -86,14 +86,14 @@ test('modern: energies as written out; equal to the squared-distance energy for 
     const memory = modernHopfield({ patterns, beta });
     const halves = patterns.map((p) => dot(p, p) / 2);
     const [most, least] = [Math.max(...halves), Math.min(...halves)];
-    const [energies, squared] = [memory.energy(states), memory.squaredDistanceEnergy(states)];
+    const energies = memory.energy(states);
     const after = memory.energy(memory.update(states));
     states.forEach((x, i) => {
       const size = 1e-30 + dot(x, x) + most + Math.log(d) / beta;
       const expected = -logSumExp(patterns.map((p) => beta * dot(p, x))) / beta + dot(x, x) / 2 + Math.log(d) / beta + most;
       const byDistance = -logSumExp(patterns.map((p) => -beta / 2 * dot(x.map((v, k) => v - p[k]!), x.map((v, k) => v - p[k]!)))) / beta;
-      deviation = Math.max(deviation, Math.abs(energies[i]! - expected) / size, Math.abs(squared[i]! - byDistance) / size);
-      const below = energies[i]! - Math.log(d) / beta - squared[i]!;
+      deviation = Math.max(deviation, Math.abs(energies[i]! - expected) / size);
+      const below = energies[i]! - Math.log(d) / beta - byDistance;
       gap = Math.max(gap, -below / size, (below - (most - least)) / size);
       rise = Math.max(rise, (after[i]! - energies[i]!) / size);
     });
@@ -144,7 +144,7 @@ test('no tensor is left behind', () => {
   const [patterns, states] = [normals(random, 9, 4), normals(random, 3, 4)];
   const all = () => {
     const memory = modernHopfield({ patterns, beta: 1 });
-    memory.squaredDistanceEnergy(states);
+    memory.energy(states);
     memory.retrieve(states, { maxSteps: 2, tolerance: 0 });
   };
   all();
@@ -166,7 +166,7 @@ test('bad input is one clear line', () => {
     [() => denseHopfield(one, { degree: 2000, rectified: true }), /^degree: .* with d n\^degree below 1.8e308; got 2000 for width 2/],
     [() => modernHopfield({ patterns: [[1, 2]], beta: 0 }), /^beta: expected a finite number above 0; got 0/],
     [() => modernHopfield({ patterns: [[1, NaN]], beta: 1 }), /^patterns: expected finite numbers; row 0, column 1 is NaN/],
-    [() => modernHopfield({ patterns: [[1, 2]], beta: 1 }).squaredDistanceEnergy([[1]]), /^states: expected width 2/],
+    [() => modernHopfield({ patterns: [[1, 2]], beta: 1 }).energy([[1]]), /^states: expected width 2/],
   ];
   for (const [call, message] of bad) assert.throws(call, (error: Error) => error instanceof UserError && message.test(error.message) && !error.message.includes('\n'));
 });

@@ -103,6 +103,17 @@ function attended(qkv: Float32Array, queryBlock: number, seed?: number): [Float3
   return result;
 }
 
+test('what takes one value twice gets both of its gradients', () => {
+  const gradient = tf.tidy(() => {
+    const tape = new Tape({ bf16: false, record: true });
+    const x = tape.node(tf.tensor1d([1, 2]));
+    const double = tape.computed(tf.add(x.value, x.value), [x, x], (d) => [d, d]);
+    tape.backward(tape.computed(tf.sum(double.value), [double], (d) => [tf.mul(tf.tensor1d([1, 3]), d)]));
+    return x.gradient!.dataSync() as never;
+  }) as unknown as Float32Array;
+  assert.deepEqual([...gradient], [2, 6]);
+});
+
 test('attention in blocks of queries equals attention in one, with its gradient', () => {
   const qkv = new Random(1, 'qkv').normals(2 * 13 * 24);
   const [out, gradient] = attended(qkv, 256);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
-import { jupyterEnvironment } from '../../lib/cli/environment';
+import { childEnvironment } from '../../lib/cli/environment';
 import { paths } from '../../lib/paths';
 
 /**
@@ -77,7 +77,7 @@ before(() => {
   const file = join(mkdtempSync(join(paths.local, 'kernel-test-')), 'cells.json');
   writeFileSync(file, JSON.stringify(CELLS));
   try {
-    ran = JSON.parse(execFileSync(join(paths.venv, 'bin', 'python'), ['-c', CLIENT, file], { env: jupyterEnvironment(), encoding: 'utf8', cwd: '/' })) as Ran[];
+    ran = JSON.parse(execFileSync(join(paths.venv, 'bin', 'python'), ['-c', CLIENT, file], { env: childEnvironment(), encoding: 'utf8', cwd: '/' })) as Ran[];
   } finally {
     rmSync(join(file, '..'), { recursive: true });
   }
