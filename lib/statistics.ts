@@ -21,6 +21,17 @@ export function squaredDistance(x: ArrayLike<number>, y: ArrayLike<number>): num
   return total;
 }
 
+/** The least x > 0 at which a rising `f` has reached `level`, by bisection to the last digit. @param first where to look first */
+export function crossing(f: (x: number) => number, level: number, first: number): number {
+  let [low, high] = [0, first];
+  while (f(high) < level) [low, high] = [high, 2 * high];
+  for (let middle = (low + high) / 2; low < middle && middle < high; middle = (low + high) / 2) {
+    if (f(middle) < level) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
 const CONFIDENCE = 0.95;
 
 /** P(|T| < t) for whole degrees of freedom (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4). */
@@ -35,14 +46,7 @@ export function withinT(t: number, freedom: number): number {
 
 /** t with P(|T| < t) = 0.95. */
 export function studentT(freedom: number): number {
-  let [low, high] = [0, 1];
-  while (withinT(high, freedom) < CONFIDENCE) high *= 2;
-  for (let i = 0; i < 80; i++) {
-    const middle = (low + high) / 2;
-    if (withinT(middle, freedom) < CONFIDENCE) low = middle;
-    else high = middle;
-  }
-  return high;
+  return crossing((t) => withinT(t, freedom), CONFIDENCE, 1);
 }
 
 /** Mean with its 95% interval; one value has none: infinite. */

@@ -37,7 +37,7 @@ export function textRuns(tier: Tier): TextConfig[] {
   return [tenth, main, ...more, ...smallerRuns(main, tenth).slice(1)];
 }
 
-/** More steps, with the schedule in proportion. */
+/** More steps, over which the learning rate falls; the warm-up stays. */
 function longer<C extends TrainingConfig>(config: C, factor: number): C {
   const { schedule } = config;
   return { ...config, steps: factor * config.steps, schedule: { ...schedule, decaySteps: factor * schedule.decaySteps } };

@@ -118,7 +118,8 @@ for (const question of [...report.slopeQuestions(grammars), report.sizeQuestion(
 // %% [markdown]
 // What a sceptical author would have to accept: nothing but the data's entropy was changed, it was computed exactly and
 // beforehand, and the same model, steps and optimiser were used throughout; where the plateau moves with the entropy, a
-// constant bound does not explain it. The best objection: these models are small and their data a toy language; a bound
+// constant bound does not explain it. What a model that copies loses above the exact cost of the very lines it is measured
+// on (table, nats per token) is a small part of the distance between any two grammars, and of their distance from 1. The best objection: these models are small and their data a toy language; a bound
 // about real text at the paper's sizes may hold where the entropy of the text is itself above 1. Then it is the entropy
 // that bounds, and the theory's constant does no work.
 //

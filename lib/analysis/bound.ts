@@ -6,6 +6,7 @@ import { Random } from '../random';
 import type { Figure } from '../report/figure';
 import { axis, COLOURS, referenceLine, title } from '../report/style';
 import { showTable } from '../report/table';
+import { crossing } from '../statistics';
 import type { Question } from '../report/verdict';
 import { allCommitted, type CurvePoint, type RunRecord } from '../train/record';
 import { dataFloor, memoryFloor, trainTokens, type LineSet } from './floors';
@@ -76,14 +77,9 @@ const THREE: number[][][] = [FIGURE_1.map(([x]) => [x!]), FIGURE_1, FIGURE_1.map
 export function showThreePatterns(tier: Tier, seed: number): void {
   showTable(THREE.map((patterns) => {
     const at = (r: number) => exactCase({ patterns, r, directions: tier === 'smoke' ? 50 : 2000, seed });
-    let [low, high] = [1e-3, 10];
-    while (high / low > 1 + 1e-12) {
-      const middle = Math.sqrt(low * high);
-      if (at(middle).logZ < 0) low = middle;
-      else high = middle;
-    }
-    const { logZ, meanEnergy: energy, crossEntropy } = at(low);
-    return { n: patterns[0]!.length, 'radius at which Z = 1': low, Z: Math.exp(logZ), 'mean energy': energy, 'cross-entropy, exact (nats)': crossEntropy, 'claimed log Z + 1/Z': claimedCrossEntropy(logZ) };
+    const r = crossing((radius) => at(radius).logZ, 0, 1);
+    const { logZ, meanEnergy: energy, crossEntropy } = at(r);
+    return { n: patterns[0]!.length, 'radius at which Z = 1': r, Z: Math.exp(logZ), 'mean energy': energy, 'cross-entropy, exact (nats)': crossEntropy, 'claimed log Z + 1/Z': claimedCrossEntropy(logZ) };
   }));
 }
 

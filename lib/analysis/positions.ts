@@ -59,8 +59,15 @@ export function showExcess(records: readonly PlateauRecord[], label: (record: Pl
   showTable(records.map((record) => {
     const at = positionsOf(record);
     return {
-      run: label(record), 'entropy (nats per line)': sum(at.entropy), 'these lines at best': at.surprisalNats, 'loss on them': sum(at.loss), excess: excessNats(at),
-      'free positions': at.entropy.filter((h) => h > FREE_NATS).length, 'share of the excess at them': `${(100 * excessAtFree(at)).toFixed(0)}%`, 'loss where words are copied': copiedNats(at),
+      run: label(record),
+      'entropy (nats per line)': sum(at.entropy),
+      'these lines at best': at.surprisalNats,
+      'loss on them': sum(at.loss),
+      excess: excessNats(at),
+      'excess (nats per token)': record.curve.at(-1)!.heldOutLossNats - surprisal(record.config, 'dev').natsPerToken,
+      'free positions': at.entropy.filter((h) => h > FREE_NATS).length,
+      'share of the excess at them': `${(100 * excessAtFree(at)).toFixed(0)}%`,
+      'loss where words are copied': copiedNats(at),
     };
   }));
 }

@@ -1,5 +1,6 @@
 import { UserError } from '../errors';
 import { Random } from '../random';
+import { crossing } from '../statistics';
 import { plus, sentenceForms, sentenceMoments } from './forms';
 import type { Moments } from './forms';
 import { sentenceProbability } from './grammar';
@@ -130,14 +131,8 @@ function uniqueLaw(grammar: Grammar, lines: number): { forms: (LineForm & { iid:
   const all = forms.reduce((sum, form) => sum + form.lines, 0);
   if (!(lines >= 1 && lines < all)) throw new UserError(`unique lines: expected from 1 to fewer than the ${all} of the language; got ${lines}`);
   const drawn = (tau: number): number => forms.reduce((sum, form) => sum - form.lines * Math.expm1(-form.each * tau), 0);
-  let [low, high] = [lines / 2, lines];
-  while (drawn(high) < lines) [low, high] = [high, 2 * high];
-  for (let i = 0; i < 100; i++) {
-    const middle = (low + high) / 2;
-    if (drawn(middle) < lines) low = middle;
-    else high = middle;
-  }
-  return { forms: forms.map((form) => ({ ...form, iid: form.each, each: -Math.expm1(-form.each * high) / lines })), tau: high };
+  const tau = crossing(drawn, lines, lines);
+  return { forms: forms.map((form) => ({ ...form, iid: form.each, each: -Math.expm1(-form.each * tau) / lines })), tau };
 }
 
 /**

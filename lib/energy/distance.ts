@@ -42,7 +42,10 @@ interface Block {
 function eachBlock(patterns: Matrix, states: Matrix, coarse: () => boolean, visit: (block: Block) => void): void {
   const norms = (of: Float32Array, others: Float32Array) => {
     const most = others.reduce((a, b) => Math.max(a, b));
-    return of.map((s) => s + most);
+    return of.map((s) => {
+      if (!(s + most < FAR)) throw new UserError('vectors: expected squared lengths below 1e38, which float32 holds; got longer ones; scale the data');
+      return s + most;
+    });
   };
   const middle = tf.tidy(() => tf.mean(tensorOf(slice(patterns, 0, AT_A_TIME)), 0, true));
   const about = (rows: Tensor) => [rows, K.sumLast(K.square(rows))] as const;
@@ -183,7 +186,8 @@ export function distanceGradient(args: Parameters<typeof checked>[0]): Matrix {
 
 /**
  * g − β⁻¹ log d ≤ E_β ≤ g for the nearest distance g: the largest of d terms is at most their sum and at least a d-th of it.
- * Source: Niu et al. 2024, proposition 2. Trap: the lower bound is reached only where all d distances are equal.
+ * Source: Niu et al. 2024, proposition 2. @param g of one state, as E in units of distance @param d patterns @param beta per unit of distance
+ * Trap: the lower bound is reached only where all d distances are equal.
  */
 export const softMinBounds = (g: number, d: number, beta: number) => ({ lower: g - Math.log(d) / positive('beta', beta), upper: g });
 
@@ -192,7 +196,8 @@ export const stepDown = (states: Matrix, { curvatures, gradients }: SoftMin): Ma
   ({ ...states, values: states.values.map((x, j) => x - gradients[j]! / curvatures[Math.floor(j / states.width)]!) });
 
 /**
- * The distance-based energy as a memory of real patterns `[d, n]`; its update is x⁺ = Σ a_i ρ_i / Σ a_i, a_i = w_i / ‖x − ρ_i‖.
+ * The distance-based energy as a memory of real patterns `[d, n]`, β per unit of distance; its update is the MM step
+ * x⁺ = Σ a_i ρ_i / Σ a_i, a_i = w_i / ‖x − ρ_i‖ (Niu et al. 2024, sections 4 and 4.1; derived at `majorisers`).
  * Trap: the step is Weiszfeld's (1937) with softmax weights: a state exactly on a pattern stays there, minimum or not.
  */
 export function distanceMemory(args: { patterns: Rows; beta: number }): AssociativeMemory {

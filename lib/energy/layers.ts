@@ -1,4 +1,7 @@
-/** Patterns split over layers, the global energy and its descent, majorisation-minimisation (MM). Letters: `matrix.ts`; float64. */
+/**
+ * Patterns split over layers, the global energy and its descent, majorisation-minimisation (MM). Letters: `matrix.ts`. Distances are
+ * those of `distance.ts`, sums over layers in float64, states float32.
+ */
 import { UserError } from '../errors';
 import { softMin, stepDown, type SoftMin } from './distance';
 import { memory, type AssociativeMemory } from './hopfield';
@@ -8,7 +11,7 @@ import { matrix, positive, row, type Matrix, type Rows } from '../matrix';
 /** `layers[t]` are the patterns `D_t` `[d_t, n]` of layer t. */
 export interface Layers { layers: readonly Rows[]; beta: number }
 
-/** E(x) `[q]`; E_t(x) and π_t = softmax_t(−β E_t(x)), the share of each layer in a step, `[layers][q]`. */
+/** E(x) `[q]`; E_t(x) and π_t = softmax_t(−β E_t(x)), the share of each layer in a step (its responsibility, as mixtures say), `[layers][q]`. */
 export interface LayeredEnergy { energies: Float64Array; perLayer: Float64Array[]; shares: Float64Array[] }
 
 function checked({ layers, beta }: Layers): Matrix[] {
@@ -69,7 +72,8 @@ export function majorisers({ at, states, ...args }: Layers & { at: Rows; states:
 }
 
 /**
- * The stack as one memory: its energy is E, an update the step x⁺, attention over all layers' patterns. No update raises E.
+ * The stack as one memory: its energy is E `[q]` in units of distance, an update the step x⁺ of `majorisers`, attention over all
+ * layers' patterns. No update raises E. Source: Niu et al. 2024, section 4.1; x⁺ as there.
  * Trap: every update reads every layer; a Transformer's layers act one after the other, each with patterns of its own.
  */
 export function layeredMemory(args: Layers): AssociativeMemory {

@@ -7,7 +7,7 @@ import { Random } from '../random';
 import { mean, squaredDistance } from '../statistics';
 import { matrix, positive, row, type Rows } from '../matrix';
 
-/** log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) from 15 on, below by Γ(x) = Γ(x + 1) / x. Trap: relative error 1e-14 of x log x. */
+/** log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) from 15 on, below by Γ(x) = Γ(x + 1) / x. Traps: relative error 1e-14 of x log x; NaN for x ≤ 0. */
 export function logGamma(x: number): number {
   let [z, product] = [x, 1];
   for (; z < 15; z++) product *= z;
@@ -86,6 +86,7 @@ export interface ExactCase { logZ: number; error: number; meanEnergy: number; cr
  */
 export function exactCase({ patterns, r, directions, seed }: { patterns: Rows; r: number; directions: number; seed: number }): ExactCase {
   const rho = matrix('patterns', patterns);
+  if (!(Number.isSafeInteger(directions) && directions >= 2)) throw new UserError(`directions: expected a whole number of at least 2; got ${directions}; a few hundred are exact to a thousandth`);
   const [n, points] = [rho.width, Array.from({ length: rho.rows }, (_, i) => Array.from(row(rho, i)))];
   const density = (x: number[]) => points.reduce((sum, p) => sum + Math.exp(-Math.sqrt(squaredDistance(x, p))), 0);
   if (points.some((p, i) => points.some((q, j) => j < i && squaredDistance(p, q) === 0))) throw new UserError('patterns: expected all different; got two that are equal; leave one out');

@@ -10,9 +10,9 @@ import { allCommitted, grouped, hardwareText, type RunRecord } from '../train/re
 import { Display } from './display';
 import type { Figure } from './figure';
 import { notebookNames, readNotebook, verdictsOf } from './pair';
-import { axis, COLOURS, title } from './style';
+import { axis, COLOURS, OUTCOME_COLOURS, title } from './style';
 import { htmlTable, showTable, textTable } from './table';
-import { expectedText, unfitness, type Outcome, type OwnValue, type Question, type Verdict } from './verdict';
+import { expectedText, unfitness, type OwnValue, type Question, type Verdict } from './verdict';
 
 /** The notebook that shows the page; it is executed after the others. */
 export const CLAIMS_PAGE = '00-claims';
@@ -109,8 +109,6 @@ export function showClaims(list: readonly Claim[]): void {
   new Display().show({ data: { 'text/markdown': claimsMarkdown(list, ''), 'text/html': html, 'text/plain': claimsText(list) } });
 }
 
-const BADGES: Record<Outcome, string> = { REPRODUCED: COLOURS.third, 'NOT REPRODUCED': COLOURS.second, INCONCLUSIVE: COLOURS.ours };
-
 /** Longest label of a claim, characters. */
 const LABEL = 50;
 
@@ -124,7 +122,7 @@ function distance({ value }: OwnValue, { paper, tolerance, relation }: Question)
 export function claimsFigure(list: readonly Claim[]): Figure {
   const labels = list.map(({ notebook, verdict: { claim } }) => `${notebook.split('-')[0]} ${claim.length > LABEL ? `${claim.slice(0, LABEL - 1)}…` : claim}`);
   const points = list.flatMap(({ verdict }, i) => verdict.ours.map((run) => ({
-    x: distance(run, verdict), y: labels[i]!, colour: BADGES[verdict.outcome], fit: unfitness(run, verdict) === undefined,
+    x: distance(run, verdict), y: labels[i]!, colour: OUTCOME_COLOURS[verdict.outcome], fit: unfitness(run, verdict) === undefined,
     text: `${number(run.value)} (${run.tier}, seed ${run.seed})`,
   })));
   return {

@@ -15,8 +15,6 @@ interface Kernel {
 
 const kernel = (): Kernel | undefined => (globalThis as Record<symbol, unknown>)[Symbol.for('memorization-notebooks.kernel')] as Kernel | undefined;
 
-export const inNotebook = (): boolean => kernel() !== undefined;
-
 /** One output of a cell, replaced in place at each `show` after the first. Outside a notebook nothing is shown. */
 export class Display {
   private readonly id = randomBytes(8).toString('hex');

@@ -68,7 +68,7 @@ function page(): PlotlyWindow {
  * SVG text of a figure, in pixels of the screen.
  * Trap: the copy is made by the page's own JSON, for Plotly tests for its own Array and Object.
  */
-export async function toSvg(figure: PlainFigure, width: number, height: number): Promise<string> {
+async function toSvg(figure: PlainFigure, width: number, height: number): Promise<string> {
   const webgl = figure.data.find(({ type }) => type !== undefined && NEEDS_WEBGL.has(type));
   if (webgl) throw new UserError(`figure: expected a 2-D "still" beside the 3-D trace "${webgl.type}"; got none; give the figure one for its PNG`);
   const { JSON: pageJson, Plotly } = page();

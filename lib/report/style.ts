@@ -14,6 +14,9 @@ export const COLOURS = {
   faint: '#b0b7bf',
 } as const;
 
+/** Of verdicts. */
+export const OUTCOME_COLOURS = { REPRODUCED: COLOURS.third, 'NOT REPRODUCED': COLOURS.second, INCONCLUSIVE: COLOURS.ours } as const;
+
 const SERIES = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
 
 /** The colour of the i-th of several series. */

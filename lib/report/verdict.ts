@@ -2,6 +2,7 @@
 import { TIERS, type Tier } from '../config';
 import { UserError } from '../errors';
 import { Display, escapeHtml, type Bundle } from './display';
+import { OUTCOME_COLOURS } from './style';
 import { htmlTable, textTable } from './table';
 
 export const VERDICT_MIME = 'application/vnd.memorization.verdict+json';
@@ -72,8 +73,6 @@ export function verdict(question: Question): Verdict {
 const isSmall = (x: number): boolean => x !== 0 && Math.abs(x) < 1e-3;
 const number = (x: number, digits = 3): string => (!Number.isFinite(x) ? String(x) : isSmall(x) ? x.toExponential(1) : x.toFixed(digits));
 
-const COLOUR: Record<Outcome, string> = { REPRODUCED: '#1a7f37', 'NOT REPRODUCED': '#b35900', INCONCLUSIVE: '#57606a' };
-
 /** `1.00 ± 0.05 nats`, `at most 0.00 + 0.10 nats` */
 export function expectedText({ paper, tolerance, relation, unit }: Question): string {
   const text = (x: number) => (Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) && !isSmall(x) ? String(Number(x.toPrecision(3))) : number(x, 2));
@@ -93,7 +92,7 @@ function rows(v: Verdict): string[][] {
 export function verdictBundle(v: Verdict): Bundle {
   const columns = ['tier', 'seed', `ours (${v.unit})`, `ours − paper (${v.unit})`, 'finding'];
   const expected = `Paper: ${expectedText(v)}`;
-  const badge = `<b style="color: ${COLOUR[v.outcome]}; border-left: 4px solid; padding-left: 0.5em">${v.outcome}</b>: ${escapeHtml(v.reason)}.`;
+  const badge = `<b style="color: ${OUTCOME_COLOURS[v.outcome]}; border-left: 4px solid; padding-left: 0.5em">${v.outcome}</b>: ${escapeHtml(v.reason)}.`;
   const html = `<p>${badge}</p><p>${escapeHtml(v.claim)}<br>${escapeHtml(expected)} (${escapeHtml(v.source)}).</p>${htmlTable(columns, rows(v))}`;
   const text = `${v.outcome}: ${v.reason}.\n${v.claim}\n${expected} (${v.source}).\n${textTable(columns, rows(v))}`;
   return { data: { 'text/html': html, 'text/plain': text, [VERDICT_MIME]: v } };

@@ -45,7 +45,7 @@ export interface PlateauMeasures {
   trainLinesLossNats: number;
   /** Loss at each position of the held-out lines, a mean over all of them: lines that have ended count 0. */
   positionNats: number[];
-  /** Share of lines whose second half of the sentence and all behind it the model predicts greedily, token by token. */
+  /** Share of lines whose second half of the sentence and all behind it the model predicts greedily, token by token; equal logits, as rounding makes them, count for it. */
   memorised: { train: number; heldOut: number };
 }
 

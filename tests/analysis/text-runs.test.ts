@@ -20,7 +20,7 @@ test('sizes of texts are short', () => assert.deepEqual([9e6, 90_000, 256, 2_250
 
 test('runs are told apart by their tier and their tokens a step', () => {
   assert.equal(subtitle([RUN, record([[1, 2]], overfitting9m.quick), RUN]), 'desk: 1,024 tokens a step, 3.0 + 3.0 min on 2 CPU cores · quick: 256 tokens a step, 3.0 min on 2 CPU cores');
-  assert.equal(subtitle([RUN, record([[1, 2]], overfittingSmall)]), 'desk: 1,024 tokens a step, 3.0 min on 2 CPU cores · desk: 1,024 tokens a step, 3.0 min on 2 CPU cores');
+  assert.equal(subtitle([RUN, record([[1, 2]], { ...overfittingSmall, batchWindows: 2 })]), 'desk: 1,024 tokens a step, 3.0 min on 2 CPU cores · desk: 512 tokens a step, 3.0 min on 2 CPU cores');
 });
 
 test('where a run ends and where it turns', () => {

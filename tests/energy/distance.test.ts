@@ -137,6 +137,7 @@ test('bad input is one clear line', () => {
     [{ patterns: [] }, /^patterns: expected at least one row of at least one number; got none/],
     [{ patterns: [[1, NaN]] }, /^patterns: expected finite numbers; row 0, column 1 is NaN/],
     [{ states: [[0, 0], [Infinity, 0]] }, /^states: expected finite numbers; row 1, column 0 is Infinity/],
+    [{ states: [[0, 1e20]] }, /^vectors: expected squared lengths below 1e38/],
     [{ states: [[0, 1e39]] }, /^states: expected finite numbers; row 0, column 1 is Infinity in float32/],
     [{ states: [[0]] }, /^states: expected width 2, that of the patterns; got 1/],
     [{ beta: 0 }, /^beta: expected a finite number above 0; got 0/],

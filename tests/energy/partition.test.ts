@@ -127,6 +127,7 @@ test('bad input is one clear line', () => {
     [() => logPartition({ n: 2, r: 1, d: 0 }), /^d: expected a finite number above 0; got 0/],
     [() => radius(NaN), /^n: expected a whole number of at least 1; got NaN/],
     [() => exactCase({ patterns: [[0, 0], [0, 0]], r: 1, directions: 4, seed: 1 }), /^patterns: expected all different; got two that are equal/],
+    [() => exactCase({ patterns: [[0, 0]], r: 1, directions: 0, seed: 1 }), /^directions: expected a whole number of at least 2; got 0/],
     [() => exactCase({ patterns: [], r: 1, directions: 4, seed: 1 }), /^patterns: expected at least one row/],
     [() => exactCase({ patterns: [[0, 0]], r: Infinity, directions: 4, seed: 1 }), /^r: expected a finite number above 0; got Infinity/],
   ];
