@@ -65,13 +65,14 @@ export function sizeRuns(tier: Tier): PlateauConfig[] {
   return [500, 2000, 10_000, 50_000, 100_000].map((trainLines) => longer({ ...base, trainLines }, 2));
 }
 
-/** Other depths and widths on the original grammar; wide ones learn at a smaller rate. */
+/** Other depths and widths on the original grammar; wide ones learn at a smaller rate. 6 and 10 layers of width 512 are notebook 04's. */
 export function modelRuns(tier: Tier): PlateauConfig[] {
   if (tier === 'smoke' || tier === 'quick') return [];
   const base = plateauIntervention[tier];
-  return [128, 256, 512].flatMap((width) => [2, 6, 10].map((layers): PlateauConfig => ({
+  const sizes = [128, 256, 512].flatMap((width) => [2, 6, 10].map((layers) => ({ layers, width }))).filter(({ layers, width }) => width < 512 || layers === 2);
+  return sizes.map(({ layers, width }): PlateauConfig => ({
     ...base, model: { ...base.model, layers, width, heads: width / 32, feedForward: 4 * width }, schedule: { ...base.schedule, peak: (base.schedule.peak * 128) / width },
-  })));
+  }));
 }
 
 /** Weights of a GPT-2, and those without its embeddings of tokens and positions. */
@@ -89,8 +90,8 @@ const LADDER: { size: [layers: number, width: number, heads: number]; loads: num
   { size: [2, 64, 2], loads: [0.25, 0.5, 1, 2, 4] },
   { size: [2, 32, 2], loads: [0.25, 0.5, 1, 2, 4] },
   { size: [2, 128, 4], loads: [0.25, 0.5, 1, 2] },
-  { size: [4, 128, 4], loads: [0.5, 1, 2] },
-  { size: [4, 192, 6], loads: [1, 2] },
+  { size: [4, 128, 4], loads: [1, 2] },
+  { size: [4, 192, 6], loads: [2] },
 ];
 /** Loads for associations: complete recall ends below what a model holds. */
 const ASSOCIATION_LOADS = [0.125, 0.25, 0.5, 1];

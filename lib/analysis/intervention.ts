@@ -1,5 +1,5 @@
 /** What notebook 08 shows: plateaus against floors, losses position by position, fewer lines, other models. */
-import { TIERS, type PlateauConfig, type Tier } from '../config';
+import { TIERS, type PlateauConfig, type QuestionFormationConfig, type Tier } from '../config';
 import type { Figure } from '../report/figure';
 import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
@@ -17,7 +17,7 @@ export type Runs = PlateauRecord[];
 /** A run counts as settled when its training loss falls by at most this from the third quarter to the last, nats per token; fixed before any run. */
 export const FLAT_NATS = 0.01;
 
-const isFlat = (record: PlateauRecord): boolean => plateau(record).driftNats <= FLAT_NATS;
+const isFlat = (record: RunRecord): boolean => plateau(record).driftNats <= FLAT_NATS;
 
 /** The runs of the fullest tier on the original grammar. */
 const original = (records: readonly PlateauRecord[]): PlateauRecord[] => fullest(records.filter(({ config }) => config.grammar === '1.0'));
@@ -156,16 +156,28 @@ export const sizeQuestion = (records: readonly PlateauRecord[]): Question =>
   boundQuestion(records, 'The cross-entropy of a Transformer on question formation is bounded from below by about 1, also on its own training lines when they are few.');
 
 /** First step at which the training loss is within 0.02 nats of the plateau. */
-export function stepsToPlateau(record: PlateauRecord): number {
+export function stepsToPlateau(record: RunRecord): number {
   const { trainLossNats } = plateau(record);
   return record.curve.find((p) => p.trainLossNats <= trainLossNats + 0.02)!.step;
 }
 
-export function showModels(records: readonly PlateauRecord[]): void {
-  showTable(records.map((record) => ({
-    layers: record.config.model.layers, width: record.config.model.width, 'parameters (M)': record.parameters / 1e6, 'plateau (nats)': plateau(record).trainLossNats,
-    'plateau − entropy (nats)': plateau(record).trainLossNats - dataFloor(record.config), 'steps to it': stepsToPlateau(record), settled: isFlat(record) ? 'yes' : 'no',
-  })));
+/** @param published runs of notebook 04 on the same lines, with the published schedule and batch */
+export function showModels(records: readonly PlateauRecord[], published: readonly RunRecord<QuestionFormationConfig>[]): void {
+  showTable([...records, ...published].map((record) => {
+    const { config, parameters } = record;
+    return {
+      settings: config.experiment === 'question-formation' ? 'published (notebook 04)' : 'of this notebook',
+      layers: config.model.layers,
+      width: config.model.width,
+      'parameters (M)': parameters / 1e6,
+      seed: config.seed,
+      'lines per step': config.batchLines,
+      'plateau (nats)': plateau(record).trainLossNats,
+      'plateau − entropy (nats)': plateau(record).trainLossNats - dataFloor({ grammar: '1.0', trainLines: config.trainLines }),
+      'steps to it': stepsToPlateau(record),
+      settled: isFlat(record) ? 'yes' : 'no',
+    };
+  }));
 }
 
 /** What a run saves on its training lines and not on held-out ones, nats per token; which lines were measured is taken out by what they cost at best. */

@@ -95,7 +95,7 @@ test('08: what measured lines cost at best is the entropy but for which lines th
 
 /** A run of a model with `layers` that keeps `bits` of its items and recalls a share of them. */
 function capacityRun(layers: number, change: Partial<CapacityConfig>, bits: number, recalledShare: number, before = bits): RunRecord<CapacityConfig> {
-  const config: CapacityConfig = { ...capacity.desk, ...change, model: { ...capacity.desk.model, layers } };
+  const config: CapacityConfig = { ...capacity.desk, steps: 10_000, ...change, model: { ...capacity.desk.model, layers } };
   const curve = [7000, 10_000].map((step) => ({ step, tokensSeen: step, trainLossNats: 1, heldOutLossNats: 5, memorisedBits: step === 10_000 ? bits : before, recalledShare, learningRate: 1e-3, gradientNorm: 1 }));
   return { config, curve, id: JSON.stringify(config) } as unknown as RunRecord<CapacityConfig>;
 }
