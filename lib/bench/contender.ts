@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
+import { allocator } from '../cli/native.cjs';
 import { UserError } from '../errors';
 import { paths } from '../paths';
 import { SHAPES, type ShapeName } from './shapes';
@@ -70,7 +71,6 @@ export const ours = (shape: ShapeName, precision: Precision): Promise<Contender>
   Contender.start(`this library ${precision}`, process.execPath, [...process.execArgv, join(__dirname, 'ours.ts'), shape, precision], process.env);
 
 const PEER_MODES = ['eager', 'compiled'] as const;
-const { allocator } = require('../cli/native.cjs') as { allocator: Record<string, string> };
 
 /** Variables that are set for our library alone. */
 const OWN = [...Object.keys(allocator), 'LD_LIBRARY_PATH', 'XLA_FLAGS'];

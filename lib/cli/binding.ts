@@ -4,14 +4,8 @@ import { delimiter, dirname, join, relative } from 'node:path';
 import { UserError } from '../errors';
 import { paths } from '../paths';
 import { childEnvironment, sitePackages } from './environment';
-import { failureLine, logged } from './processes';
-
-interface State {
-  readJson(file: string): any;
-  writeJson(file: string, value: unknown): void;
-  compiler(): string | null;
-}
-const { readJson, writeJson, compiler } = require('./state.cjs') as State;
+import { failureLine, logged } from './processes.cjs';
+import { compiler, readJson, writeJson } from './state.cjs';
 
 /** native-wheel: fast. native-package: the package's own, older library. plain: TFJS in JavaScript, hundreds of times slower. */
 export interface EngineChoice {

@@ -8,8 +8,7 @@ import { main, parse } from './arguments';
 import { engineChoice } from './binding';
 import { childEnvironment } from './environment';
 import { findPython } from './python';
-
-const { compiler, hasGpu, onPath } = require('./state.cjs') as { compiler(): string | null; hasGpu(): boolean; onPath(program: string): string | null };
+import { compiler, hasGpu, onPath } from './state.cjs';
 
 /** missing: a command will not work; slow: it works, though slower than it could. */
 export interface Item { name: string; state: 'ok' | 'slow' | 'missing'; value: string; advice?: string }

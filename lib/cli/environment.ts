@@ -1,13 +1,8 @@
 /** The environment of every child process: all that npm, pip, Jupyter and TensorFlow keep stays inside the project folder. */
 import { delimiter, join } from 'node:path';
 import { paths } from '../paths';
+import { cuda, sitePackages } from './native.cjs';
 
-interface Native {
-  cuda(venv: string): Record<string, string>;
-  /** The folder of a Python environment that holds its packages, or null before there is one. */
-  sitePackages(venv: string): string | null;
-}
-const { cuda, sitePackages } = require('./native.cjs') as Native;
 export { sitePackages };
 
 const cache = (...names: string[]): string => join(paths.cache, ...names);

@@ -7,7 +7,7 @@ import { UserError, wholeNumber } from '../errors';
 import { paths } from '../paths';
 import { main, parse } from './arguments';
 import { childEnvironment } from './environment';
-import { exitCode } from './processes';
+import { ended } from './processes.cjs';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -56,8 +56,5 @@ if (require.main === module)
     mkdirSync(paths.notebooks, { recursive: true });
     const browser = !values['no-browser'] && hasDisplay(process.platform, process.env);
     const child = spawn(join(paths.venv, 'bin', 'jupyter-lab'), labArguments(port, browser), { cwd: paths.root, stdio: 'inherit', env: childEnvironment() });
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => { if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal); });
-    child.on('error', (error) => { throw error; });
-    child.on('close', (code, signal) => process.exit(exitCode(code, signal)));
+    process.exit(await ended(child));
   });

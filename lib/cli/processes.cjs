@@ -1,6 +1,6 @@
 // @ts-check
 'use strict';
-/** Child processes for set-up: output into a log file, whole process trees ended together. Runs before any package is there. */
+/** Child processes: output into a log file, whole process trees ended together. Runs before any package is there. */
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -12,11 +12,14 @@ const path = require('node:path');
  */
 const running = new Set();
 
-/** Ends every process that `logged` started, with all their children. */
-function endAll() {
+/**
+ * Ends every process that `logged` started, with all their children.
+ * @param {NodeJS.Signals} signal
+ */
+function endAll(signal = 'SIGTERM') {
   for (const child of running) {
     try {
-      if (child.pid) process.kill(-child.pid, 'SIGTERM');
+      if (child.pid) process.kill(-child.pid, signal);
     } catch {
       // It has ended by itself.
     }
@@ -65,6 +68,37 @@ function logged(program, args, { cwd, env, log, limitSeconds }) {
 }
 
 /**
+ * Calls `handler` when this process is told to stop. Gives back what ends that.
+ * @param {(signal: NodeJS.Signals) => void} handler
+ */
+function onStop(handler) {
+  const signals = /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
+  for (const signal of signals) process.on(signal, handler);
+  return () => {
+    for (const signal of signals) process.removeListener(signal, handler);
+  };
+}
+
+/**
+ * Waits for a child; signals to this process reach it.
+ * Trap: a terminal sends Ctrl-C to the child as well; sent twice, it would mean "at once" to many programs.
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {Promise<number>}
+ */
+function ended(child) {
+  const forget = onStop((signal) => {
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      forget();
+      resolve(exitCode(code, signal));
+    });
+  });
+}
+
+/**
  * The exit code that a shell would report.
  * @param {number | null} code
  * @param {NodeJS.Signals | null} signal
@@ -88,4 +122,4 @@ function failureLine(step, output, log) {
   return `${step}: expected it to succeed; it said "${reason.trim().slice(0, 200)}"; mend that, ${end}`;
 }
 
-module.exports = { logged, endAll, exitCode, failureLine };
+module.exports = { logged, endAll, onStop, ended, exitCode, failureLine };

@@ -5,9 +5,8 @@ import { join, relative } from 'node:path';
 import { UserError } from '../errors';
 import { paths } from '../paths';
 import { childEnvironment, sitePackages } from './environment';
-import { failureLine, logged } from './processes';
-
-const { readJson, writeJson } = require('./state.cjs') as { readJson(file: string): any; writeJson(file: string, value: unknown): void };
+import { failureLine, logged } from './processes.cjs';
+import { readJson, writeJson } from './state.cjs';
 
 const OLDEST = [3, 10] as const;
 /** TensorFlow 2.21 has wheels up to this Python. */

@@ -10,7 +10,7 @@ import { abandon, CellError, execute, type Places, type Result } from '../report
 import { notebookNames, pairState, selectNotebooks } from '../report/pair';
 import { bar, duration, progressText, TerminalLine, type TrainingProgress } from '../report/progress';
 import { main, parse } from './arguments';
-import { exitCode } from './processes';
+import { exitCode, onStop } from './processes.cjs';
 
 const USAGE = {
   command: 'reproduce',
@@ -81,13 +81,11 @@ async function reproduce(names: string[], tier: Tier, seed: number, save: boolea
 
 /** On Ctrl-C nothing half done stays. */
 export function abandonOnSignal(): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      abandon();
-      console.error(`\nreproduce: stopped; nothing half done was kept; training goes on from its last checkpoint when it is started again`);
-      process.exit(exitCode(null, signal));
-    });
-  }
+  onStop((signal) => {
+    abandon();
+    console.error(`\nreproduce: stopped; nothing half done was kept; training goes on from its last checkpoint when it is started again`);
+    process.exit(exitCode(null, signal));
+  });
 }
 
 if (require.main === module) {

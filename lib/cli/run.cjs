@@ -5,7 +5,7 @@ const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
-const { endAll, exitCode, failureLine, logged } = require('./processes.cjs');
+const { endAll, ended, exitCode, failureLine, logged, onStop } = require('./processes.cjs');
 const { allocator, cuda } = require('./native.cjs');
 const { lock, shareLock } = require('./lock.cjs');
 const state = require('./state.cjs');
@@ -29,26 +29,6 @@ function startTypeScript(name, args, options) {
   const tsx = pathToFileURL(require.resolve('tsx', { paths: [root] })).href;
   const env = { ...allocator, ...process.env, ...cuda(path.join(root, '.venv')), TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json') };
   return spawn(process.execPath, ['--import', tsx, path.join(__dirname, `${name}.ts`), ...args], { stdio: 'inherit', env, ...options });
-}
-
-/**
- * Waits for a child; signals to this process reach it.
- * Trap: a terminal sends Ctrl-C to the child as well; sent twice, it would mean "at once" to many programs.
- * @param {import('node:child_process').ChildProcess} child
- * @returns {Promise<number>}
- */
-function ended(child) {
-  for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
-    process.on(signal, () => {
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
-    });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(name);
-      resolve(exitCode(code, signal));
-    });
-  });
 }
 
 /** npm's program: the one that runs this command, else the one on PATH. */
@@ -106,14 +86,13 @@ async function setUp(reason) {
   // Until set-up ends there is no stamp: one that is cut off is never taken for done.
   fs.rmSync(at.stamp, { force: true });
   const npm = npmProgram();
-  const interrupted = (/** @type {NodeJS.Signals} */ signal) => {
+  const forget = onStop((signal) => {
     endAll();
     fs.rmSync(at.lock, { force: true });
     process.exit(exitCode(null, signal));
-  };
-  for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, interrupted);
+  });
   await installPackages(npm);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeListener(signal, interrupted);
+  forget();
   const child = startTypeScript('setup', [npm], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], cwd: root });
   if (child.pid) shareLock(at.lock, child.pid);
   const code = await ended(child);

@@ -6,10 +6,9 @@ import { paths } from '../paths';
 import { installJupyterFiles } from '../report/install';
 import { main } from './arguments';
 import { ensureEngine } from './binding';
-import { endAll, exitCode } from './processes';
+import { endAll, exitCode, onStop } from './processes.cjs';
 import { ensureJupyter, ensureTensorFlow, ensureVenv, wheelName } from './python';
-
-const { hasGpu, readJson, writeJson } = require('./state.cjs') as { hasGpu(): boolean; readJson(file: string): any; writeJson(file: string, value: unknown): void };
+import { hasGpu, readJson, writeJson } from './state.cjs';
 
 /** Prints a step's name when it begins and its seconds when it ended with something done. */
 async function timed<T>(name: string, work: () => Promise<T>, done: (result: T) => boolean): Promise<T> {
@@ -72,7 +71,7 @@ function endWithCaller(): void {
     endAll();
     process.exit(exitCode(null, signal));
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(signal));
+  onStop(end);
   if (process.channel) process.on('disconnect', () => end('SIGTERM'));
 }
 

@@ -7,7 +7,7 @@ import { oneOf, UserError, wholeNumber } from '../errors';
 import { bar, duration, TerminalLine } from '../report/progress';
 import { SWEEP_NAMES, SWEEPS, type SweepName } from '../sweeps';
 import { main, parse } from './arguments';
-import { exitCode } from './processes';
+import { exitCode, onStop } from './processes.cjs';
 import type { Answer } from './sweep-worker';
 
 const USAGE = {
@@ -111,13 +111,11 @@ main('sweep', async (argv) => {
   }
   console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);
   const sweep = new Sweep(name, tier, indices, ids);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      sweep.abandon();
-      console.error('\nsweep: stopped; every run goes on from its last checkpoint when the sweep is started again');
-      process.exit(exitCode(null, signal));
-    });
-  }
+  onStop((signal) => {
+    sweep.abandon();
+    console.error('\nsweep: stopped; every run goes on from its last checkpoint when the sweep is started again');
+    process.exit(exitCode(null, signal));
+  });
   await sweep.train(jobs);
   if (sweep.failed.length) throw new UserError(`${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): mend what their lines say and start the sweep again`);
 });

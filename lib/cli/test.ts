@@ -7,7 +7,7 @@ import { UserError } from '../errors';
 import { paths } from '../paths';
 import { main, parse } from './arguments';
 import { childEnvironment } from './environment';
-import { exitCode } from './processes';
+import { exitCode } from './processes.cjs';
 
 const folder = join(paths.root, 'tests');
 

@@ -2,12 +2,11 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { holders, tryLock } from '../cli/lock.cjs';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { datasetFolder, readMeta, SHARD_FILES, SPLITS, type DatasetMeta, type ShardMeta, type Split } from './shards';
 import type { Tokens } from './tokenise';
-
-const { tryLock, holders } = require('../cli/lock.cjs') as { tryLock(file: string): boolean; holders(file: string): { pid: number }[] };
 
 const count = (n: number): string => n.toLocaleString('en');
 

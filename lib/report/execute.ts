@@ -1,8 +1,8 @@
 /** Executes a notebook with Jupyter and turns it into a report. Nothing is put in its place before all of it is there. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { childEnvironment } from '../cli/environment';
+import { endAll, logged } from '../cli/processes.cjs';
 import type { Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
@@ -43,36 +43,19 @@ export class CellError extends Error {
   }
 }
 
-const running = new Set<ChildProcess>();
 const workFolders = new Set<string>();
 
 /** Ends Jupyter's processes (their kernels end with them) and removes what is half done. */
 export function abandon(): void {
-  for (const child of running) {
-    try {
-      if (child.pid) process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // It has ended by itself.
-    }
-  }
+  endAll('SIGKILL');
   for (const folder of workFolders) rmSync(folder, { recursive: true, force: true });
 }
 
-/** Runs a program of the Python environment in a process group of its own; gives back what it wrote on stderr. */
-function runPython(places: Places, program: string, args: string[], environment: NodeJS.ProcessEnv): Promise<{ code: number; errors: string }> {
-  const path = join(places.venv, 'bin', program);
+/** Runs a program of the Python environment; its output is in the work folder too. */
+function runPython({ venv }: Places, program: string, args: string[], folder: string, env = childEnvironment()): Promise<{ code: number; output: string }> {
+  const path = join(venv, 'bin', program);
   if (!existsSync(path)) throw new UserError(`expected ${path}, which set-up installs; found none; run "npm run doctor"`);
-  return new Promise((resolve, reject) => {
-    const child = spawn(path, args, { cwd: paths.root, env: environment, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
-    running.add(child);
-    let errors = '';
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      running.delete(child);
-      resolve({ code: code ?? 1, errors });
-    });
-  });
+  return logged(path, args, { cwd: paths.root, env, log: join(folder, `${program}.log`) });
 }
 
 const withoutColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, '');
@@ -87,8 +70,8 @@ export function cellError(name: string, errors: string): Error {
 }
 
 async function jupytext(places: Places, to: 'ipynb' | 'ts:percent', from: string, target: string): Promise<void> {
-  const { code, errors } = await runPython(places, 'jupytext', ['--quiet', '--to', to, '--output', target, from], childEnvironment());
-  if (code !== 0) throw new UserError(`${from}: expected a notebook that jupytext can turn into ${to}; it said "${errors.trim().split('\n').pop()}"`);
+  const { code, output } = await runPython(places, 'jupytext', ['--quiet', '--to', to, '--output', target, from], dirname(target));
+  if (code !== 0) throw new UserError(`${from}: expected a notebook that jupytext can turn into ${to}; it said "${output.trim().split('\n').pop()}"`);
 }
 
 /** Whether the .ts file of a pair is the one to execute. */
@@ -127,8 +110,8 @@ async function executed(job: Job, folder: string, tell: (at: TrainingProgress | 
   const polling = setInterval(() => tell(progressIn(progress)), 500);
   try {
     const args = ['--to', 'notebook', '--execute', '--ExecutePreprocessor.record_timing=False', '--ExecutePreprocessor.startup_timeout=300', '--output', target, join(folder, `${job.name}.ipynb`)];
-    const { code, errors } = await runPython(job.places, 'jupyter-nbconvert', args, environment);
-    if (code !== 0) throw cellError(job.name, errors);
+    const { code, output } = await runPython(job.places, 'jupyter-nbconvert', args, folder, environment);
+    if (code !== 0) throw cellError(job.name, output);
   } finally {
     clearInterval(polling);
   }
@@ -147,8 +130,8 @@ export async function execute(job: Job, tell: (at: TrainingProgress | null) => v
     await prepare(job, state, join(folder, `${name}.ipynb`));
     const target = await executed(job, folder, tell);
     const args = ['--to', 'html', '--template', 'report', '--output', `${name}.html`, target];
-    const { code, errors } = await runPython(places, 'jupyter-nbconvert', args, childEnvironment());
-    if (code !== 0) throw cellError(name, errors);
+    const { code, output } = await runPython(places, 'jupyter-nbconvert', args, folder);
+    if (code !== 0) throw cellError(name, output);
     const report = join(places.reports, `${name}.html`);
     const notebook = readNotebook(target);
     const pair = job.save ? await cleaned(job, notebook, state, folder) : [];

@@ -6,18 +6,12 @@ import { test } from 'node:test';
 import { UserError } from '../../lib/errors';
 import { paths } from '../../lib/paths';
 import { childEnvironment } from '../../lib/cli/environment';
-import { failureLine } from '../../lib/cli/processes';
+import { failureLine } from '../../lib/cli/processes.cjs';
+import { dependsOn, installedMatchesLock, setupReason } from '../../lib/cli/state.cjs';
 import { selectTests } from '../../lib/cli/test';
 
 const startFile = join(paths.root, 'lib', 'cli', 'start.cjs');
 const { nodeProblem } = require(startFile) as { nodeProblem(version: string, range: string): string | null };
-
-interface State {
-  setupReason(stamp: Record<string, string> | null, now: Record<string, string>, absent: string[]): string | null;
-  installedMatchesLock(wanted: object | null, installed: object | null): boolean;
-  dependsOn(root: string): Record<string, string>;
-}
-const { setupReason, installedMatchesLock, dependsOn } = require('../../lib/cli/state.cjs') as State;
 
 test('Node too old is one line; new enough is none', () => {
   for (const version of ['20.0.0', '20.20.2', '24.1.0', '100.0.0']) assert.equal(nodeProblem(version, '>=20'), null, version);

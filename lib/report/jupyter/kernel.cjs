@@ -94,7 +94,10 @@ const { version: typescriptVersion } = require('@tslab/typescript-for-tslab');
 const cellOfCode = new AsyncLocalStorage();
 /** @type {Cell | undefined} */
 let running;
-/** First error that reached no `await`; it fails the cell that runs then, or the next one. @type {unknown} */
+/**
+ * First error that reached no `await`; it fails the cell that runs then, or the next one.
+ * @type {unknown}
+ */
 let stray;
 /** @type {any} */ (globalThis)[Symbol.for('memorization-notebooks.kernel')] = {
   /** @param {object} content @param {boolean} update */
@@ -133,7 +136,10 @@ function describe(error) {
 /** @param {string} text */
 const red = (text) => `\u001b[31m${text}\u001b[0m`;
 
-/** tslab reports a cell's errors and the compiler's diagnostics through `console.error`. @param {any[]} args */
+/**
+ * tslab reports a cell's errors and the compiler's diagnostics through `console.error`.
+ * @param {any[]} args
+ */
 function collectError(...args) {
   const [format, file, line, column, text] = args;
   const where = `${file || 'cell '}${line}:${column}`;
@@ -147,22 +153,38 @@ function collectError(...args) {
  * @type {Promise<void>[]}
  */
 const binding = [];
-const { bindSocket, handleShellMessage } = ZmqServer.prototype;
-/** @param {any[]} args */
-ZmqServer.prototype.bindSocket = function (...args) {
+// What is replaced below is private to tslab's classes.
+/** @type {any} */
+const server = ZmqServer.prototype;
+/** @type {any} */
+const handler = JupyterHandlerImpl.prototype;
+
+const { bindSocket, handleShellMessage } = server;
+/**
+ * @this {any}
+ * @param {any[]} args
+ */
+server.bindSocket = function (...args) {
   const bound = bindSocket.apply(this, args);
   binding.push(bound);
   return bound;
 };
-/** @param {any[]} args */
-ZmqServer.prototype.handleShellMessage = async function (...args) {
+/**
+ * @this {any}
+ * @param {any[]} args
+ */
+server.handleShellMessage = async function (...args) {
   await Promise.all(binding);
   return handleShellMessage.apply(this, args);
 };
 
-const executeMessage = ZmqServer.prototype.handleExecute;
-/** @param {any} socket @param {any} message */
-ZmqServer.prototype.handleExecute = function (socket, message) {
+const executeMessage = server.handleExecute;
+/**
+ * @this {any}
+ * @param {any} socket
+ * @param {any} message
+ */
+server.handleExecute = function (socket, message) {
   /** @type {Cell['send']} */
   const send = (type, content) => {
     const out = message.createReply();
@@ -174,9 +196,14 @@ ZmqServer.prototype.handleExecute = function (socket, message) {
   return executeMessage.call(this, socket, message);
 };
 
-const runCell = JupyterHandlerImpl.prototype.handleExecuteImpl;
-/** @param {any} request @param {any} writeStream @param {any} writeDisplay */
-JupyterHandlerImpl.prototype.handleExecuteImpl = async function (request, writeStream, writeDisplay) {
+const runCell = handler.handleExecuteImpl;
+/**
+ * @this {any}
+ * @param {any} request
+ * @param {any} writeStream
+ * @param {any} writeDisplay
+ */
+handler.handleExecuteImpl = async function (request, writeStream, writeDisplay) {
   /** @type {Cell} */
   const cell = request.cell;
   running = cell;
@@ -196,9 +223,13 @@ JupyterHandlerImpl.prototype.handleExecuteImpl = async function (request, writeS
   }
 };
 
-const handleExecute = JupyterHandlerImpl.prototype.handleExecute;
-/** @param {any} request @param {any[]} rest */
-JupyterHandlerImpl.prototype.handleExecute = async function (request, ...rest) {
+const handleExecute = handler.handleExecute;
+/**
+ * @this {any}
+ * @param {any} request
+ * @param {any[]} rest
+ */
+handler.handleExecute = async function (request, ...rest) {
   const reply = await handleExecute.call(this, request, ...rest);
   if (reply.status === 'error') Object.assign(reply, request.error ?? { ename: 'Error', evalue: '', traceback: [] });
   if (request.stop_on_error === false) this.execQueue.reset();
@@ -206,8 +237,9 @@ JupyterHandlerImpl.prototype.handleExecute = async function (request, ...rest) {
   return reply;
 };
 
-const kernelInfo = JupyterHandlerImpl.prototype.handleKernel;
-JupyterHandlerImpl.prototype.handleKernel = function () {
+const kernelInfo = handler.handleKernel;
+/** @this {any} */
+handler.handleKernel = function () {
   const info = kernelInfo.call(this);
   return { ...info, language_info: { ...info.language_info, version: typescriptVersion } };
 };
