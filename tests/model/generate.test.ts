@@ -100,6 +100,7 @@ test('lengths, ids and settings that cannot be are refused in one line', async (
   refuse(/maxNewTokens.*got 0/, PROMPT, { maxNewTokens: 0 });
   refuse(/temperature.*got NaN/, PROMPT, { temperature: NaN });
   refuse(/topK.*got 0/, PROMPT, { temperature: 1, topK: 0, seed: 1 });
+  refuse(/topK: expected a whole number.*got 2.5/, PROMPT, { temperature: 1, topK: 2.5, seed: 1 });
   refuse(/seed: expected one/, PROMPT, { temperature: 1 });
   assert.throws(() => memorised(model, [PROMPT], {}), /windows of at least 64 tokens .*got one of 5/);
   assert.throws(() => memorised(model, [], {}), /got none/);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { overfitting9m, questionFormation, scaling90m } from '../../lib/config';
+import { deviations, overfitting9m, questionFormation, scaling90m } from '../../lib/config';
 import { committedRecords, configHash, grouped, runId } from '../../lib/train/record';
 
 test('the hash of the published question-formation run is that of its records and checkpoints', () => {
@@ -25,3 +25,10 @@ test('the id of a text run says how much text it is', () => {
 
 test('groups come as their keys do, and so do their items', () =>
   assert.deepEqual(grouped(['b1', 'a1', 'b2'], (text) => text[0]!), [['b', ['b1', 'b2']], ['a', ['a1']]]));
+
+test('deviations name what one of two configs lacks, and neither tier nor seed', () => {
+  const { full } = overfitting9m;
+  assert.deepEqual(deviations({ ...full, tier: 'desk', seed: 7 }, full), []);
+  assert.deepEqual(deviations({ ...full, steps: 5, energy: null }, full), ['steps: 4000 → 5', 'energy.windows: 8 → none']);
+  assert.deepEqual(deviations({ ...full, schedule: { kind: 'linear', peak: 6e-4, warmupSteps: 2000, decaySteps: 4000 } }, full), ['schedule.kind: cosine → linear', 'schedule.floor: 0.00006 → none']);
+});

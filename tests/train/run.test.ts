@@ -65,6 +65,18 @@ test('a run can be ended at its last checkpoint, with all that is known of it', 
   assert.equal(ended.config.steps, 5);
 });
 
+test('a run goes on in the precision it began in, or not at all', async () => {
+  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
+  const path = checkpointPath(CONFIG);
+  const text = readFileSync(path).toString('latin1');
+  const begun = /"computedIn":"(\w+)"/.exec(text)![1]!;
+  const other = begun === 'bf16' ? 'fp32' : 'bf16';
+  const changed = text.slice(text.indexOf('\n') + 1).replace(`"computedIn":"${begun}"`, `"computedIn":"${other}"`);
+  const hash = createHash('sha256').update(Buffer.from(changed, 'latin1')).digest('hex');
+  writeFileSync(path, Buffer.from(`${text.split(' ')[0]} ${hash}\n${changed}`, 'latin1'));
+  await assert.rejects(run(CONFIG), new RegExp(`^UserError: checkpoint .*: expected products in ${other}, as it was made with; this machine has ${begun}`));
+});
+
 test('the best checkpoint is that of the lowest held-out loss, kept when later ones are worse', async () => {
   const model = new Vanilla(CONFIG.model, 1);
   const real = new QuestionFormation(CONFIG);
