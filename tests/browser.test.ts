@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { childEnvironment } from '../lib/cli/environment';
+import { childEnvironment } from '../lib/system/environment';
 import { labArguments } from '../lib/cli/lab';
 import { paths } from '../lib/paths';
 import { execute, type Result } from '../lib/report/execute';

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
-import { allocator } from '../cli/native.cjs';
+import { allocator } from '../system/native.cjs';
 import { UserError } from '../errors';
 import { paths } from '../paths';
 import { SHAPES, type ShapeName } from './shapes';

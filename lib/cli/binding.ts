@@ -3,8 +3,8 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSy
 import { delimiter, dirname, join, relative } from 'node:path';
 import { UserError } from '../errors';
 import { paths } from '../paths';
-import { childEnvironment, sitePackages } from './environment';
-import { failureLine, logged } from './processes.cjs';
+import { childEnvironment, sitePackages } from '../system/environment';
+import { failureLine, logged } from '../system/processes.cjs';
 import { compiler, readJson, writeJson } from './state.cjs';
 
 /** native-wheel: fast. native-package: the package's own, older library. plain: TFJS in JavaScript, hundreds of times slower. */

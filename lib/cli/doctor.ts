@@ -6,7 +6,7 @@ import { join, relative } from 'node:path';
 import { paths } from '../paths';
 import { main, parse } from './arguments';
 import { engineChoice } from './binding';
-import { childEnvironment } from './environment';
+import { childEnvironment } from '../system/environment';
 import { findPython } from './python';
 import { compiler, hasGpu, onPath } from './state.cjs';
 

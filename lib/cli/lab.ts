@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { UserError, wholeNumber } from '../errors';
 import { paths } from '../paths';
 import { main, parse } from './arguments';
-import { childEnvironment } from './environment';
-import { ended } from './processes.cjs';
+import { childEnvironment } from '../system/environment';
+import { ended } from '../system/processes.cjs';
 
 const LOOPBACK = '127.0.0.1';
 

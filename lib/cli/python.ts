@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:f
 import { join, relative } from 'node:path';
 import { UserError } from '../errors';
 import { paths } from '../paths';
-import { childEnvironment, sitePackages } from './environment';
-import { failureLine, logged } from './processes.cjs';
+import { childEnvironment, sitePackages } from '../system/environment';
+import { failureLine, logged } from '../system/processes.cjs';
 import { readJson, writeJson } from './state.cjs';
 
 const OLDEST = [3, 10] as const;

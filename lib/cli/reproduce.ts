@@ -10,7 +10,7 @@ import { abandon, CellError, execute, type Places, type Result } from '../report
 import { notebookNames, pairState, selectNotebooks } from '../report/pair';
 import { bar, duration, progressText, TerminalLine, type TrainingProgress } from '../report/progress';
 import { main, parse } from './arguments';
-import { exitCode, onStop } from './processes.cjs';
+import { exitCode, onStop } from '../system/processes.cjs';
 
 const USAGE = {
   command: 'reproduce',

@@ -5,9 +5,9 @@ const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
-const { endAll, ended, exitCode, failureLine, logged, onStop } = require('./processes.cjs');
-const { allocator, cuda } = require('./native.cjs');
-const { lock, shareLock } = require('./lock.cjs');
+const { endAll, ended, exitCode, failureLine, logged, onStop } = require('../system/processes.cjs');
+const { allocator, cuda } = require('../system/native.cjs');
+const { lock, shareLock } = require('../system/lock.cjs');
 const state = require('./state.cjs');
 
 const root = path.resolve(__dirname, '..', '..');

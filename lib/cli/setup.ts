@@ -6,7 +6,7 @@ import { paths } from '../paths';
 import { installJupyterFiles } from '../report/install';
 import { main } from './arguments';
 import { ensureEngine } from './binding';
-import { endAll, exitCode, onStop } from './processes.cjs';
+import { endAll, exitCode, onStop } from '../system/processes.cjs';
 import { ensureJupyter, ensureTensorFlow, ensureVenv, wheelName } from './python';
 import { hasGpu, readJson, writeJson } from './state.cjs';
 

@@ -91,7 +91,7 @@ function dependsOn(root) {
   return {
     'package-lock.json': here('package-lock.json'),
     'requirements.txt': here('requirements.txt'),
-    'set-up itself': here('lib/cli/setup.ts', 'lib/cli/python.ts', 'lib/cli/binding.ts', 'lib/cli/environment.ts', 'lib/cli/native.cjs', 'lib/report/install.ts', 'lib/report/jupyter'),
+    'set-up itself': here('lib/cli/setup.ts', 'lib/cli/python.ts', 'lib/cli/binding.ts', 'lib/system', 'lib/report/install.ts', 'lib/report/jupyter'),
     Node: `${process.version} ${process.platform} ${process.arch} ${process.execPath}`,
     'the project folder': root,
     GPU: String(hasGpu()),

@@ -7,7 +7,7 @@ import { oneOf, UserError, wholeNumber } from '../errors';
 import { bar, duration, TerminalLine } from '../report/progress';
 import { SWEEP_NAMES, SWEEPS, type SweepName } from '../sweeps';
 import { main, parse } from './arguments';
-import { exitCode, onStop } from './processes.cjs';
+import { exitCode, onStop } from '../system/processes.cjs';
 import type { Answer } from './sweep-worker';
 
 const USAGE = {

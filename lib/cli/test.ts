@@ -6,8 +6,8 @@ import { pathToFileURL } from 'node:url';
 import { UserError } from '../errors';
 import { paths } from '../paths';
 import { main, parse } from './arguments';
-import { childEnvironment } from './environment';
-import { exitCode } from './processes.cjs';
+import { childEnvironment } from '../system/environment';
+import { exitCode } from '../system/processes.cjs';
 
 const folder = join(paths.root, 'tests');
 

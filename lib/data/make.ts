@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { holders, tryLock } from '../cli/lock.cjs';
+import { holders, tryLock } from '../system/lock.cjs';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { datasetFolder, readMeta, SHARD_FILES, SPLITS, type DatasetMeta, type ShardMeta, type Split } from './shards';

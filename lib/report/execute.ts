@@ -1,8 +1,8 @@
 /** Executes a notebook with Jupyter and turns it into a report. Nothing is put in its place before all of it is there. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { childEnvironment } from '../cli/environment';
-import { endAll, logged } from '../cli/processes.cjs';
+import { childEnvironment } from '../system/environment';
+import { endAll, logged } from '../system/processes.cjs';
 import type { Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';

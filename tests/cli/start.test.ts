@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { UserError } from '../../lib/errors';
 import { paths } from '../../lib/paths';
-import { childEnvironment } from '../../lib/cli/environment';
-import { failureLine } from '../../lib/cli/processes.cjs';
+import { childEnvironment } from '../../lib/system/environment';
+import { failureLine } from '../../lib/system/processes.cjs';
 import { dependsOn, installedMatchesLock, setupReason } from '../../lib/cli/state.cjs';
 import { selectTests } from '../../lib/cli/test';
 

@@ -14,7 +14,7 @@ interface Lock {
   holders(file: string): Holder[];
   holder(pid: number): Holder;
 }
-const lockModule = join(paths.root, 'lib', 'cli', 'lock.cjs');
+const lockModule = join(paths.root, 'lib', 'system', 'lock.cjs');
 const { lock, tryLock, shareLock, holders, holder } = require(lockModule) as Lock;
 
 const lockFile = () => join(mkdtempSync(join(tmpdir(), 'lock-')), 'lock');
