@@ -8,7 +8,8 @@ import { paths } from '../paths';
 import { CLAIMS_PAGE, claims, claimsText, keepExecution, knownExecutions, withClaims } from '../report/claims';
 import { abandon, CellError, execute, type Places, type Result } from '../report/execute';
 import { notebookNames, pairState, selectNotebooks } from '../report/pair';
-import { bar, duration, progressText, TerminalLine, type TrainingProgress } from '../report/progress';
+import { bar, duration, progressText, TerminalLine } from '../report/progress';
+import type { TrainingProgress } from '../train/observer';
 import { main, parse } from './arguments';
 import { exitCode, onStop } from '../system/processes.cjs';
 

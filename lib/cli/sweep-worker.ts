@@ -1,6 +1,7 @@
 /** Trains runs of a sweep, one after the other, as its parent names them. */
 import type { Tier } from '../config';
 import { tick } from '../report/display';
+import { lossText, Throttle } from '../report/progress';
 import { SWEEPS, type SweepName } from '../sweeps';
 import { run } from '../train/loop';
 import { silent } from '../train/observer';
@@ -15,22 +16,17 @@ export type Answer =
 
 const answer = (message: Answer) => process.send!(message);
 
-/** Milliseconds between two words on progress. */
-const PACE = 500;
-
 async function train({ name, tier, index }: Task): Promise<void> {
-  let told = 0;
+  const pace = new Throttle(0.5);
   const record = await run(SWEEPS[name](tier)[index]!, {
     ...silent,
     progressed({ step, steps }) {
-      if (performance.now() - told < PACE) return;
-      told = performance.now();
+      if (!pace.passes()) return;
       answer({ kind: 'progress', share: step / steps });
       return tick();
     },
   });
-  const last = record.curve.at(-1)!;
-  answer({ kind: 'done', minutes: record.minutes, text: `training ${last.trainLossNats.toFixed(4)}, held out ${last.heldOutLossNats.toFixed(4)} nats per token` });
+  answer({ kind: 'done', minutes: record.minutes, text: lossText(record.curve.at(-1)!) });
 }
 
 process.on('message', (task: Task) => {

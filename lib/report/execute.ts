@@ -8,7 +8,7 @@ import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
 import { METADATA, normalised, pairState, readNotebook, verdictsOf, type Notebook, type PairState } from './pair';
-import type { TrainingProgress } from './progress';
+import type { TrainingProgress } from '../train/observer';
 import type { Verdict } from './verdict';
 
 /** Where results go. */

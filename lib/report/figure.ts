@@ -89,17 +89,13 @@ export async function figureBundle(figure: Figure, { png }: { png: boolean }): P
   return { data, metadata: { 'image/png': sizeOf(figure) } };
 }
 
-/** A figure that is redrawn in place. Give the last one with `still: true`: it gets the PNG. */
-export class LiveFigure {
-  private readonly display = new Display();
-
-  /** @param still whether to make the PNG too (tens of milliseconds; the first a second) */
-  async show(figure: Figure, { still = false } = {}): Promise<void> {
-    this.display.show(await figureBundle(figure, { png: still }));
-  }
+/**
+ * Shows a figure, or redraws it in place: give the same `display` again.
+ * @param still whether to make the PNG too (tens of milliseconds; the first a second): of a figure that moves, the last
+ */
+export async function show(figure: Figure, { display = new Display(), still = true } = {}): Promise<void> {
+  display.show(await figureBundle(figure, { png: still }));
 }
-
-export const show = (figure: Figure): Promise<void> => new LiveFigure().show(figure, { still: true });
 
 /**
  * Writes NAME.png and NAME.json, the description that made it, into figures/.

@@ -1,9 +1,9 @@
 /** Progress of long work: a bar and a live curve in a running notebook, one line on a terminal. */
 import type { CurvePoint } from '../train/record';
-import type { TrainingObserver } from '../train/observer';
+import type { TrainingObserver, TrainingProgress } from '../train/observer';
 import { writeAtomically } from '../files';
 import { Display, tick } from './display';
-import { LiveFigure, type Figure } from './figure';
+import { show, type Figure } from './figure';
 import { axis, COLOURS, title } from './style';
 
 /** `7 s`, `3:05`, `1:02:03` */
@@ -21,9 +21,6 @@ export function bar(share: number, width = 24): string {
   const full = Math.round(Math.min(1, Math.max(0, share)) * width);
   return `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
 }
-
-/** What training has to tell at one moment. */
-export interface TrainingProgress { step: number; steps: number; lossNats: number; tokensPerSecond: number; secondsLeft: number }
 
 const percent = ({ step, steps }: TrainingProgress): string => `${Math.floor((100 * step) / steps)}%`;
 
@@ -101,21 +98,21 @@ function tellReproduce(at: TrainingProgress): void {
 
 /** Live bar and loss curve in the running cell; the cell's interrupt stops the run after its step. */
 export function notebookObserver(): TrainingObserver {
-  const [display, figure] = [new Display(), new LiveFigure()];
+  const [line, curves] = [new Display(), new Display()];
   const [barPace, filePace] = [new Throttle(0.2), new Throttle(1)];
   let subtitle = '';
   let steps = 0;
-  const draw = (curve: readonly CurvePoint[], still: boolean) => figure.show(curveFigure(curve, steps, subtitle), { still });
+  const draw = (curve: readonly CurvePoint[], still: boolean) => show(curveFigure(curve, steps, subtitle), { display: curves, still });
   return {
     async started({ config, steps: all, fromStep, curve }) {
       steps = all;
       subtitle = `tier ${config.tier}, seed ${config.seed}, ${config.model.layers} layers`;
-      if (fromStep > 0) display.show({ data: { 'text/plain': startText(fromStep, all) } });
+      if (fromStep > 0) line.show({ data: { 'text/plain': startText(fromStep, all) } });
       if (curve.length) await draw(curve, false);
     },
     async progressed(at) {
       const last = at.step === at.steps;
-      if (barPace.passes() || last) display.show({ data: { 'text/html': htmlBar(at), 'text/plain': `${percent(at)} · ${progressText(at)}` } });
+      if (barPace.passes() || last) line.show({ data: { 'text/html': htmlBar(at), 'text/plain': `${percent(at)} · ${progressText(at)}` } });
       if (filePace.passes() || last) tellReproduce(at);
       await tick();
     },
@@ -127,6 +124,9 @@ export function notebookObserver(): TrainingObserver {
     },
   };
 }
+
+/** The losses of a point of the curve. */
+export const lossText = ({ trainLossNats, heldOutLossNats }: CurvePoint): string => `training ${trainLossNats.toFixed(4)}, held out ${heldOutLossNats.toFixed(4)} nats per token`;
 
 /** What an evaluation measured beside the losses. */
 function measuresText(point: CurvePoint): string {
@@ -152,8 +152,7 @@ export function terminalObserver(line = new TerminalLine()): TrainingObserver {
       return tick();
     },
     evaluated(point) {
-      const losses = `training ${point.trainLossNats.toFixed(4)}, held out ${point.heldOutLossNats.toFixed(4)} nats per token`;
-      line.print(`step ${point.step.toLocaleString('en')}: ${losses}, ${measuresText(point)}${latest ? `, ${duration(latest.secondsLeft)} left` : ''}`);
+      line.print(`step ${point.step.toLocaleString('en')}: ${lossText(point)}, ${measuresText(point)}${latest ? `, ${duration(latest.secondsLeft)} left` : ''}`);
     },
     finished(record) {
       line.print(`${record.curve.length ? 'finished' : 'nothing to do'}: ${record.minutes.toFixed(1)} minutes, ${record.tokensPerSecond.toLocaleString('en')} tokens/s`);
