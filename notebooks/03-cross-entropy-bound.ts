@@ -88,5 +88,6 @@ showVerdict(report.practiceQuestion());
 // parameters and tokens makes it a claim again. The paper gives none. Here a run is excepted from 13.8 parameters per token
 // on, the ratio of its own example, GPT-2 small on 9M tokens; chosen after the first run that fell below 1. Every committed
 // run counts, and one below the bound refutes a sentence on all; until notebook 08's runs were there, only those of notebooks
-// 04, 05 and 06 counted, and the verdict was by the rule for single numbers. The runs that decide are on languages whose entropy is below 1 ([notebook 08](08-plateau-intervention.ipynb)): a reader who takes the
-// bound to hold for natural language alone will want a text of lower entropy instead.
+// 04, 05 and 06 counted, by the rule for single numbers. The runs that decide are on languages whose entropy is below 1
+// ([notebook 08](08-plateau-intervention.ipynb)): a reader who takes the bound to hold for natural language alone will want a
+// text of lower entropy instead.
