@@ -123,10 +123,11 @@ for (const question of [...report.slopeQuestions(grammars), report.sizeQuestion(
 // about real text at the paper's sizes may hold where the entropy of the text is itself above 1. Then it is the entropy
 // that bounds, and the theory's constant does no work.
 //
-// The slopes are bent by runs that stay on a level on which they do not copy the first half: on the grammar of entropy 1.5
-// every seed, with three times the steps too; on those of 1.0 and 1.2 some seeds and not others. On one grammar such runs
-// agree, so it is a level of its own, neither the entropy nor 1, flat by the rule above; the curve alone does not tell it
-// from a floor, but the losses position by position do. P8 and P9 ask the same of copying runs alone, with new seeds. What makes a run leave that level is open.
+// The slopes of seeds 1 to 3 are bent by runs that stay on a level on which they do not copy the first half: on the grammar of
+// entropy 1.5 all three, with three times the steps too; on those of 1.0 and 1.2 some and not others. On one grammar such runs
+// agree, so it is a level of its own, neither the entropy nor 1, flat by the rule above; the curve alone does not tell it from
+// a floor, but the losses position by position do. P8 and P9 ask the same of copying runs alone, with new seeds. Whether a
+// run leaves that level differs from seed to seed on one grammar; what decides it is open.
 //
 // ## What would change it
 //
