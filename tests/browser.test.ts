@@ -115,7 +115,7 @@ async function watchLiveCurve({ page }: Visit): Promise<number[]> {
   });
   await page.getByRole('menuitem', { name: 'Run', exact: true }).click();
   await page.getByRole('menuitem', { name: 'Run All Cells', exact: true }).click();
-  await page.getByText('a smoke run of seconds').first().waitFor({ timeout: 180_000 });
+  await page.getByText('smoke runs are too small to decide').first().waitFor({ timeout: 180_000 });
   return page.evaluate(() => (window as any).seen);
 }
 

@@ -97,7 +97,7 @@ const ends = (records: readonly TextRecord[]): { record: TextRecord; first: Ener
 export function showEnergies(records: readonly TextRecord[]): void {
   showTable(ends(records).map(({ record, first, last }) => ({
     run: label(record), 'windows by heart': `${(100 * (record.curve.at(-1)!.memorisedShare ?? NaN)).toFixed(0)}%`,
-    'training, own window out': last.others, 'held-out': last.heldOut, 'their gap grew by': gap(last) - gap(first), 'in shares of the first': (gap(last) - gap(first)) / last.others,
+    'training, own window out': last.others, 'held-out': last.heldOut, 'their gap grew by': gap(last) - gap(first), 'as a share of training\'s energy': (gap(last) - gap(first)) / last.others,
     'with own patterns in it grew by': last.heldOut - last.own - (first.heldOut - first.own),
   })));
 }

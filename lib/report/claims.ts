@@ -131,7 +131,7 @@ export function claimsFigure(list: readonly Claim[]): Figure {
       marker: { size: 9, color: points.map((p) => p.colour), symbol: points.map((p) => (p.fit ? 'circle' : 'circle-open')) },
     }],
     layout: {
-      title: title('Every claim: ours beside the paper\'s number', 'one mark a run; hollow marks cannot decide; ±5 at most; where the number is a bound, all that keeps it lies in the band'),
+      title: title('Every claim: ours beside the paper\'s number', 'one mark a run, ±5 at most; hollow: cannot decide; all that keeps a bound lies in the band'),
       height: 150 + 26 * list.length,
       width: 900,
       margin: { l: 360 },
