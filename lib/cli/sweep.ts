@@ -43,7 +43,7 @@ class Sweep {
       }
       if (worker.connected) worker.disconnect();
     };
-    await Promise.all(Array.from({ length: Math.min(jobs, waiting.length) }, drain));
+    await Promise.all(Array.from({ length: jobs }, drain));
     this.line.clear();
   }
 
@@ -116,6 +116,7 @@ main('sweep', async (argv) => {
     console.error('\nsweep: stopped; every run goes on from its last checkpoint when the sweep is started again');
     process.exit(exitCode(null, signal));
   });
-  await sweep.train(jobs);
+  // A run that is alone has all cores.
+  await sweep.train(Math.min(jobs, indices.length));
   if (sweep.failed.length) throw new UserError(`${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): mend what their lines say and start the sweep again`);
 });
