@@ -148,7 +148,7 @@ export function exponentQuestions(all: readonly Recall[], seed: number): Questio
     const k = exponent(all, what, tier, seed);
     if (!k) return [];
     const [two, one] = [k.low <= 2 && 2 <= k.high, k.low <= 1 && 1 <= k.high];
-    return [{ tier, seed, value: k.value, ...(two === one ? { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${two ? 'both 1 and 2' : 'neither 1 nor 2'}` }  : {}) }];
+    return [{ tier, seed, value: k.value, ...(two === one ? { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${two ? 'both 1 and 2' : 'neither 1 nor 2'}` } : {}) }];
   });
   return (['associations', 'sequences'] as const).map((what) => ({
     claim: `The size of a model must grow as the square of the data that it memorises, N = O(D²): here ${what === 'associations' ? 'distinct random prefixes with one token each, well separated patterns' : 'random sequences'}.`,

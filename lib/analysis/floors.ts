@@ -1,5 +1,5 @@
 /** The best losses that are possible on lines of a grammar, and what the lines that evaluations measure cost at best. */
-import { floor, logProb, memorisationFloor, uniqueLinesFloor, type UniqueFloor } from '../data/floor';
+import { floor, logProb, memorisationFloor, positionEntropies, uniqueLinesFloor, type UniqueFloor } from '../data/floor';
 import { FAMILY, type FamilyName } from '../data/grammar-family';
 import { predictedTokens, PUBLISHED_LINES, sampleSplits, type Line } from '../data/question-formation';
 import { mean } from '../statistics';
@@ -29,13 +29,16 @@ function perSet<T>(compute: (set: LineSet) => T): (set: LineSet) => T {
 }
 
 /** Lines drawn for training, dev and test together. */
-export const drawnLines = ({ trainLines }: LineSet): number => trainLines + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;
+const drawnLines = ({ trainLines }: LineSet): number => trainLines + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;
 
 const lawOf = perSet((set): UniqueFloor => uniqueLinesFloor(FAMILY[set.grammar], drawnLines(set)));
 const splitsOf = perSet(({ grammar, trainLines }) => sampleSplits(FAMILY[grammar], { seed: DATA_SEED, train: trainLines }));
 
 /** The entropy of unique lines, nats per token: the floor of a model that has not memorised them. */
 export const dataFloor = (set: LineSet): number => lawOf(set).natsPerToken;
+
+/** The exact entropy at each position of unique lines, nats per line. */
+export const entropiesOf = perSet((set): readonly number[] => positionEntropies(FAMILY[set.grammar], drawnLines(set)).map(({ nats }) => nats));
 
 const memoryOf = perSet((set) => memorisationFloor(splitsOf(set).train));
 

@@ -1,21 +1,19 @@
 /** Losses position by position of a line: where words are free, where the line copies, and where a loss lies above the entropy. */
 import type { PlateauConfig } from '../config';
-import { positionEntropies } from '../data/floor';
-import { FAMILY } from '../data/grammar-family';
 import type { Figure, Trace } from '../report/figure';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import { sum } from '../statistics';
 import type { RunRecord } from '../train/record';
-import { drawnLines, surprisal } from './floors';
+import { entropiesOf, surprisal } from './floors';
 
 type PlateauRecord = RunRecord<PlateauConfig>;
 
 /** Exact entropy and the last loss of a run on held-out lines at each position, nats per line; and what those very lines cost at best. */
-export interface Positions { entropy: number[]; loss: number[]; surprisalNats: number }
+export interface Positions { entropy: readonly number[]; loss: number[]; surprisalNats: number }
 
 export function positionsOf({ config, curve }: PlateauRecord): Positions {
-  const entropy = positionEntropies(FAMILY[config.grammar], drawnLines(config)).map(({ nats }) => nats);
+  const entropy = entropiesOf(config);
   const { positionNats } = curve.at(-1)!;
   return { entropy, loss: entropy.map((_, t) => positionNats[t] ?? 0), surprisalNats: surprisal(config, 'dev').nats };
 }
@@ -43,7 +41,7 @@ export function positionFigure(own: readonly PlateauRecord[], subtitle: string):
   const x = entropy.map((_, t) => t + 1);
   return {
     data: [
-      { type: 'bar', name: `entropy given all before, exact: ${sum(entropy).toFixed(2)} nats per line`, x, y: entropy, marker: { color: COLOURS.faint } },
+      { type: 'bar', name: `entropy given all before, exact: ${sum(entropy).toFixed(2)} nats per line`, x, y: [...entropy], marker: { color: COLOURS.faint } },
       ...own.map((record, i): Trace => {
         const { loss } = positionsOf(record);
         const name = `loss on held-out lines, seed ${record.config.seed}: ${sum(loss).toFixed(2)}`;

@@ -56,7 +56,7 @@ export const lossTraces = (record: TextRecord, colour: string, over: 'epoch' | '
 }));
 
 /** Parameters per training token. */
-export const ratio = ({ model, trainTokens }: TextConfig): number => gpt2Parameters(model).all / trainTokens;
+const ratio = ({ model, trainTokens }: TextConfig): number => gpt2Parameters(model).all / trainTokens;
 
 /** Passes over the training text that a run's steps make. */
 export const passes = (config: TextConfig): number => (config.steps * tokensPerStep(config)) / config.trainTokens;
