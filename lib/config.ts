@@ -237,7 +237,7 @@ const capacityDesk: CapacityConfig = {
   adamw: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
   clipNorm: 1,
   precision: 'fp32',
-  evaluateEverySteps: 1000,
+  evaluateEverySteps: 500,
   checkpointEverySteps: 2000,
 };
 

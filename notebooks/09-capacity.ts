@@ -10,9 +10,10 @@
 //
 // **Predictions, fixed before any desk run.** Paper: slope of log N against log D at 99% recall **2 ± 0.5**. Ours: **1**, for
 // random sequences and for distinct prefixes with one token each; bits per parameter **3.6 ± 0.5** on saturated models, no
-// difference between fp32 and bf16 beyond **5%**. **Rule:** a run counts when its memorised bits grow by at most **2%** over
-// its last quarter; a model is saturated where its data hold at least 1.5 times what it memorises. Where the bootstrap
-// interval of the slope holds both 1 and 2, or neither, the verdict is INCONCLUSIVE.
+// difference between fp32 and bf16 beyond **5%**. **Rule:** a run ends early once it recalls every item and holds **99%** of
+// what can be held (which of D sequences it is, log2 D bits, stays open); any other counts when its memorised bits grow by at most **2%** over its last quarter. A model is saturated
+// where its data hold at least 1.5 times what it memorises. Where the bootstrap interval of the slope holds both 1 and 2, or
+// neither, the verdict is INCONCLUSIVE.
 
 // %%
 import * as report from './lib/analysis/capacity';

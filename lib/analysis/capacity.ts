@@ -6,26 +6,23 @@ import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import { bootstrapSlope, estimateText, mean, meanEstimate, type Estimate, type Point } from '../statistics';
 import { gpt2Parameters, MORRIS_BITS } from '../sweeps';
+import { bitsOf, isComplete } from '../train/capacity';
 import { grouped, type RunRecord } from '../train/record';
 import { MODELS, type Capacity } from './memories';
 
 type CapacityRecord = RunRecord<CapacityConfig>;
 type What = CapacityConfig['what'];
 
-const bitsOfToken = ({ model }: CapacityConfig): number => Math.log2(model.vocabulary - 1);
-
-/** Bits of the data that are predicted. */
-const bitsOf = (config: CapacityConfig): number => config.items * (config.what === 'sequences' ? config.itemTokens : config.itemTokens - config.promptTokens) * bitsOfToken(config);
-
 const sizeName = ({ model }: CapacityConfig): string => `${model.layers} × ${model.width}`;
 const memorised = (record: CapacityRecord): number => record.curve.at(-1)!.memorisedBits;
 
-/** A run counts as settled when its memorised bits grow by at most this share over the last quarter; fixed before any run. */
+/** A run counts as settled when it knows everything, or its memorised bits grow by at most this share over the last quarter; fixed before any desk run. */
 export const FLAT_SHARE = 0.02;
 
 export function isFlat({ curve, config }: CapacityRecord): boolean {
   const before = [...curve].reverse().find(({ step }) => step <= 0.75 * config.steps);
   const last = curve.at(-1)!;
+  if (isComplete(config, last)) return true;
   return before !== undefined && last.memorisedBits - before.memorisedBits <= FLAT_SHARE * last.memorisedBits;
 }
 
@@ -33,9 +30,9 @@ export function showRuns(records: readonly CapacityRecord[]): void {
   showTable(records.map((record) => {
     const { config, minutes, curve } = record;
     const { all, withoutEmbeddings } = gpt2Parameters(config.model);
-    const { recalledShare, trainLossNats } = curve.at(-1)!;
+    const { step, recalledShare, trainLossNats } = curve.at(-1)!;
     return {
-      what: config.what, tier: config.tier, model: sizeName(config), precision: config.precision, seed: config.seed, parameters: all, 'without embeddings': withoutEmbeddings, D: config.items, steps: config.steps,
+      what: config.what, tier: config.tier, model: sizeName(config), precision: config.precision, seed: config.seed, parameters: all, 'without embeddings': withoutEmbeddings, D: config.items, steps: step,
       minutes: Math.round(10 * minutes) / 10, 'bits of the data': Math.round(bitsOf(config)), 'memorised bits': Math.round(memorised(record)), 'bits per parameter': memorised(record) / all,
       recalled: `${(100 * recalledShare).toFixed(1)}%`, 'training loss (nats)': trainLossNats, settled: isFlat(record) ? 'yes' : 'no',
     };
@@ -47,7 +44,6 @@ function families(records: readonly CapacityRecord[], what: What, precision: Cap
   const chosen = records.filter(({ config }) => config.what === what && config.precision === precision);
   return grouped(chosen, ({ config }) => `${config.tier} ${sizeName(config)}`).map(([, runs]) => runs.sort((a, b) => a.config.items - b.config.items));
 }
-
 
 /** Memorised bits against the bits of the data, model by model. */
 export function bitsFigure(records: readonly CapacityRecord[]): Figure {

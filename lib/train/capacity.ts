@@ -12,6 +12,20 @@ import { inGroups, meanLoss, scored, type Task } from './task';
 const EVALUATION_BATCH = 1024;
 /** Items that no run trains on. */
 const FRESH = 256;
+/** Share of all that can be memorised behind which a run ends, once every item is recalled. */
+const COMPLETE_SHARE = 0.99;
+
+/** Bits of an item's predicted tokens. */
+const bitsOfItem = ({ what, itemTokens, promptTokens, model }: CapacityConfig): number => (what === 'sequences' ? itemTokens : itemTokens - promptTokens) * Math.log2(model.vocabulary - 1);
+
+/** Bits of a run's data. */
+export const bitsOf = (config: CapacityConfig): number => config.items * bitsOfItem(config);
+
+/** Bits that a model of whole recall has memorised: which of the D items a sequence is, log2(D) bits, stays open; of an association nothing does. */
+export const mostBits = (config: CapacityConfig): number => bitsOf(config) - (config.what === 'sequences' ? config.items * Math.log2(config.items) : 0);
+
+/** Whether there is nothing left to memorise. */
+export const isComplete = (config: CapacityConfig, { recalledShare, memorisedBits }: CapacityMeasures): boolean => recalledShare === 1 && memorisedBits >= COMPLETE_SHARE * mostBits(config);
 
 export class Capacity implements Task<CapacityConfig> {
   readonly dataHash: string;
@@ -37,7 +51,7 @@ export class Capacity implements Task<CapacityConfig> {
 
   evaluate(model: LanguageModel): CapacityMeasures {
     const { config, predicted } = this;
-    const raw = predicted * Math.log2(config.model.vocabulary - 1);
+    const raw = bitsOfItem(config);
     const prompted = Math.max(0, config.promptTokens - (config.itemTokens - predicted));
     let [bits, recalled] = [0, 0];
     for (const items of inGroups(this.items, EVALUATION_BATCH)) {
@@ -50,6 +64,10 @@ export class Capacity implements Task<CapacityConfig> {
     }
     const fresh = inGroups(this.fresh, EVALUATION_BATCH).map((items) => () => this.batch(items));
     return { heldOutLossNats: meanLoss(model, config, fresh), memorisedBits: bits, recalledShare: recalled / this.items.length };
+  }
+
+  complete(measures: CapacityMeasures): boolean {
+    return isComplete(this.config, measures);
   }
 
   dispose(): void {}

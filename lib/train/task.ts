@@ -17,6 +17,8 @@ export interface Task<C extends RunConfig = RunConfig> {
   batches(step: number): (() => Batch)[];
   /** After `step` steps. */
   evaluate(model: LanguageModel, step: number): Measures<C>;
+  /** Whether more steps could change nothing of what was measured: the run ends there. Never, for a task without it. */
+  complete?(measures: Measures<C>): boolean;
   /** Closes what the task reads from. */
   dispose(): void;
 }

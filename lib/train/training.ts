@@ -47,7 +47,7 @@ export class Training {
   async toTheEnd(): Promise<RunRecord> {
     const { config, observer, record } = this;
     await observer.started({ config, steps: config.steps, fromStep: this.step, curve: record.curve });
-    while (this.step < config.steps) {
+    while (this.step < config.steps && !this.isComplete()) {
       const startedAt = performance.now();
       const result = trainStep(this.model, config, this.step + 1, ...this.task.batches(this.step + 1));
       this.step++;
@@ -57,7 +57,7 @@ export class Training {
       await observer.progressed({ step: this.step, steps: config.steps, lossNats: result.lossNats, tokensPerSecond, secondsLeft });
       const last = this.step === config.steps;
       if (last || this.step % config.evaluateEverySteps === 0) await observer.evaluated(this.evaluate(result), record.curve);
-      if (last || this.isBest() || this.step % config.checkpointEverySteps === 0) await this.save();
+      if (last || this.isComplete() || this.isBest() || this.step % config.checkpointEverySteps === 0) await this.save();
     }
     record.finishedAt = new Date().toISOString();
     writeRecord(record);
@@ -93,11 +93,21 @@ export class Training {
     return point;
   }
 
+  /** This very step's point of the curve, if it has one. */
+  private pointNow(): CurvePoint | undefined {
+    const last = this.record.curve.at(-1);
+    return last?.step === this.step ? last : undefined;
+  }
+
+  private isComplete(): boolean {
+    const now = this.pointNow();
+    return now !== undefined && (this.task.complete?.(now) ?? false);
+  }
+
   /** Whether this very step's held-out loss is the lowest so far. */
   private isBest(): boolean {
-    const { curve } = this.record;
-    const now = curve.at(-1);
-    return now?.step === this.step && curve.every((point) => point === now || point.heldOutLossNats > now.heldOutLossNats);
+    const now = this.pointNow();
+    return now !== undefined && this.record.curve.every((point) => point === now || point.heldOutLossNats > now.heldOutLossNats);
   }
 
   /** After a save, and after a kill between a save and this. */

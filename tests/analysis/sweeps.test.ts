@@ -124,4 +124,7 @@ test('09: D at 99% recall lies between the sizes that hold and fail; its exponen
   assert.equal(verdict(exponentQuestions(recalls(law(1.5)), 1)[0]!).outcome, 'INCONCLUSIVE', 'an interval with neither 1 nor 2');
   assert.deepEqual(recalls([capacityRun(1, { items: 100 }, 1, 0.5)]).map(({ bound }) => bound), ['at most']);
   assert.deepEqual(recalls([capacityRun(1, { items: 100 }, 1, 1)]).map(({ bound }) => bound), ['at least']);
+  // A run that grew in its last quarter counts where it then knew everything: 100 associations of 6 bits.
+  const grown = (bits: number) => recalls([capacityRun(1, { what: 'associations', itemTokens: 5, items: 100 }, bits, 1, 1)]).length;
+  assert.deepEqual([grown(595), grown(590)], [1, 0]);
 });

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { capacity, type CapacityConfig } from '../../lib/config';
 import { buildModel } from '../../lib/model/build';
 import { windowBatch } from '../../lib/model/model';
 import { tf } from '../../lib/tf';
-import { Capacity } from '../../lib/train/capacity';
+import { Capacity, isComplete, mostBits } from '../../lib/train/capacity';
 import { disposeGraphs } from '../../lib/train/gradients';
+import { run } from '../../lib/train/loop';
+import { runFolder } from '../../lib/train/record';
 import { trainStep } from '../../lib/train/step';
 import { meanLoss, scored } from '../../lib/train/task';
 import { assertClose } from '../assert-close';
@@ -30,9 +33,25 @@ test('nothing is memorised before training; 16 items are known by heart after it
     const after = trained(config, 300);
     // Which of 16 items it is, 4 bits each, cannot be known of a sequence; of an association nothing is left open.
     const most = config.what === 'sequences' ? bits - 16 * 4 : bits;
+    assert.equal(mostBits(config), most);
     assert.ok(after.memorisedBits > 0.9 * most && after.memorisedBits <= most + 1, `${after.memorisedBits} of ${most}`);
     assert.equal(after.recalledShare, 1);
     assert.ok(after.heldOutLossNats > Math.log(64));
+  }
+});
+
+test('a run ends at the first point of its curve where nothing is left to memorise, and stays ended', async () => {
+  const config: CapacityConfig = { ...ASSOCIATIONS, steps: 400, evaluateEverySteps: 50, checkpointEverySteps: 400 };
+  const record = await run(config);
+  try {
+    const { step } = record.curve.at(-1)!;
+    assert.ok(step < 400, `ended at step ${step}`);
+    assert.deepEqual(record.curve.map((point) => isComplete(config, point)), record.curve.map((point) => point.step === step));
+    assert.notEqual(record.finishedAt, null);
+    // Asked for more steps, it goes on from its checkpoint, which is of the last step, and trains none.
+    assert.deepEqual((await run({ ...config, steps: 800 })).curve, record.curve);
+  } finally {
+    rmSync(runFolder(record.id), { recursive: true });
   }
 });
 
