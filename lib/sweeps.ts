@@ -127,10 +127,20 @@ export function capacityRuns(tier: Tier): CapacityConfig[] {
   ];
 }
 
+/** Multiples of the steps. */
+const LONGER = [4, 16];
+
+/** The smallest model on twice what it should hold, with more steps: whether it is training that ends before memory does. */
+export function longerCapacityRuns(tier: Tier): CapacityConfig[] {
+  if (tier === 'smoke' || tier === 'quick') return [];
+  const base = loaded(capacity[tier], LADDER[0]!.size, 2);
+  return LONGER.map((factor) => ({ ...longer(base, factor), evaluateEverySteps: factor * base.evaluateEverySteps }));
+}
+
 export const SWEEPS = {
   text: (tier: Tier): RunConfig[] => textRuns(tier),
   'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier), ...repeatRuns(tier)],
-  capacity: (tier: Tier): RunConfig[] => capacityRuns(tier),
+  capacity: (tier: Tier): RunConfig[] => [...capacityRuns(tier), ...longerCapacityRuns(tier)],
 } as const;
 
 export type SweepName = keyof typeof SWEEPS;

@@ -22,7 +22,7 @@ import { capacities } from './lib/analysis/memories';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
-import { capacityRuns } from './lib/sweeps';
+import { capacityRuns, longerCapacityRuns } from './lib/sweeps';
 import { finishedRecords, run } from './lib/train/loop';
 import { beside } from './lib/train/record';
 
@@ -61,6 +61,14 @@ await show(bits);
 // %%
 const saturations = report.saturations(records);
 report.showSaturations(saturations);
+
+// %% [markdown]
+// Is it memory that ends there, or training? The smallest model again on twice what it should hold, with 4 and 16 times the
+// steps over which its learning rate falls. Predicted after its runs of 144 to 576 sequences and before these: 16 times the
+// steps add at most **20%**.
+
+// %%
+report.showLonger(records, finishedRecords(longerCapacityRuns('desk')));
 
 // %% [markdown]
 // The classical memories on the same axes: patterns of n signs, n bits each, as many as each holds in

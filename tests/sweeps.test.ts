@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { capacity, overfitting9m, scaling90m, TIERS } from '../lib/config';
+import { capacity, deviations, overfitting9m, scaling90m, TIERS } from '../lib/config';
 import { checkConfig } from '../lib/config-check';
 import { buildModel } from '../lib/model/build';
-import { capacityRuns, gpt2Parameters, grammarRuns, modelRuns, sizeRuns, smallerRuns, SWEEP_NAMES, SWEEPS, textRuns } from '../lib/sweeps';
+import { capacityRuns, gpt2Parameters, grammarRuns, longerCapacityRuns, modelRuns, sizeRuns, smallerRuns, SWEEP_NAMES, SWEEPS, textRuns } from '../lib/sweeps';
 import { runId } from '../lib/train/record';
 
 test('every run of every sweep can run, and no two are one', () => {
@@ -24,6 +24,12 @@ test('the sweeps hold what they promise', () => {
   assert.deepEqual(modelRuns('desk').map(({ model }) => `${model.layers} × ${model.width}`), ['2 × 128', '6 × 128', '10 × 128', '2 × 256', '6 × 256', '10 × 256', '2 × 512']);
   const sizes = capacityRuns('desk').map(({ model }) => gpt2Parameters(model).all);
   assert.ok(Math.min(...sizes) < 20_000 && Math.max(...sizes) > 1_700_000, `${Math.min(...sizes)} to ${Math.max(...sizes)}`);
+});
+
+test('longer capacity runs are one run of the sweep with more steps and nothing else', () => {
+  const longer = longerCapacityRuns('desk');
+  const [base] = capacityRuns('desk').filter(({ model, items }) => model.layers === longer[0]!.model.layers && model.width === longer[0]!.model.width && items === longer[0]!.items);
+  assert.deepEqual(longer.map((config) => deviations(config, base!)), [4, 16].map((factor) => [`steps: 8000 → ${8000 * factor}`, `schedule.decaySteps: 8000 → ${8000 * factor}`, `evaluateEverySteps: 500 → ${500 * factor}`]));
 });
 
 test('the first of the smaller runs is notebook 05; the others, three seeds a size, end after five passes and not during the warm-up', () => {

@@ -102,6 +102,28 @@ export function bitsQuestion(all: readonly Saturation[]): Question {
   };
 }
 
+/** Sixteen times the steps add at most this share of bits; predicted before those runs. */
+export const LONGER_SHARE = 0.2;
+
+/** A run and those that differ from it in their steps alone, with the share of bits that each has more than the first; empty without a longer one. */
+export function gains(records: readonly CapacityRecord[], longer: readonly CapacityRecord[]): { record: CapacityRecord; gain: number }[] {
+  const same = ({ model, items, what, seed, precision }: CapacityConfig) => JSON.stringify([model, items, what, seed, precision]);
+  const base = records.find(({ config }) => longer.some((r) => same(r.config) === same(config)));
+  return base ? [base, ...longer].map((record) => ({ record, gain: memorised(record) / memorised(base) - 1 })) : [];
+}
+
+export function showLonger(records: readonly CapacityRecord[], longer: readonly CapacityRecord[]): void {
+  const all = gains(records, longer);
+  if (!all.length) return console.log('no run with more steps yet: "npm run sweep -- capacity" trains them');
+  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+  showTable(all.map(({ record, gain }) => ({
+    model: sizeName(record.config), D: record.config.items, steps: record.config.steps, minutes: Math.round(10 * record.minutes) / 10, 'memorised bits': Math.round(memorised(record)),
+    'bits per parameter': memorised(record) / record.parameters, 'more than the first': percent(gain), settled: isFlat(record) ? 'yes' : 'no',
+  })));
+  const [first, last] = [all[0]!, all.at(-1)!];
+  console.log(`${last.record.config.steps / first.record.config.steps} times the steps add ${percent(last.gain)} of bits; at most ${percent(LONGER_SHARE)} were predicted of 16 times: ${last.gain <= LONGER_SHARE ? 'holds' : 'failed'}`);
+}
+
 /** Share of items that must come back. */
 export const RECALLED = 0.99;
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
-import { bitsQuestion, exponent, exponentQuestions, recalls, saturations } from '../../lib/analysis/capacity';
+import { bitsQuestion, exponent, exponentQuestions, gains, recalls, saturations } from '../../lib/analysis/capacity';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/floors';
 import { positionFigure, predictions, sizeQuestion, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
 import { excessAtFree, positionsOf } from '../../lib/analysis/positions';
@@ -107,6 +107,14 @@ test('09: bits per parameter come from saturated and settled runs alone', () => 
   const question = bitsQuestion(saturations([full(1, 3.5), full(2, 3.7), capacityRun(4, { items: 100 }, 9600, 1), full(8, 2, 1)]));
   assertClose(question.ours.map(({ value }) => value), [3.6], { absolute: 1e-9, what: 'mean of the two' });
   assert.equal(verdict(question).outcome, 'REPRODUCED');
+});
+
+test('09: what more steps add is measured against the run that differs in nothing else', () => {
+  const [other, base, ...longer] = [capacityRun(1, { items: 100 }, 10, 0), capacityRun(2, { items: 100 }, 20, 0), capacityRun(2, { items: 100, steps: 40_000 }, 22, 0), capacityRun(2, { items: 100, steps: 160_000 }, 25, 0)];
+  const found = gains([other!, base!], longer);
+  assert.deepEqual(found.map(({ record }) => record), [base, ...longer]);
+  assertClose(found.map(({ gain }) => gain), [0, 0.1, 0.25], { absolute: 1e-12, what: 'share of bits' });
+  assert.deepEqual([gains([other!], longer), gains([base!], [])], [[], []]);
 });
 
 test('09: D at 99% recall lies between the sizes that hold and fail; its exponent decides where the interval can', () => {
