@@ -77,13 +77,20 @@ export function line(points: readonly Point[]): { slope: Estimate; intercept: Es
 
 const DRAWS = 2000;
 
-/** Slope with the 95% percentile interval of a bootstrap over points (Efron 1979); draws at one place alone are drawn again. */
-export function bootstrapSlope(points: readonly Point[], seed: number): Estimate {
+/**
+ * Slope with the 95% percentile interval of a bootstrap over points (Efron 1979); draws at one place alone are drawn again.
+ * @param reach how far left and right of its place each point may as well lie, evenly
+ */
+export function bootstrapSlope(points: readonly Point[], seed: number, reach: readonly number[] = points.map(() => 0)): Estimate {
   const { slope } = coefficients(points);
   const random = new Random(seed, 'bootstrap');
   const slopes = Array.from({ length: DRAWS }, () => {
     for (;;) {
-      const some = points.map(() => points[random.int(points.length)]!);
+      const some = points.map((): Point => {
+        const i = random.int(points.length);
+        const [x, y] = points[i]!;
+        return [reach[i] ? x + reach[i]! * (2 * random.uniform() - 1) : x, y];
+      });
       if (new Set(some.map(([x]) => x)).size > 1) return coefficients(some).slope;
     }
   }).sort((a, b) => a - b);

@@ -96,6 +96,9 @@ const LADDER: { size: [layers: number, width: number, heads: number]; loads: num
 /** Loads for associations: complete recall ends below what a model holds. */
 const ASSOCIATION_LOADS = [0.125, 0.25, 0.5, 1];
 
+/** Between the two loads at which recall ends; added after the first runs. */
+const FINER_LOAD = Math.SQRT1_2;
+
 /** Numbers of items are whole multiples of it. */
 const ITEM_STEP = 16;
 
@@ -119,9 +122,10 @@ export function capacityRuns(tier: Tier): CapacityConfig[] {
   }
   const sequences = LADDER.map(({ size, loads }) => loads.map((load) => loaded(base, size, load)));
   const pairs = LADDER.map(({ size }) => ASSOCIATION_LOADS.map((load) => loaded(associations(base), size, load)));
+  const finer = LADDER.map(({ size }) => [base, associations(base)].map((kind) => loaded(kind, size, FINER_LOAD)));
   const saturated = LADDER.slice(0, 4).map(({ size }) => loaded(base, size, 2));
   return [
-    ...sequences.slice(0, 3).flat(), ...pairs.slice(0, 3).flat(), ...sequences[3]!, ...pairs[3]!,
+    ...[sequences, pairs, finer].flatMap((runs) => runs.slice(0, 3).flat()), ...[sequences, pairs, finer].flatMap((runs) => runs[3]!),
     ...[2, 3].flatMap((seed) => saturated.slice(0, 3).map((config) => ({ ...config, seed }))), ...saturated.map((config): CapacityConfig => ({ ...config, precision: 'bf16' })),
     ...sequences.slice(4).flat(),
   ];

@@ -82,6 +82,10 @@ const parameters = report.parametersFigure(saturations, memories);
 await saveFigure('capacity-parameters', parameters);
 await show(parameters);
 
+// %% [markdown]
+// Where recall ends lies between two sizes of the data. After the first runs, a factor of two apart, sizes between them were
+// added, and the interval of the slope was widened by that gap: sizes go with N, so their middles alone lie on slope 1.
+
 // %%
 const recalls = report.recalls(records);
 const exponent = report.exponentFigure(recalls);

@@ -32,6 +32,15 @@ test('intervals hold the truth in about 95 of 100 cases', () => {
   assertClose([covered((points) => bootstrapSlope(points, 1), 60)], [0.92], { absolute: 0.08, what: 'bootstrap' });
 });
 
+test('a bootstrap knows that points may lie elsewhere', () => {
+  const points = [1, 2, 3, 4, 5].map((x): Point => [x, 2 * x]);
+  const sharp = bootstrapSlope(points, 1);
+  assertClose([sharp.low, sharp.value, sharp.high], [2, 2, 2], { absolute: 1e-12, what: 'points on a line' });
+  const { low, value, high } = bootstrapSlope(points, 1, [0.3, 0.3, 0.3, 0.3, 0.3]);
+  assert.equal(value, 2);
+  assert.ok(low < 1.9 && high > 2.1 && low > 1 && high < 4, `${low} to ${high}`);
+});
+
 test('a mean with its interval, and the text of an estimate', () => {
   const { value, low, high } = meanEstimate([1, 2, 3]);
   assertClose([value, low, high], [2, 2 - 4.3027 / Math.sqrt(3), 2 + 4.3027 / Math.sqrt(3)], { absolute: 1e-3, what: 'mean' });

@@ -127,36 +127,45 @@ export function showLonger(records: readonly CapacityRecord[], longer: readonly 
 /** Share of items that must come back. */
 export const RECALLED = 0.99;
 
-/** Largest D of settled runs that is recalled at 99%, between two sizes on a line in log D; `bound` where the smallest D fails already or the largest still holds. */
-export interface Recall { tier: Tier; what: What; size: string; parameters: number; items: number; bound: 'none' | 'at most' | 'at least' }
+/** Between which sizes of settled runs recall falls below 99%: the largest D that is held and the next one, which is lost; null where no run is on that side. */
+export interface Recall { tier: Tier; what: What; size: string; parameters: number; held: number | null; lost: number | null }
 
 export function recalls(records: readonly CapacityRecord[]): Recall[] {
   return (['sequences', 'associations'] as const).flatMap((what) => families(records.filter(isFlat), what).map((group): Recall => {
     const own = group.filter(({ config }) => config.seed === group[0]!.config.seed);
-    const share = (r: CapacityRecord) => r.curve.at(-1)!.recalledShare;
+    const holds = own.map((r) => r.curve.at(-1)!.recalledShare >= RECALLED);
     const { config } = own[0]!;
-    const base = { tier: config.tier, what, size: sizeName(config), parameters: gpt2Parameters(config.model).all };
-    const held = own.filter((r) => share(r) >= RECALLED).at(-1);
-    if (!held) return { ...base, items: config.items, bound: 'at most' };
-    const lost = own[own.indexOf(held) + 1];
-    if (!lost) return { ...base, items: held.config.items, bound: 'at least' };
-    const part = (share(held) - RECALLED) / (share(held) - share(lost));
-    return { ...base, items: held.config.items * (lost.config.items / held.config.items) ** part, bound: 'none' };
+    const [held, lost] = [own[holds.lastIndexOf(true)], own[holds.lastIndexOf(true) + 1]].map((r) => r?.config.items ?? null);
+    return { tier: config.tier, what, size: sizeName(config), parameters: gpt2Parameters(config.model).all, held: held!, lost: lost! };
   }));
 }
 
-/** log N against log D at 99% recall: the exponent of N = O(D^k), with its bootstrap interval; null for fewer than three models. */
+type Bracketed = Recall & { held: number; lost: number };
+const isBracketed = (recall: Recall): recall is Bracketed => recall.held !== null && recall.lost !== null;
+
+/** The middle of what is held and what is lost, on a log scale. */
+const middle = ({ held, lost }: Bracketed): number => Math.sqrt(held * lost);
+
+/**
+ * log N against log D at 99% recall: the exponent of N = O(D^k); null for fewer than three models. D may lie anywhere between
+ * what is held and what is lost, and its bootstrap interval says so: on sizes in proportion to N the middles alone would lie
+ * on slope 1 whatever they are.
+ */
 export function exponent(all: readonly Recall[], what: What, tier: Tier, seed: number): Estimate | null {
-  const points = all.filter((r) => r.what === what && r.tier === tier && r.bound === 'none').map(({ parameters, items }): Point => [Math.log(items), Math.log(parameters)]);
-  return points.length < 3 ? null : bootstrapSlope(points, seed);
+  const own = all.filter((r) => r.what === what && r.tier === tier).filter(isBracketed);
+  return own.length < 3 ? null : bootstrapSlope(own.map((r): Point => [Math.log(middle(r)), Math.log(r.parameters)]), seed, own.map(({ held, lost }) => Math.log(lost / held) / 2));
 }
 
 export function showRecalls(all: readonly Recall[], seed: number): void {
-  showTable(all.map(({ tier, what, size, parameters, items, bound }) => ({ what, tier, model: size, parameters, 'D recalled at 99%': `${bound === 'none' ? '' : `${bound} `}${Math.round(items).toLocaleString('en')}`, 'parameters per item': parameters / items })));
+  const items = (n: number | null) => n?.toLocaleString('en') ?? 'no run';
+  showTable(all.map((recall) => ({
+    what: recall.what, tier: recall.tier, model: recall.size, parameters: recall.parameters, 'largest D held': items(recall.held), 'next D, lost': items(recall.lost),
+    'parameters per item': isBracketed(recall) ? recall.parameters / middle(recall) : null,
+  })));
   for (const tier of [...new Set(all.map((r) => r.tier))])
     for (const what of ['sequences', 'associations'] as const) {
       const k = exponent(all, what, tier, seed);
-      console.log(`${tier}, ${what}: N grows as D to the power ${k ? `${estimateText(k)}, 95% bootstrap interval over models` : 'of what cannot be said: fewer than three models with a D between held and lost'}`);
+      console.log(`${tier}, ${what}: N grows as D to the power ${k ? `${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost` : 'of what cannot be said: fewer than three models with a D that is held and one that is lost'}`);
     }
 }
 
@@ -197,23 +206,24 @@ export function parametersFigure(all: readonly Saturation[], memories: readonly 
   };
 }
 
-/** Parameters against D at 99% recall, with the slopes 1 and 2. */
+/** Parameters against D at 99% recall, from what is held to what is lost, with the slopes 1 and 2. */
 export function exponentFigure(all: readonly Recall[]): Figure {
-  const known = all.filter(({ bound }) => bound === 'none');
+  const known = all.filter(isBracketed);
   const first = known[0];
-  const ends = first ? [first.items / 4, first.items * 16] : [1, 10];
-  const through = (k: number) => ends.map((d) => (first ? first.parameters * (d / first.items) ** k : d ** k));
+  const ends = first ? [middle(first) / 4, middle(first) * 16] : [1, 10];
+  const through = (k: number) => ends.map((d) => (first ? first.parameters * (d / middle(first)) ** k : d ** k));
   return {
     data: [
-      ...grouped(known, ({ what, tier }) => `${tier}, ${what}`).map(([name, own], i): Trace => (
-        { type: 'scatter', mode: 'markers', name, x: own.map(({ items }) => items), y: own.map(({ parameters }) => parameters), text: own.map(({ size }) => size), marker: { color: seriesColour(i), size: 9 } })),
+      ...grouped(known, ({ what, tier }) => `${tier}, ${what}`).map(([name, own], i): Trace => ({
+        type: 'scatter', mode: 'markers', name, x: own.map(middle), y: own.map(({ parameters }) => parameters), text: own.map(({ size }) => size), marker: { color: seriesColour(i), size: 9 },
+        error_x: { type: 'data', symmetric: false, array: own.map((r) => r.lost - middle(r)), arrayminus: own.map((r) => middle(r) - r.held) },
+      })),
       { type: 'scatter', mode: 'lines', name: 'slope 1', x: ends, y: through(1), line: { color: COLOURS.faint, dash: 'dot' } },
       { type: 'scatter', mode: 'lines', name: 'slope 2 (the paper)', x: ends, y: through(2), line: { color: COLOURS.paper, dash: 'dash' } },
     ],
     layout: {
-      title: title('Parameters against items recalled', `largest D of which ${100 * RECALLED}% come back greedily, to the last token; lines through the first point`),
+      title: title('Parameters against items recalled', `D of which ${100 * RECALLED}% come back greedily, to the last token; bars: from the largest that is held to the next; lines through the first point`),
       xaxis: axis('D', 'items, log scale', { type: 'log' }), yaxis: axis('N', 'parameters, log scale', { type: 'log' }),
     },
   };
 }
-
