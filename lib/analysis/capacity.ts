@@ -93,12 +93,18 @@ export function showSaturations(all: readonly Saturation[]): void {
   }
 }
 
+/** Models that it takes to speak of all models. */
+const LEAST_MODELS = 3;
+
 /** Bits per parameter of each seed: the mean over saturated models in fp32. */
 export function bitsQuestion(all: readonly Saturation[]): Question {
   return {
     claim: 'GPT-style models memorise about 3.6 bits per parameter of uniformly random data.', source: 'Morris et al. 2025, arXiv 2505.24832; here mean over saturated models, all parameters counted, fp32', paper: MORRIS_BITS, tolerance: 0.5, unit: 'bits per parameter', leastTier: 'desk',
     ours: grouped(all.filter(({ saturated, precision }) => saturated && precision === 'fp32'), ({ tier, seed }) => `${tier} ${seed}`).map(([, own]): OwnValue =>
-      ({ tier: own[0]!.tier, seed: own[0]!.seed, value: mean(own.map(({ bits, parameters }) => bits / parameters)) })),
+      ({
+        tier: own[0]!.tier, seed: own[0]!.seed, value: mean(own.map(({ bits, parameters }) => bits / parameters)),
+        ...(own.length < LEAST_MODELS ? { unfit: `${own.length} saturated models of one seed; ${LEAST_MODELS} are needed` } : {}),
+      })),
   };
 }
 
@@ -153,7 +159,7 @@ const middle = ({ held, lost }: Bracketed): number => Math.sqrt(held * lost);
  */
 export function exponent(all: readonly Recall[], what: What, tier: Tier, seed: number): Estimate | null {
   const own = all.filter((r) => r.what === what && r.tier === tier).filter(isBracketed);
-  return own.length < 3 ? null : bootstrapSlope(own.map((r): Point => [Math.log(middle(r)), Math.log(r.parameters)]), seed, own.map(({ held, lost }) => Math.log(lost / held) / 2));
+  return own.length < LEAST_MODELS ? null : bootstrapSlope(own.map((r): Point => [Math.log(middle(r)), Math.log(r.parameters)]), seed, own.map(({ held, lost }) => Math.log(lost / held) / 2));
 }
 
 export function showRecalls(all: readonly Recall[], seed: number): void {
