@@ -228,7 +228,7 @@ export function exponentFigure(all: readonly Recall[]): Figure {
       { type: 'scatter', mode: 'lines', name: 'slope 2 (the paper)', x: ends, y: through(2), line: { color: COLOURS.paper, dash: 'dash' } },
     ],
     layout: {
-      title: title('Parameters against items recalled', `D of which ${100 * RECALLED}% come back greedily, to the last token; bars: from the largest that is held to the next; lines through the first point`),
+      title: title('Parameters against items recalled', `where recall falls below ${100 * RECALLED}%; bars: from what is held to what is lost; lines through the first point`),
       xaxis: axis('D', 'items, log scale', { type: 'log' }), yaxis: axis('N', 'parameters, log scale', { type: 'log' }),
     },
   };
