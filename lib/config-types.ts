@@ -152,6 +152,12 @@ export const isText = (config: RunConfig): config is TextConfig => 'dataset' in 
 /** Predicted tokens per step of a text run. */
 export const tokensPerStep = ({ batchWindows, accumulate, model }: TextConfig): number => batchWindows * accumulate * model.context;
 
+/** Tokens of an item that are predicted. */
+export const predictedTokens = ({ what, itemTokens, promptTokens }: CapacityConfig): number => (what === 'sequences' ? itemTokens : itemTokens - promptTokens);
+
+/** Bits of an item's predicted tokens; of all ids only the start token, the last one, stands in none. */
+export const bitsOfItem = (config: CapacityConfig): number => predictedTokens(config) * Math.log2(config.model.vocabulary - 1);
+
 /** All that decides what a run computes. */
 export type RunConfig = QuestionFormationConfig | TextConfig | PlateauConfig | CapacityConfig;
 

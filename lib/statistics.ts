@@ -89,7 +89,7 @@ export function bootstrapSlope(points: readonly Point[], seed: number, reach: re
       const some = points.map((): Point => {
         const i = random.int(points.length);
         const [x, y] = points[i]!;
-        return [reach[i] ? x + reach[i]! * (2 * random.uniform() - 1) : x, y];
+        return [x + reach[i]! * (2 * random.uniform() - 1), y];
       });
       if (new Set(some.map(([x]) => x)).size > 1) return coefficients(some).slope;
     }

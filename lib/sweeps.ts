@@ -1,6 +1,6 @@
 /** Sweeps: lists of runs that change one thing at a time, those first that decide most. */
 import {
-  capacity, overfitting9m, overfittingSmall, plateauIntervention, scaling90m, tokensPerStep, type CapacityConfig, type Gpt2Config, type PlateauConfig, type RunConfig, type TextConfig, type Tier,
+  bitsOfItem, capacity, overfitting9m, overfittingSmall, plateauIntervention, scaling90m, tokensPerStep, type CapacityConfig, type Gpt2Config, type PlateauConfig, type RunConfig, type ScheduleConfig, type TextConfig, type Tier,
   type TrainingConfig,
 } from './config';
 import type { FamilyName } from './data/grammar-family';
@@ -43,6 +43,12 @@ function longer<C extends TrainingConfig>(config: C, factor: number): C {
   return { ...config, steps: factor * config.steps, schedule: { ...schedule, decaySteps: factor * schedule.decaySteps } };
 }
 
+/** A schedule whose rate is divided all along: wide models learn at a smaller one. */
+function slower(schedule: ScheduleConfig, factor: number): ScheduleConfig {
+  const peak = schedule.peak / factor;
+  return schedule.kind === 'cosine' ? { ...schedule, peak, floor: schedule.floor / factor } : { ...schedule, peak };
+}
+
 /** Grammars with other floors: the same model on each. */
 export function grammarRuns(tier: Tier): PlateauConfig[] {
   const base = plateauIntervention[tier];
@@ -71,7 +77,7 @@ export function modelRuns(tier: Tier): PlateauConfig[] {
   const base = plateauIntervention[tier];
   const sizes = [128, 256, 512].flatMap((width) => [2, 6, 10].map((layers) => ({ layers, width }))).filter(({ layers, width }) => width < 512 || layers === 2);
   return sizes.map(({ layers, width }): PlateauConfig => ({
-    ...base, model: { ...base.model, layers, width, heads: width / 32, feedForward: 4 * width }, schedule: { ...base.schedule, peak: (base.schedule.peak * 128) / width },
+    ...base, model: { ...base.model, layers, width, heads: width / 32, feedForward: 4 * width }, schedule: slower(base.schedule, width / base.model.width),
   }));
 }
 
@@ -105,12 +111,8 @@ const ITEM_STEP = 16;
 /** One model, trained on so many items that their bits are `load` times what it should hold, at a rate that falls with its width. */
 function loaded(base: CapacityConfig, [layers, width, heads]: [number, number, number], load: number): CapacityConfig {
   const model = { ...base.model, layers, width, heads };
-  const bitsPerItem = (base.what === 'sequences' ? base.itemTokens : 1) * Math.log2(model.vocabulary - 1);
-  const items = ITEM_STEP * Math.max(1, Math.round((load * MORRIS_BITS * gpt2Parameters(model).all) / bitsPerItem / ITEM_STEP));
-  const { schedule } = base;
-  const wider = width / base.model.width;
-  const slower = schedule.kind === 'cosine' ? { ...schedule, peak: schedule.peak / wider, floor: schedule.floor / wider } : { ...schedule, peak: schedule.peak / wider };
-  return { ...base, model, items, batchItems: Math.min(base.batchItems, items), schedule: slower };
+  const items = ITEM_STEP * Math.max(1, Math.round((load * MORRIS_BITS * gpt2Parameters(model).all) / bitsOfItem(base) / ITEM_STEP));
+  return { ...base, model, items, batchItems: Math.min(base.batchItems, items), schedule: slower(base.schedule, width / base.model.width) };
 }
 
 /** Distinct random prefixes with one token each: the paper's well separated patterns. */

@@ -1,5 +1,5 @@
 /** Random items as a training task: how many bits of them a model keeps, and how many items it recalls. */
-import type { CapacityConfig } from '../config';
+import { bitsOfItem, predictedTokens, type CapacityConfig } from '../config';
 import { itemsHash, randomItems } from '../data/random-items';
 import { Epochs } from '../data/windows';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
@@ -15,9 +15,6 @@ const FRESH = 256;
 /** Share of all that can be memorised behind which a run ends, once every item is recalled. */
 const COMPLETE_SHARE = 0.99;
 
-/** Bits of an item's predicted tokens. */
-const bitsOfItem = ({ what, itemTokens, promptTokens, model }: CapacityConfig): number => (what === 'sequences' ? itemTokens : itemTokens - promptTokens) * Math.log2(model.vocabulary - 1);
-
 /** Bits of a run's data. */
 export const bitsOf = (config: CapacityConfig): number => config.items * bitsOfItem(config);
 
@@ -32,17 +29,16 @@ export class Capacity implements Task<CapacityConfig> {
   private readonly items: Uint16Array[];
   private readonly fresh: Uint16Array[];
   private readonly order: Epochs;
-  /** Tokens of an item that are predicted. */
   private readonly predicted: number;
 
   /** Runs of one seed and size share their items; the order is drawn from the same seed. */
   constructor(private readonly config: CapacityConfig) {
-    const { itemTokens: tokens, promptTokens: prompt, seed, items, what, model } = config;
+    const { itemTokens: tokens, promptTokens: prompt, seed, items, model } = config;
     const draw = (count: number, stream: string) => randomItems({ items: count, tokens, prompt, values: model.vocabulary - 1 }, new Random(seed, `capacity/${stream}`));
     [this.items, this.fresh] = [draw(items, 'items'), draw(FRESH, 'fresh')];
     this.dataHash = itemsHash(this.items);
     this.order = new Epochs(items, seed);
-    this.predicted = what === 'sequences' ? tokens : tokens - prompt;
+    this.predicted = predictedTokens(config);
   }
 
   batches(step: number): [() => Batch] {

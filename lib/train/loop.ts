@@ -38,7 +38,7 @@ async function taskOf(config: RunConfig): Promise<Task> {
   }
 }
 
-/** The record of a run that has reached its last step, or null. */
+/** The record of a run that has ended, at its last step or because it was complete before; else null. */
 export function finishedRecord(config: RunConfig): RunRecord | null {
   const path = recordPath(runId(config), config.tier);
   if (!existsSync(path)) return null;

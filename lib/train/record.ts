@@ -86,7 +86,7 @@ export interface RunRecord<C extends RunConfig = RunConfig> {
   /** What products were computed in: not what the config asks for where the hardware has no bfloat16. Records from before it was kept have none. */
   computedIn?: 'fp32' | 'bf16';
   startedAt: string;
-  /** Null while the run has not reached its last step. */
+  /** Null while the run has not ended. */
   finishedAt: string | null;
   /** Wall time over all sessions, evaluations included. */
   minutes: number;

@@ -47,7 +47,7 @@ export class Training {
   async toTheEnd(): Promise<RunRecord> {
     const { config, observer, record } = this;
     await observer.started({ config, steps: config.steps, fromStep: this.step, curve: record.curve });
-    while (this.step < config.steps && !this.isComplete()) {
+    while (!this.isOver()) {
       const startedAt = performance.now();
       const result = trainStep(this.model, config, this.step + 1, ...this.task.batches(this.step + 1));
       this.step++;
@@ -55,9 +55,8 @@ export class Training {
       const { tokensPerSecond } = record;
       const secondsLeft = ((config.steps - this.step) * this.trained.seconds) / this.trained.steps;
       await observer.progressed({ step: this.step, steps: config.steps, lossNats: result.lossNats, tokensPerSecond, secondsLeft });
-      const last = this.step === config.steps;
-      if (last || this.step % config.evaluateEverySteps === 0) await observer.evaluated(this.evaluate(result), record.curve);
-      if (last || this.isComplete() || this.isBest() || this.step % config.checkpointEverySteps === 0) await this.save();
+      if (this.step === config.steps || this.step % config.evaluateEverySteps === 0) await observer.evaluated(this.evaluate(result), record.curve);
+      if (this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0) await this.save();
     }
     record.finishedAt = new Date().toISOString();
     writeRecord(record);
@@ -99,9 +98,9 @@ export class Training {
     return last?.step === this.step ? last : undefined;
   }
 
-  private isComplete(): boolean {
+  private isOver(): boolean {
     const now = this.pointNow();
-    return now !== undefined && (this.task.complete?.(now) ?? false);
+    return this.step >= this.config.steps || (now !== undefined && this.task.complete?.(now) === true);
   }
 
   /** Whether this very step's held-out loss is the lowest so far. */

@@ -117,6 +117,8 @@ test('09: what more steps add is measured against the run that differs in nothin
   assert.deepEqual(found.map(({ record }) => record), [base, ...longer]);
   assertClose(found.map(({ gain }) => gain), [0, 0.1, 0.25], { absolute: 1e-12, what: 'share of bits' });
   assert.deepEqual([gains([other!], longer), gains([base!], [])], [[], []]);
+  const quick = capacityRun(2, { tier: 'quick', items: 100, steps: 600 }, 5, 0);
+  assert.equal(gains([quick, base!], longer)[0]!.record, base, 'a run of another tier with the same model on as many items');
 });
 
 test('09: D at 99% recall lies between the sizes that hold and fail, and the exponent is no surer than that', () => {
