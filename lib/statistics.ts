@@ -86,12 +86,9 @@ export function bootstrapSlope(points: readonly Point[], seed: number, reach: re
   const random = new Random(seed, 'bootstrap');
   const slopes = Array.from({ length: DRAWS }, () => {
     for (;;) {
-      const some = points.map((): Point => {
-        const i = random.int(points.length);
-        const [x, y] = points[i]!;
-        return [x + reach[i]! * (2 * random.uniform() - 1), y];
-      });
-      if (new Set(some.map(([x]) => x)).size > 1) return coefficients(some).slope;
+      const drawn = points.map(() => random.int(points.length));
+      if (new Set(drawn.map((i) => points[i]![0])).size === 1) continue;
+      return coefficients(drawn.map((i): Point => [points[i]![0] + reach[i]! * (2 * random.uniform() - 1), points[i]![1]])).slope;
     }
   }).sort((a, b) => a - b);
   return { value: slope, low: slopes[Math.floor(0.025 * DRAWS)]!, high: slopes[Math.ceil(0.975 * DRAWS) - 1]! };

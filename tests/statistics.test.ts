@@ -39,6 +39,9 @@ test('a bootstrap knows that points may lie elsewhere', () => {
   const { low, value, high } = bootstrapSlope(points, 1, [0.3, 0.3, 0.3, 0.3, 0.3]);
   assert.equal(value, 2);
   assert.ok(low < 1.9 && high > 2.1 && low > 1 && high < 4, `${low} to ${high}`);
+  // Three points are drawn as one in a ninth of all draws, which has no slope.
+  const three = bootstrapSlope(points.slice(0, 3), 1, [0.1, 0.1, 0.1]);
+  assert.ok(three.low >= 2 / 1.2 && three.high <= 2 / 0.8, `${three.low} to ${three.high}`);
 });
 
 test('a mean with its interval, and the text of an estimate', () => {
