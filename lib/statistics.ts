@@ -84,11 +84,11 @@ const DRAWS = 2000;
 export function bootstrapSlope(points: readonly Point[], seed: number, reach: readonly number[] = points.map(() => 0)): Estimate {
   const { slope } = coefficients(points);
   const random = new Random(seed, 'bootstrap');
+  const places = points.map(([x, y], i) => ({ x, y, far: reach[i]! }));
   const slopes = Array.from({ length: DRAWS }, () => {
     for (;;) {
-      const drawn = points.map(() => random.int(points.length));
-      if (new Set(drawn.map((i) => points[i]![0])).size === 1) continue;
-      return coefficients(drawn.map((i): Point => [points[i]![0] + reach[i]! * (2 * random.uniform() - 1), points[i]![1]])).slope;
+      const drawn = places.map(() => places[random.int(places.length)]!);
+      if (new Set(drawn.map(({ x }) => x)).size > 1) return coefficients(drawn.map(({ x, y, far }): Point => [x + far * (2 * random.uniform() - 1), y])).slope;
     }
   }).sort((a, b) => a - b);
   return { value: slope, low: slopes[Math.floor(0.025 * DRAWS)]!, high: slopes[Math.ceil(0.975 * DRAWS) - 1]! };
