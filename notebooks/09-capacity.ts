@@ -14,6 +14,12 @@
 // what can be held (which of D sequences it is, log2 D bits, stays open); any other counts when its memorised bits grow by
 // at most **5%** over its last quarter. A model is saturated where its data hold at least 1.5 times what it memorises. Where
 // the bootstrap interval of the slope holds both 1 and 2, or neither, the verdict is INCONCLUSIVE.
+//
+// **Added after the first runs of 1 × 32, 2 × 32 and 2 × 64, before those that decide.** Sequences on 2 × 128: where D goes
+// with N, complete recall ends between **10,800** (held) and 15,264 (lost); where D goes with √N, from 2 × 64 on, it ends
+// between 3,824 and 7,632. Associations: 2 × 64 lost 31,584 of them at 1.55 bits per parameter, where the smaller two kept
+// 2.2 to 2.5. We take that for training, not memory: with **4 times the steps** it recalls **99%** of them, and the slope over
+// three models of which each had 4 times the steps has an interval that holds **1 and not 2**.
 
 // %%
 import * as report from './lib/analysis/capacity';
