@@ -5,6 +5,9 @@ import {
 } from './config';
 import type { FamilyName } from './data/grammar-family';
 
+/** Tiers whose runs decide a claim; the others are for a first look and for tests. */
+const decides = (tier: Tier): boolean => tier === 'desk' || tier === 'full';
+
 const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
 /** Of the main run's text. A forty-fifth of 90M tokens are the paper's 2M. */
@@ -52,16 +55,16 @@ function slower(schedule: ScheduleConfig, factor: number): ScheduleConfig {
 /** Grammars with other floors: the same model on each. */
 export function grammarRuns(tier: Tier): PlateauConfig[] {
   const base = plateauIntervention[tier];
-  const grammars: FamilyName[] = tier === 'smoke' || tier === 'quick' ? ['0.6', '0.8', '1.0'] : ['0.6', '1.5', '1.0', '0.8', '1.2', 'fewer-objects'];
-  return seeds(tier === 'desk' || tier === 'full' ? 3 : 1).flatMap((seed) => grammars.map((grammar) => ({ ...base, seed, grammar })));
+  const grammars: FamilyName[] = decides(tier) ? ['0.6', '1.5', '1.0', '0.8', '1.2', 'fewer-objects'] : ['0.6', '0.8', '1.0'];
+  return seeds(decides(tier) ? 3 : 1).flatMap((seed) => grammars.map((grammar) => ({ ...base, seed, grammar })));
 }
 
 /** Added after the runs of seed 1: the grammar whose first run stayed where it did not copy yet, with three times the steps. */
-export const lateRuns = (tier: Tier): PlateauConfig[] => (tier === 'desk' || tier === 'full' ? [longer({ ...plateauIntervention[tier], grammar: '1.5' }, 3)] : []);
+export const lateRuns = (tier: Tier): PlateauConfig[] => (decides(tier) ? [longer({ ...plateauIntervention[tier], grammar: '1.5' }, 3)] : []);
 
 /** Added after the runs of seeds 1 to 3: two more seeds, for predictions on the runs that copy. */
 export const repeatRuns = (tier: Tier): PlateauConfig[] =>
-  (tier === 'desk' || tier === 'full' ? [4, 5].flatMap((seed) => (['0.6', '1.0', '1.2', '0.8', '1.5'] as const).map((grammar) => ({ ...plateauIntervention[tier], seed, grammar }))) : []);
+  (decides(tier) ? [4, 5].flatMap((seed) => (['0.6', '1.0', '1.2', '0.8', '1.5'] as const).map((grammar) => ({ ...plateauIntervention[tier], seed, grammar }))) : []);
 
 /** Fewer lines, down to what the model can know by heart; without dropout, which would blur every line. */
 export function sizeRuns(tier: Tier): PlateauConfig[] {
@@ -73,7 +76,7 @@ export function sizeRuns(tier: Tier): PlateauConfig[] {
 
 /** Other depths and widths on the original grammar; wide ones learn at a smaller rate. 6 and 10 layers of width 512 are notebook 04's. */
 export function modelRuns(tier: Tier): PlateauConfig[] {
-  if (tier === 'smoke' || tier === 'quick') return [];
+  if (!decides(tier)) return [];
   const base = plateauIntervention[tier];
   const sizes = [128, 256, 512].flatMap((width) => [2, 6, 10].map((layers) => ({ layers, width }))).filter(({ layers, width }) => width < 512 || layers === 2);
   return sizes.map(({ layers, width }): PlateauConfig => ({
@@ -90,26 +93,28 @@ export function gpt2Parameters({ layers, width: C, context, vocabulary }: Gpt2Co
 /** Morris et al. 2025 (arXiv 2505.24832): bits that a GPT-style model memorises per parameter. */
 export const MORRIS_BITS = 3.6;
 
-/** Layers, width, heads; and the sizes of the data as multiples of what the model holds after Morris et al. */
-const LADDER: { size: [layers: number, width: number, heads: number]; loads: number[] }[] = [
-  { size: [1, 32, 2], loads: [0.25, 0.5, 1, 2, 4] },
-  { size: [2, 64, 2], loads: [0.25, 0.5, 1, 2, 4] },
-  { size: [2, 32, 2], loads: [0.25, 0.5, 1, 2, 4] },
-  { size: [2, 128, 4], loads: [0.25, 0.5, 1, 2] },
-  { size: [4, 128, 4], loads: [1, 2] },
-  { size: [4, 192, 6], loads: [2] },
-];
-/** Loads for associations: complete recall ends below what a model holds. */
-const ASSOCIATION_LOADS = [0.125, 0.25, 0.5, 1];
+/** A model's layers, width and heads, and the sizes of its data as multiples of what it holds after Morris et al. Half steps were added after the first runs, where recall ends. */
+interface Rung { size: [layers: number, width: number, heads: number]; sequences: number[]; associations: number[] }
 
-/** Between the two loads at which recall ends; added after the first runs. */
-const FINER_LOAD = Math.SQRT1_2;
+const HALF_STEP = Math.SQRT1_2;
+const SMALL = { sequences: [0.25, 0.5, HALF_STEP, 1, 2, 4], associations: [0.125, 0.25, 0.5, HALF_STEP, 1] };
+const LADDER: Rung[] = [
+  { size: [1, 32, 2], ...SMALL },
+  { size: [2, 32, 2], ...SMALL },
+  { size: [2, 64, 2], ...SMALL },
+  { size: [2, 128, 4], sequences: [0.25, 0.5, HALF_STEP, 1, 2], associations: [0.125, 0.25, 0.5] },
+];
+/** Larger models, which are beyond what a desk trains to the end. */
+const LARGE: Rung[] = [
+  { size: [4, 128, 4], sequences: [1, 2], associations: [] },
+  { size: [4, 192, 6], sequences: [2], associations: [] },
+];
 
 /** Numbers of items are whole multiples of it. */
 const ITEM_STEP = 16;
 
 /** One model, trained on so many items that their bits are `load` times what it should hold, at a rate that falls with its width. */
-function loaded(base: CapacityConfig, [layers, width, heads]: [number, number, number], load: number): CapacityConfig {
+function loaded(base: CapacityConfig, [layers, width, heads]: Rung['size'], load: number): CapacityConfig {
   const model = { ...base.model, layers, width, heads };
   const items = ITEM_STEP * Math.max(1, Math.round((load * MORRIS_BITS * gpt2Parameters(model).all) / bitsOfItem(base) / ITEM_STEP));
   return { ...base, model, items, batchItems: Math.min(base.batchItems, items), schedule: slower(base.schedule, width / base.model.width) };
@@ -125,31 +130,30 @@ export function capacityRuns(tier: Tier): CapacityConfig[] {
     const ladder = (from: CapacityConfig, loads: number[]) => loads.flatMap((load) => [16, 32].map((width) => loaded(from, [1, width, 2], load)));
     return [...ladder(base, [0.5, 2]), ...ladder(associations(base), [0.125, 0.5])];
   }
-  const sequences = LADDER.map(({ size, loads }) => loads.map((load) => loaded(base, size, load)));
-  const pairs = LADDER.map(({ size }) => ASSOCIATION_LOADS.map((load) => loaded(associations(base), size, load)));
-  const finer = LADDER.map(({ size }) => [base, associations(base)].map((kind) => loaded(kind, size, FINER_LOAD)));
-  const saturated = LADDER.slice(0, 4).map(({ size }) => loaded(base, size, 2));
+  const runsOf = ({ size, sequences, associations: pairs }: Rung) => [...sequences.map((load) => loaded(base, size, load)), ...pairs.map((load) => loaded(associations(base), size, load))];
+  const saturated = LADDER.map(({ size }) => loaded(base, size, 2));
   return [
-    ...[sequences, pairs, finer].flatMap((runs) => runs.slice(0, 3).flat()), ...[sequences, pairs, finer].flatMap((runs) => runs[3]!),
+    ...LADDER.flatMap(runsOf),
     ...[2, 3].flatMap((seed) => saturated.slice(0, 3).map((config) => ({ ...config, seed }))), ...saturated.map((config): CapacityConfig => ({ ...config, precision: 'bf16' })),
-    ...sequences.slice(4).flat(),
+    ...LARGE.flatMap(runsOf),
   ];
 }
 
-/** Multiples of the steps. */
-const LONGER = [4, 16];
+/** A run of capacity with more steps and as many points of its curve. */
+const longerCapacity = (config: CapacityConfig, factor: number): CapacityConfig => ({ ...longer(config, factor), evaluateEverySteps: factor * config.evaluateEverySteps });
 
 /** The smallest model on twice what it should hold, with more steps: whether it is training that ends before memory does. */
-export function longerCapacityRuns(tier: Tier): CapacityConfig[] {
-  if (tier === 'smoke' || tier === 'quick') return [];
-  const base = loaded(capacity[tier], LADDER[0]!.size, 2);
-  return LONGER.map((factor) => ({ ...longer(base, factor), evaluateEverySteps: factor * base.evaluateEverySteps }));
-}
+export const longerSequenceRuns = (tier: Tier): CapacityConfig[] =>
+  (decides(tier) ? [4, 16].map((factor) => longerCapacity(loaded(capacity[tier], LADDER[0]!.size, 2), factor)) : []);
+
+/** The three smaller models on associations around where recall ends, with more steps: the same question to the exponent. */
+export const longerAssociationRuns = (tier: Tier): CapacityConfig[] =>
+  (decides(tier) ? LADDER.slice(0, 3).flatMap(({ size }) => [0.5, HALF_STEP, 1].map((load) => longerCapacity(loaded(associations(capacity[tier]), size, load), 4))) : []);
 
 export const SWEEPS = {
   text: (tier: Tier): RunConfig[] => textRuns(tier),
   'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier), ...repeatRuns(tier)],
-  capacity: (tier: Tier): RunConfig[] => [...capacityRuns(tier), ...longerCapacityRuns(tier)],
+  capacity: (tier: Tier): RunConfig[] => [...capacityRuns(tier), ...longerSequenceRuns(tier), ...longerAssociationRuns(tier)],
 } as const;
 
 export type SweepName = keyof typeof SWEEPS;

@@ -33,6 +33,7 @@
 import { saveFigure, show } from './lib/report/figure';
 import * as report from './lib/analysis/intervention';
 import { openNotebook } from './lib/report/notebook';
+import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
 import { grammarRuns, lateRuns, modelRuns, repeatRuns, sizeRuns } from './lib/sweeps';
@@ -113,7 +114,7 @@ report.showModels(models, committedRecords('question-formation'));
 // ## Verdict
 
 // %%
-report.showPredictions(report.predictions({ grammars, sizes, models, late, repeats }));
+showPredictions(report.predictions({ grammars, sizes, models, late, repeats }));
 for (const question of [...report.slopeQuestions(grammars), report.sizeQuestion(sizes)]) showVerdict(question);
 
 // %% [markdown]

@@ -9,26 +9,27 @@
 // 2405.13718](https://arxiv.org/abs/2405.13718)) prove a number of parameters that is linear in the contexts: N linear in D.
 //
 // **Predictions, fixed before any desk run.** Paper: slope of log N against log D at 99% recall **2 ± 0.5**. Ours: **1**, for
-// random sequences and for distinct prefixes with one token each; bits per parameter **3.6 ± 0.5** on saturated models, no
-// difference between fp32 and bf16 beyond **5%**. **Rule:** a run ends early once it recalls every item and holds **99%** of
+// random sequences (**P1**) and for distinct prefixes with one token each (**P2**); bits per parameter **3.6 ± 0.5** on saturated
+// models (**P3**), no difference between fp32 and bf16 beyond **5%** (**P4**). **Rule:** a run ends early once it recalls every item and holds **99%** of
 // what can be held (which of D sequences it is, log2 D bits, stays open); any other counts when its memorised bits grow by
 // at most **5%** over its last quarter. A model is saturated where its data hold at least 1.5 times what it memorises. Where
 // the bootstrap interval of the slope holds both 1 and 2, or neither, the verdict is INCONCLUSIVE.
 //
 // **Added after the first runs of 1 × 32, 2 × 32 and 2 × 64, before those that decide.** Sequences on 2 × 128: where D goes
-// with N, complete recall ends between **10,800** (held) and 15,264 (lost); where D goes with √N, from 2 × 64 on, it ends
-// between 3,824 and 7,632. Associations: 2 × 64 lost 31,584 of them at 1.55 bits per parameter, where the smaller two kept
-// 2.2 to 2.5. We take that for training, not memory: with **4 times the steps** it recalls **99%** of them, and the slope over
-// three models of which each had 4 times the steps has an interval that holds **1 and not 2**.
+// with N, complete recall ends between **10,800** (held) and 15,264 (lost; **P6**); where D goes with √N, from 2 × 64 on, it
+// ends between 3,824 and 7,632. Associations: 2 × 64 lost 31,584 of them at 1.55 bits per parameter, where the smaller two kept
+// 2.2 to 2.5. We take that for training, not memory: with **4 times the steps** it recalls **99%** of them (**P7**), and the
+// slope over three models of which each had 4 times the steps has an interval that holds **1 and not 2** (**P8**).
 
 // %%
 import * as report from './lib/analysis/capacity';
 import { saveFigure, show } from './lib/report/figure';
 import { capacities } from './lib/analysis/memories';
 import { openNotebook } from './lib/report/notebook';
+import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
-import { capacityRuns, longerCapacityRuns } from './lib/sweeps';
+import { capacityRuns, longerAssociationRuns, longerSequenceRuns } from './lib/sweeps';
 import { finishedRecords, run } from './lib/train/loop';
 import { beside } from './lib/train/record';
 
@@ -54,7 +55,9 @@ console.log(JSON.stringify(configs[0], null, 1));
 const trained = [];
 for (const config of configs) trained.push(await run(config, notebookObserver()));
 const records = beside(trained, finishedRecords(capacityRuns('desk')));
-report.showRuns(records);
+const longerSequences = finishedRecords(longerSequenceRuns('desk'));
+const longerAssociations = finishedRecords(longerAssociationRuns('desk'));
+report.showRuns([...records, ...longerAssociations]);
 
 // %% [markdown]
 // ## Figure
@@ -70,13 +73,13 @@ report.showSaturations(saturations);
 
 // %% [markdown]
 // Is it memory that ends there, or training? The smallest model again on twice what it should hold, with 4 and 16 times the
-// steps over which its learning rate falls. Predicted before these runs: 16 times the steps add at most **20%**.
+// steps over which its learning rate falls. Predicted before these runs: 16 times the steps add at most **20%** (**P5**).
 //
 // A first sweep at a rate of 3e-3 for every width, with 2% for 5% in the rule, is not kept: most of its larger runs were not
 // settled, and at larger rates a pilot memorised more. Rate and rule were changed then, before any run that counts.
 
 // %%
-report.showLonger(records, finishedRecords(longerCapacityRuns('desk')));
+report.showLonger(records, longerSequences);
 
 // %% [markdown]
 // The classical memories on the same axes: patterns of n signs, n bits each, as many as each holds in
@@ -95,7 +98,7 @@ await show(parameters);
 // added, and the interval of the slope was widened by that gap: sizes go with N, so their middles alone lie on slope 1.
 
 // %%
-const recalls = report.recalls(records);
+const recalls = report.recalls([...records, ...longerAssociations]);
 const exponent = report.exponentFigure(recalls);
 await saveFigure('capacity-exponent', exponent);
 await show(exponent);
@@ -105,6 +108,7 @@ await show(exponent);
 
 // %%
 report.showRecalls(recalls, seed);
+showPredictions(report.predictions({ records, longerSequences, longerAssociations }, seed));
 for (const question of [report.bitsQuestion(saturations), ...report.exponentQuestions(recalls, seed)]) showVerdict(question);
 
 // %% [markdown]

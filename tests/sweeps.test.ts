@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { capacity, deviations, overfitting9m, scaling90m, TIERS } from '../lib/config';
+import { isDeepStrictEqual } from 'node:util';
+import { capacity, deviations, overfitting9m, scaling90m, TIERS, type CapacityConfig } from '../lib/config';
 import { checkConfig } from '../lib/config-check';
 import { buildModel } from '../lib/model/build';
-import { capacityRuns, gpt2Parameters, grammarRuns, longerCapacityRuns, modelRuns, sizeRuns, smallerRuns, SWEEP_NAMES, SWEEPS, textRuns } from '../lib/sweeps';
+import { capacityRuns, gpt2Parameters, grammarRuns, longerAssociationRuns, longerSequenceRuns, modelRuns, sizeRuns, smallerRuns, SWEEP_NAMES, SWEEPS, textRuns } from '../lib/sweeps';
 import { runId } from '../lib/train/record';
 
 test('every run of every sweep can run, and no two are one', () => {
@@ -26,10 +27,15 @@ test('the sweeps hold what they promise', () => {
   assert.ok(Math.min(...sizes) < 20_000 && Math.max(...sizes) > 1_700_000, `${Math.min(...sizes)} to ${Math.max(...sizes)}`);
 });
 
-test('longer capacity runs are one run of the sweep with more steps and nothing else', () => {
-  const longer = longerCapacityRuns('desk');
-  const [base] = capacityRuns('desk').filter(({ model, items }) => model.layers === longer[0]!.model.layers && model.width === longer[0]!.model.width && items === longer[0]!.items);
-  assert.deepEqual(longer.map((config) => deviations(config, base!)), [4, 16].map((factor) => [`steps: 8000 → ${8000 * factor}`, `schedule.decaySteps: 8000 → ${8000 * factor}`, `evaluateEverySteps: 500 → ${500 * factor}`]));
+test('longer capacity runs are runs of the sweep with more steps and nothing else', () => {
+  const changes = (longer: readonly CapacityConfig[]) => longer.map((config) => {
+    const base = capacityRuns('desk').find(({ what, model, items }) => isDeepStrictEqual([what, model, items], [config.what, config.model, config.items]))!;
+    return deviations(config, base);
+  });
+  const more = (factor: number) => [`steps: 8000 → ${8000 * factor}`, `schedule.decaySteps: 8000 → ${8000 * factor}`, `evaluateEverySteps: 500 → ${500 * factor}`];
+  assert.deepEqual(changes(longerSequenceRuns('desk')), [4, 16].map(more));
+  assert.deepEqual(changes(longerAssociationRuns('desk')), Array(9).fill(more(4)));
+  assert.deepEqual([longerSequenceRuns('quick'), longerAssociationRuns('quick')], [[], []]);
 });
 
 test('the first of the smaller runs is notebook 05; the others, three seeds a size, end after five passes and not during the warm-up', () => {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CapacityConfig, Tier } from '../config';
 import type { Figure, Trace } from '../report/figure';
+import { prediction, type Prediction } from '../report/predictions';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
@@ -111,9 +112,6 @@ export function bitsQuestion(all: readonly Saturation[]): Question {
   };
 }
 
-/** So many times the steps add at most this share of bits; predicted before those runs. */
-const PREDICTED_GAIN = { factor: 16, share: 0.2 };
-
 /** A run and those that differ from it in their steps alone, with the share of bits that each has more than the first; empty without a longer one. */
 export function gains(records: readonly CapacityRecord[], longer: readonly CapacityRecord[]): { record: CapacityRecord; gain: number }[] {
   const butSteps = ({ steps, schedule, evaluateEverySteps, checkpointEverySteps, ...rest }: CapacityConfig) => rest;
@@ -125,24 +123,21 @@ export function showLonger(records: readonly CapacityRecord[], longer: readonly 
   const all = gains(records, longer);
   if (!all.length) return console.log('no run with more steps yet: "npm run sweep -- capacity" trains them');
   showTable(all.map(({ record, gain }) => ({ ...row(record), 'more than the first': percent(gain) })));
-  const { factor, share } = PREDICTED_GAIN;
-  const decisive = all.find(({ record }) => record.config.steps === factor * all[0]!.record.config.steps);
-  console.log(`${factor} times the steps add ${decisive ? `${percent(decisive.gain)} of bits; at most ${percent(share)} were predicted: ${decisive.gain <= share ? 'holds' : 'failed'}` : 'what is not known yet: that run is not there'}`);
 }
 
 /** Share of items that must come back. */
 export const RECALLED = 0.99;
 
-/** Between which sizes of settled runs recall falls below 99%: the largest D that is held and the next one, which is lost; null where no run is on that side. */
-export interface Recall { tier: Tier; what: What; size: string; parameters: number; held: number | null; lost: number | null }
+/** Between which sizes of settled runs of so many steps recall falls below 99%: the largest D that is held and the next one, which is lost; null where no run is on that side. */
+export interface Recall { tier: Tier; what: What; size: string; steps: number; parameters: number; held: number | null; lost: number | null }
 
 export function recalls(records: readonly CapacityRecord[]): Recall[] {
-  return (['sequences', 'associations'] as const).flatMap((what) => families(records.filter(isFlat), what).map((group): Recall => {
+  return (['sequences', 'associations'] as const).flatMap((what) => families(records.filter(isFlat), what).flatMap((family) => grouped(family, ({ config }) => config.steps)).map(([steps, group]): Recall => {
     const own = group.filter(({ config }) => config.seed === group[0]!.config.seed);
     const holds = own.map((r) => r.curve.at(-1)!.recalledShare >= RECALLED);
     const { config } = own[0]!;
     const [held, lost] = [own[holds.lastIndexOf(true)], own[holds.lastIndexOf(true) + 1]].map((r) => r?.config.items ?? null);
-    return { tier: config.tier, what, size: sizeName(config), parameters: gpt2Parameters(config.model).all, held: held!, lost: lost! };
+    return { tier: config.tier, what, size: sizeName(config), steps, parameters: gpt2Parameters(config.model).all, held: held!, lost: lost! };
   }));
 }
 
@@ -152,41 +147,82 @@ const isBracketed = (recall: Recall): recall is Bracketed => recall.held !== nul
 /** The middle of what is held and what is lost, on a log scale. */
 const middle = ({ held, lost }: Bracketed): number => Math.sqrt(held * lost);
 
+/** Recalls whose models were trained alike: one tier, one kind of item, so many steps. */
+const trainedAlike = <R extends Recall>(all: readonly R[]): [name: string, alike: R[]][] => grouped(all, ({ tier, what, steps }) => `${tier}, ${what}, ${steps.toLocaleString('en')} steps`);
+
 /**
- * log N against log D at 99% recall: the exponent of N = O(D^k); null for fewer than three models. D may lie anywhere between
- * what is held and what is lost, and its bootstrap interval says so: on sizes in proportion to N the middles alone would lie
- * on slope 1 whatever they are.
+ * log N against log D at 99% recall, of models trained alike: the exponent of N = O(D^k); null for fewer than three models. D
+ * may lie anywhere between what is held and what is lost, and its bootstrap interval says so: on sizes in proportion to N the
+ * middles alone would lie on slope 1 whatever they are.
  */
-export function exponent(all: readonly Recall[], what: What, tier: Tier, seed: number): Estimate | null {
-  const own = all.filter((r) => r.what === what && r.tier === tier).filter(isBracketed);
+export function exponent(alike: readonly Recall[], seed: number): Estimate | null {
+  const own = alike.filter(isBracketed);
   return own.length < LEAST_MODELS ? null : bootstrapSlope(own.map((r): Point => [Math.log(middle(r)), Math.log(r.parameters)]), seed, own.map(({ held, lost }) => Math.log(lost / held) / 2));
 }
 
 export function showRecalls(all: readonly Recall[], seed: number): void {
   const items = (n: number | null) => n?.toLocaleString('en') ?? 'no run';
   showTable(all.map((recall) => ({
-    what: recall.what, tier: recall.tier, model: recall.size, parameters: recall.parameters, 'largest D held': items(recall.held), 'next D, lost': items(recall.lost),
+    what: recall.what, tier: recall.tier, steps: recall.steps, model: recall.size, parameters: recall.parameters, 'largest D held': items(recall.held), 'next D, lost': items(recall.lost),
     'parameters per item': isBracketed(recall) ? recall.parameters / middle(recall) : null,
   })));
-  for (const tier of [...new Set(all.map((r) => r.tier))])
-    for (const what of ['sequences', 'associations'] as const) {
-      const k = exponent(all, what, tier, seed);
-      console.log(`${tier}, ${what}: N grows as D to the power ${k ? `${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost` : 'of what cannot be said: fewer than three models with a D that is held and one that is lost'}`);
-    }
+  for (const [name, alike] of trainedAlike(all)) {
+    const k = exponent(alike, seed);
+    console.log(`${name}: N grows as D to the power ${k ? `${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost` : 'of what cannot be said: fewer than three models with a D that is held and one that is lost'}`);
+  }
 }
 
-/** The exponent of the paper, beside that of the others. */
+const contains = ({ low, high }: Estimate, value: number): boolean => low <= value && value <= high;
+
+/** The exponent of the paper, beside that of the others: a value for each number of steps. */
 export function exponentQuestions(all: readonly Recall[], seed: number): Question[] {
-  const values = (what: What): OwnValue[] => [...new Set(all.map(({ tier }) => tier))].flatMap((tier) => {
-    const k = exponent(all, what, tier, seed);
+  const values = (what: What): OwnValue[] => trainedAlike(all.filter((r) => r.what === what)).flatMap(([, alike]) => {
+    const k = exponent(alike, seed);
     if (!k) return [];
-    const [two, one] = [k.low <= 2 && 2 <= k.high, k.low <= 1 && 1 <= k.high];
-    return [{ tier, seed, value: k.value, ...(two === one ? { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${two ? 'both 1 and 2' : 'neither 1 nor 2'}` } : {}) }];
+    const [two, one] = [contains(k, 2), contains(k, 1)];
+    return [{ tier: alike[0]!.tier, seed, value: k.value, ...(two === one ? { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${two ? 'both 1 and 2' : 'neither 1 nor 2'}` } : {}) }];
   });
   return (['associations', 'sequences'] as const).map((what) => ({
     claim: `The size of a model must grow as the square of the data that it memorises, N = O(D²): here ${what === 'associations' ? 'distinct random prefixes with one token each, well separated patterns' : 'random sequences'}.`,
     source: 'arXiv 2405.08707, ICLR 2026 version; linear after Madden et al. 2024 (arXiv 2405.13718) and Morris et al. 2025; slope of log N against log D at 99% recall', paper: 2, tolerance: 0.5, unit: 'exponent of D', leastTier: 'desk', ours: values(what),
   }));
+}
+
+/** Largest |bf16 / fp32 − 1| of memorised bits, over models and seeds with both; null for none. */
+function precisionGap(all: readonly Saturation[]): number | null {
+  const gaps = grouped(all, ({ tier, size, seed }) => `${tier} ${size} ${seed}`).flatMap(([, own]) => {
+    const [full, half] = (['fp32', 'bf16'] as const).map((precision) => own.find((p) => p.precision === precision)?.bits);
+    return full === undefined || half === undefined ? [] : [Math.abs(half / full - 1)];
+  });
+  return gaps.length ? Math.max(...gaps) : null;
+}
+
+/** Runs by what they change: sizes of model and data; those with more steps. */
+export interface CapacityRuns { records: readonly CapacityRecord[]; longerSequences: readonly CapacityRecord[]; longerAssociations: readonly CapacityRecord[] }
+
+/** Judged at the desk alone: quick runs decide nothing. */
+export function predictions(runs: CapacityRuns, seed: number): Prediction[] {
+  const [records, longer] = [runs.records, runs.longerAssociations].map((some) => some.filter(({ config }) => config.tier === 'desk')) as [CapacityRecord[], CapacityRecord[]];
+  const [all, found] = [saturations(records), recalls(records)];
+  const bits = all.filter(({ saturated, precision }) => saturated && precision === 'fp32').map((p) => p.bits / p.parameters);
+  const linear = (text: string, from: readonly Recall[], what: What) => {
+    const k = exponent(from.filter((r) => r.what === what), seed);
+    return prediction(text, 'interval holds 1 and not 2', k?.value, () => contains(k!, 1) && !contains(k!, 2));
+  };
+  const [base, ...more] = gains(records, runs.longerSequences);
+  const longest = more.find(({ record }) => record.config.steps === 16 * base!.record.config.steps);
+  const wide = found.find(({ what, size }) => what === 'sequences' && size === '2 × 128');
+  const again = longer.find(({ config }) => sizeName(config) === '2 × 64' && config.items === 31_584);
+  return [
+    linear('P1 N grows as D on random sequences', found, 'sequences'),
+    linear('P2 and on distinct prefixes with one token each', found, 'associations'),
+    prediction('P3 saturated models keep 3.6 bits per parameter (mean, fp32)', `${MORRIS_BITS} ± 0.5`, bits.length ? mean(bits) : null, (v) => Math.abs(v - MORRIS_BITS) <= 0.5),
+    prediction('P4 bf16 keeps as many bits as fp32 (largest difference of one model)', 'within 5%', precisionGap(all), (v) => v <= 0.05),
+    prediction('P5 16 times the steps add little to what the smallest model keeps', 'at most 20%', longest?.gain, (v) => v <= 0.2),
+    prediction('P6 on sequences 2 × 128 holds what goes with N (largest D held)', '10,800', wide && isBracketed(wide) ? wide.held : null, (v) => v === 10_800),
+    prediction('P7 with 4 times the steps 2 × 64 recalls 31,584 associations', 'at least 99%', again?.curve.at(-1)!.recalledShare, (v) => v >= RECALLED),
+    linear('P8 with 4 times the steps N grows as D on associations', recalls(longer), 'associations'),
+  ];
 }
 
 /** What a classical memory holds per parameter: weights of W (n(n−1)/2), or the stored patterns' own numbers (n d). */
@@ -220,7 +256,7 @@ export function exponentFigure(all: readonly Recall[]): Figure {
   const through = (k: number) => ends.map((d) => (first ? first.parameters * (d / middle(first)) ** k : d ** k));
   return {
     data: [
-      ...grouped(known, ({ what, tier }) => `${tier}, ${what}`).map(([name, own], i): Trace => ({
+      ...trainedAlike(known).map(([name, own], i): Trace => ({
         type: 'scatter', mode: 'markers', name, x: own.map(middle), y: own.map(({ parameters }) => parameters), text: own.map(({ size }) => size), marker: { color: seriesColour(i), size: 9 },
         error_x: { type: 'data', symmetric: false, array: own.map((r) => r.lost - middle(r)), arrayminus: own.map((r) => middle(r) - r.held) },
       })),

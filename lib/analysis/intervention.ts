@@ -1,6 +1,7 @@
 /** What notebook 08 shows: plateaus against floors, losses position by position, fewer lines, other models. */
 import { TIERS, type PlateauConfig, type QuestionFormationConfig, type Tier } from '../config';
 import type { Figure } from '../report/figure';
+import { prediction, type Prediction } from '../report/predictions';
 import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
@@ -192,9 +193,6 @@ function memorisedNats({ config, curve }: PlateauRecord): number {
   return heldOutLossNats - surprisal(config, 'dev').natsPerToken - (trainLinesLossNats - surprisal(config, 'train').natsPerToken);
 }
 
-/** What was said before the runs, and what came. */
-export interface Prediction { prediction: string; expected: string; value: number | null; holds: boolean | null }
-
 /** Runs by what they change: grammars, numbers of lines, models; those with more steps, and those with further seeds. */
 export interface Interventions { grammars: Runs; sizes: Runs; models: Runs; late: Runs; repeats: Runs }
 
@@ -205,23 +203,17 @@ export function predictions({ models, late, ...all }: Interventions): Prediction
   const bySize = sizes.sort((a, b) => a.config.trainLines - b.config.trainLines);
   const [fewest, most] = [bySize[0], bySize.at(-1)];
   const atFree = original(grammars).map((r) => positions.excessAtFree(positions.positionsOf(r)));
-  const make = (prediction: string, expected: string, value: number | null | undefined, holds: (v: number) => boolean): Prediction =>
-    ({ prediction, expected, value: value ?? null, holds: value === undefined || value === null ? null : holds(value) });
   const last = (r: PlateauRecord) => r.curve.at(-1)!;
   const deepest = models.filter(({ config }) => config.model.layers > 2).map((r) => plateau(r).trainLossNats);
   return [
-    make('P1 the slope of plateau against entropy is 1', '1 ± 0.05', settled?.slope.value, (v) => Math.abs(v - 1) <= 0.05),
-    make('P2 its line passes near 0', 'intercept 0 ± 0.06 nats', settled?.intercept.value, (v) => Math.abs(v) <= 0.06),
-    make('P3 what is left above the entropy lies where words are free, not where they are copied: the seed with the least', 'at least 0.8 of the excess', atFree.length ? Math.min(...atFree) : null, (v) => v >= 0.8),
-    make('P4 on the fewest lines the training loss comes to the floor of memory', 'within 0.05 nats', fewest && last(fewest).trainLinesLossNats - memoryFloor(fewest.config), (v) => v <= 0.05),
-    make('P5 on the most lines nothing is memorised: training and held-out lines cost the same, less what each costs at best', 'within 0.02 nats', most && most !== fewest ? memorisedNats(most) : null, (v) => Math.abs(v) <= 0.02),
-    make('P6 deeper models of 6 and 10 layers settle at the same loss', 'within 0.05 nats', deepest.length >= 2 ? Math.max(...deepest) - Math.min(...deepest) : null, (v) => v <= 0.05),
-    make('P7 the grammar of entropy 1.5 settles at its entropy when it is trained longer', 'within 0.06 nats', late[0] && plateau(late[0]).trainLossNats - dataFloor(late[0].config), (v) => Math.abs(v) <= 0.06),
-    make('P8 with seeds 4 and 5, over settled runs that copy, the slope is 1', '1 ± 0.05', copying?.slope.value, (v) => Math.abs(v - 1) <= 0.05),
-    make('P9 and its line passes near 0', 'intercept 0 ± 0.06 nats', copying?.intercept.value, (v) => Math.abs(v) <= 0.06),
+    prediction('P1 the slope of plateau against entropy is 1', '1 ± 0.05', settled?.slope.value, (v) => Math.abs(v - 1) <= 0.05),
+    prediction('P2 its line passes near 0', 'intercept 0 ± 0.06 nats', settled?.intercept.value, (v) => Math.abs(v) <= 0.06),
+    prediction('P3 what is left above the entropy lies where words are free, not where they are copied: the seed with the least', 'at least 0.8 of the excess', atFree.length ? Math.min(...atFree) : null, (v) => v >= 0.8),
+    prediction('P4 on the fewest lines the training loss comes to the floor of memory', 'within 0.05 nats', fewest && last(fewest).trainLinesLossNats - memoryFloor(fewest.config), (v) => v <= 0.05),
+    prediction('P5 on the most lines nothing is memorised: training and held-out lines cost the same, less what each costs at best', 'within 0.02 nats', most && most !== fewest ? memorisedNats(most) : null, (v) => Math.abs(v) <= 0.02),
+    prediction('P6 deeper models of 6 and 10 layers settle at the same loss', 'within 0.05 nats', deepest.length >= 2 ? Math.max(...deepest) - Math.min(...deepest) : null, (v) => v <= 0.05),
+    prediction('P7 the grammar of entropy 1.5 settles at its entropy when it is trained longer', 'within 0.06 nats', late[0] && plateau(late[0]).trainLossNats - dataFloor(late[0].config), (v) => Math.abs(v) <= 0.06),
+    prediction('P8 with seeds 4 and 5, over settled runs that copy, the slope is 1', '1 ± 0.05', copying?.slope.value, (v) => Math.abs(v - 1) <= 0.05),
+    prediction('P9 and its line passes near 0', 'intercept 0 ± 0.06 nats', copying?.intercept.value, (v) => Math.abs(v) <= 0.06),
   ];
-}
-
-export function showPredictions(all: readonly Prediction[]): void {
-  showTable(all.map(({ prediction, expected, value, holds }) => ({ prediction, expected, found: value, outcome: holds === null ? 'not run' : holds ? 'holds' : 'FAILED' })));
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
-import { bitsQuestion, exponent, exponentQuestions, gains, recalls, saturations } from '../../lib/analysis/capacity';
+import { bitsQuestion, exponent, exponentQuestions, gains, predictions as capacityPredictions, recalls, saturations } from '../../lib/analysis/capacity';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/floors';
 import { positionFigure, predictions, sizeQuestion, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
 import { excessAtFree, positionsOf } from '../../lib/analysis/positions';
@@ -126,9 +126,9 @@ test('09: D at 99% recall lies between the sizes that hold and fail, and the exp
     const held = Math.round(40 * parameters(layers) ** (1 / k));
     return [capacityRun(layers, { what: 'associations', items: held }, 1, 1), capacityRun(layers, { what: 'associations', items: step * held }, 1, 0.98)];
   });
-  assert.deepEqual(recalls(law(1, 4))[0], { tier: 'desk', what: 'associations', size: '1 × 64', parameters: parameters(1), held: 40 * parameters(1), lost: 160 * parameters(1) });
+  assert.deepEqual(recalls(law(1, 4))[0], { tier: 'desk', what: 'associations', size: '1 × 64', steps: 10_000, parameters: parameters(1), held: 40 * parameters(1), lost: 160 * parameters(1) });
   for (const k of [1, 2]) {
-    const { value, low, high } = exponent(recalls(law(k, 1.2)), 'associations', 'desk', 1)!;
+    const { value, low, high } = exponent(recalls(law(k, 1.2)), 1)!;
     assertClose([value], [k], { absolute: 1e-3, what: 'exponent' });
     assert.ok(low < k - 0.005 && high > k + 0.005, `${low} to ${high}`);
     assert.deepEqual(exponentQuestions(recalls(law(k, 1.2)), 1).map((q) => verdict(q).outcome), [k === 2 ? 'REPRODUCED' : 'NOT REPRODUCED', 'INCONCLUSIVE']);
@@ -140,4 +140,31 @@ test('09: D at 99% recall lies between the sizes that hold and fail, and the exp
   // A run that grew in its last quarter counts where it then knew everything: 100 associations of 6 bits.
   const grown = (bits: number) => recalls([capacityRun(1, { what: 'associations', itemTokens: 5, items: 100 }, bits, 1, 1)]).length;
   assert.deepEqual([grown(595), grown(590)], [1, 0]);
+});
+
+test('09: each prediction is judged by its own runs at the desk, and none before they are there', () => {
+  const ladder = (what: CapacityConfig['what'], k: number, steps = 10_000, tier: CapacityConfig['tier'] = 'desk') => [1, 2, 4, 8, 16].flatMap((layers) => {
+    const held = Math.round(40 * parameters(layers) ** (1 / k));
+    return [1, 1.2].map((step) => capacityRun(layers, { tier, what, steps, items: Math.round(step * held) }, 96 * step * held, step === 1 ? 1 : 0.98));
+  });
+  const holds = (records: RunRecord<CapacityConfig>[], longerSequences: RunRecord<CapacityConfig>[] = [], longerAssociations: RunRecord<CapacityConfig>[] = []) =>
+    capacityPredictions({ records, longerSequences, longerAssociations }, 1).map((p) => p.holds);
+  const only = (index: number, outcome: boolean) => Array.from({ length: 8 }, (_, i) => (i === index ? outcome : null));
+  assert.deepEqual(holds([]), Array(8).fill(null));
+  assert.deepEqual(holds(ladder('sequences', 1, 10_000, 'quick')), Array(8).fill(null), 'quick runs decide nothing');
+  for (const k of [1, 2]) {
+    assert.deepEqual(holds(ladder('sequences', k)), only(0, k === 1));
+    assert.deepEqual(holds(ladder('associations', k)), only(1, k === 1));
+    assert.deepEqual(holds([], [], ladder('associations', k, 40_000)), only(7, k === 1), 'by the longer runs alone');
+  }
+  const full = (bits: number, change: Partial<CapacityConfig> = {}) => capacityRun(2, { items: 10 * Math.ceil(parameters(2) / 96), ...change }, bits * parameters(2), 0);
+  assert.deepEqual([3.2, 3].map((bits) => holds([full(bits)])), [only(2, true), only(2, false)]);
+  assert.deepEqual([3.5, 3.3].map((bits) => holds([full(3.6), full(bits, { precision: 'bf16' })])[3]), [true, false]);
+  const base = full(3);
+  assert.deepEqual([3.5, 3.7].map((bits) => holds([base], [full(3.2, { steps: 40_000 }), full(bits, { steps: 160_000 })])[4]), [true, false]);
+  assert.equal(holds([base], [full(9, { steps: 40_000 })])[4], null, 'the run of 16 times the steps is not there');
+  const wide = (held: number) => [held, 2 * held].map((items) => ({ ...capacityRun(2, { items }, 96 * items, items === held ? 1 : 0), config: { ...capacity.desk, steps: 10_000, items, model: { ...capacity.desk.model, width: 128 } } }));
+  assert.deepEqual([10_800, 7632].map((held) => holds(wide(held))), [only(5, true), only(5, false)]);
+  const again = (share: number) => capacityRun(2, { what: 'associations', items: 31_584, steps: 40_000 }, 1, share);
+  assert.deepEqual([0.99, 0.98].map((share) => holds([], [], [again(share)])), [only(6, true), only(6, false)]);
 });
