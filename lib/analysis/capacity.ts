@@ -243,7 +243,7 @@ export function parametersFigure(all: readonly Saturation[], memories: readonly 
     ],
     layout: {
       title: title('What each memory gets out of a parameter', 'hollow: not saturated; memories of notebook 01: patterns of n signs, n bits each; parameters: weights, or numbers stored'),
-      xaxis: axis('parameters', 'log scale', { type: 'log' }), yaxis: axis('bits held', 'log scale', { type: 'log' }), height: 520,
+      xaxis: axis('parameters', 'log scale', { type: 'log' }), yaxis: axis('bits held', 'log scale', { type: 'log' }),
     },
   };
 }

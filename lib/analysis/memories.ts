@@ -207,7 +207,7 @@ export function capacityFigure(all: readonly Capacity[], tier: Tier): Figure {
     }),
     layout: {
       title: title('Capacity: patterns held against width', `${SEEDS} seeds, bars: range; held: at most ${100 * MOST_WRONG}% of signs wrong after retrieval; dotted: theory; tier ${tier}`),
-      xaxis: axis('n', 'units, log scale', { type: 'log' }), yaxis: axis('patterns held', 'log scale', { type: 'log' }), height: 560,
+      xaxis: axis('n', 'units, log scale', { type: 'log' }), yaxis: axis('patterns held', 'log scale', { type: 'log' }), height: 480,
     },
   };
 }

@@ -45,9 +45,6 @@ export function memoryFigure(records: readonly TextRecord[]): Figure {
 
 const ENERGIES = { own: 'training, own pattern in', others: 'training, own window out', heldOut: 'held-out' } as const;
 
-/** Pixels that a run's three lines of the legend take. */
-const HEIGHT_OF_LEGEND = 80;
-
 /** The distance energy of last-layer activations over epochs: of training windows, with and without their own patterns, and of held-out ones. */
 export function energyFigure(records: readonly TextRecord[]): Figure {
   return {
@@ -58,7 +55,7 @@ export function energyFigure(records: readonly TextRecord[]): Figure {
     }))),
     layout: {
       title: title('Distance energy of last-layer activations', 'E(x) = −log Σ exp(−‖x − ρ‖), patterns ρ: activations of training windows'),
-      xaxis: epochAxis, yaxis: axis('mean energy', 'units of distance'), height: 340 + HEIGHT_OF_LEGEND * records.length, shapes: [referenceLine(0, 'on a pattern far from all others', { side: 'below' })],
+      xaxis: epochAxis, yaxis: axis('mean energy', 'units of distance'), shapes: [referenceLine(0, 'on a pattern far from all others', { side: 'below' })],
     },
   };
 }

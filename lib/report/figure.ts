@@ -67,7 +67,26 @@ function plain(value: unknown, pack: boolean): Plain {
   return Object.fromEntries(Object.entries(value).filter(([, x]) => x !== undefined && typeof x !== 'function').map(([key, x]) => [key, plain(x, pack)]));
 }
 
-const sizeOf = ({ layout }: Figure) => ({ width: layout?.width ?? SIZE.width, height: layout?.height ?? SIZE.height });
+/** Pixels of a legend: the height of a row, the width of an entry's symbol and of a letter of its name; and of the figure beside it. */
+const LEGEND = { row: 19, symbol: 44, letter: 5.8, beside: 80 };
+
+/** Traces that have a scale of colours instead. */
+const WITHOUT_LEGEND: PlotData['type'][] = ['heatmap', 'contour', 'surface'];
+
+/** Rows of the legend, whose entries stand in columns as wide as the widest of them. */
+function legendRows({ data, layout }: Figure, width: number): number {
+  const entries = (data as Partial<PlotData>[]).filter(({ name, showlegend, type = 'scatter' }) => name && showlegend !== false && !WITHOUT_LEGEND.includes(type));
+  const letters = entries.map(({ name }) => name!.length);
+  if (letters.length < 2 || layout?.showlegend === false) return 1;
+  const columns = Math.floor((width - LEGEND.beside) / (LEGEND.symbol + LEGEND.letter * Math.max(...letters)));
+  return Math.ceil(letters.length / Math.max(1, columns));
+}
+
+/** `layout.height` is that of a figure with one row of legend; further rows come on top, so that they take nothing from the drawing. */
+function sizeOf(figure: Figure): { width: number; height: number } {
+  const { width = SIZE.width, height = SIZE.height } = figure.layout ?? {};
+  return { width, height: height + LEGEND.row * (legendRows(figure, width) - 1) };
+}
 
 /** The figure as Plotly's JSON, in the project's style. */
 export function plainFigure(figure: Figure, { pack }: { pack: boolean }): PlainFigure {

@@ -44,6 +44,16 @@ test('a figure is Plotly, PNG and text, never HTML; a frame of a live one has no
   assert.ok(!('image/png' in (await figureBundle(figure, { png: false })).data));
 });
 
+test('further rows of a legend are added to the height, so that the drawing keeps its own', () => {
+  const height = (names: string[], more: object = {}, layout: Figure['layout'] = {}) =>
+    (plainFigure({ data: names.map((name) => ({ y: [1], name, ...more })), layout }, { pack: false }) as unknown as { layout: { height: number } }).layout.height;
+  const rows = (n: number, base = 440) => base + 19 * (n - 1);
+  const long = 'a curve whose name is so long that no other stands beside it';
+  assert.deepEqual([['a'], ['a', 'b', 'c'], [long], [long, 'b'], [long, 'b', 'c', 'd']].map((names) => height(names)), [rows(1), rows(1), rows(1), rows(2), rows(4)]);
+  assert.deepEqual([height([long, 'b'], {}, { height: 300 }), height([long, 'b'], {}, { width: 2000 })], [rows(2, 300), rows(1)]);
+  assert.deepEqual([height([long, 'b'], { showlegend: false }), height([long, 'b'], { type: 'heatmap' }), height([long, 'b'], {}, { showlegend: false })], [rows(1), rows(1), rows(1)]);
+});
+
 /** Colours of an image's pixels: how many are within 24 of a colour in each channel. */
 async function pixelsLike(png: Buffer, hex: string): Promise<number> {
   const image = await loadImage(png);
