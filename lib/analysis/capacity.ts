@@ -160,6 +160,17 @@ export function exponent(alike: readonly Recall[], seed: number): Estimate | nul
   return own.length < LEAST_MODELS ? null : bootstrapSlope(own.map((r): Point => [Math.log(middle(r)), Math.log(r.parameters)]), seed, own.map(({ held, lost }) => Math.log(lost / held) / 2));
 }
 
+const contains = ({ low, high }: Estimate, value: number): boolean => low <= value && value <= high;
+
+/** Whether an interval holds one of the exponents 1 and 2 and not the other. */
+const tells = (k: Estimate): boolean => contains(k, 1) !== contains(k, 2);
+
+/** What would tell 1 from 2 where the interval does not: finer sizes of data if it does with D at the middle, more models if it still holds both. */
+export function whatWouldTell(alike: readonly Recall[], seed: number): string {
+  const k = exponent(alike.filter(isBracketed).map((r) => ({ ...r, held: middle(r), lost: middle(r) })), seed)!;
+  return `were D known exactly it would be ${estimateText(k)}: ${tells(k) ? 'finer sizes of the data would tell 1 from 2' : contains(k, 2) ? 'more models would tell 1 from 2' : 'neither 1 nor 2'}`;
+}
+
 export function showRecalls(all: readonly Recall[], seed: number): void {
   const items = (n: number | null) => n?.toLocaleString('en') ?? 'no run';
   showTable(all.map((recall) => ({
@@ -168,19 +179,17 @@ export function showRecalls(all: readonly Recall[], seed: number): void {
   })));
   for (const [name, alike] of trainedAlike(all)) {
     const k = exponent(alike, seed);
-    console.log(`${name}: N grows as D to the power ${k ? `${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost` : 'of what cannot be said: fewer than three models with a D that is held and one that is lost'}`);
+    if (!k) console.log(`${name}: fewer than three models with a D that is held and one that is lost, so no exponent`);
+    else console.log(`${name}: N grows as D to the power ${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost${tells(k) ? '' : `; ${whatWouldTell(alike, seed)}`}`);
   }
 }
-
-const contains = ({ low, high }: Estimate, value: number): boolean => low <= value && value <= high;
 
 /** The exponent of the paper, beside that of the others: a value for each number of steps. */
 export function exponentQuestions(all: readonly Recall[], seed: number): Question[] {
   const values = (what: What): OwnValue[] => trainedAlike(all.filter((r) => r.what === what)).flatMap(([, alike]) => {
     const k = exponent(alike, seed);
     if (!k) return [];
-    const [two, one] = [contains(k, 2), contains(k, 1)];
-    return [{ tier: alike[0]!.tier, seed, value: k.value, ...(two === one ? { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${two ? 'both 1 and 2' : 'neither 1 nor 2'}` } : {}) }];
+    return [{ tier: alike[0]!.tier, seed, value: k.value, ...(tells(k) ? {} : { unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${contains(k, 2) ? 'both 1 and 2' : 'neither 1 nor 2'}` }) }];
   });
   return (['associations', 'sequences'] as const).map((what) => ({
     claim: `The size of a model must grow as the square of the data that it memorises, N = O(D²): here ${what === 'associations' ? 'distinct random prefixes with one token each, well separated patterns' : 'random sequences'}.`,

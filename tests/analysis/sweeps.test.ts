@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
-import { bitsQuestion, exponent, exponentQuestions, gains, predictions as capacityPredictions, recalls, saturations } from '../../lib/analysis/capacity';
+import { bitsQuestion, exponent, exponentQuestions, gains, predictions as capacityPredictions, recalls, saturations, whatWouldTell } from '../../lib/analysis/capacity';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/floors';
 import { positionFigure, predictions, sizeQuestion, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
 import { excessAtFree, positionsOf } from '../../lib/analysis/positions';
@@ -133,8 +133,12 @@ test('09: D at 99% recall lies between the sizes that hold and fail, and the exp
     assert.ok(low < k - 0.005 && high > k + 0.005, `${low} to ${high}`);
     assert.deepEqual(exponentQuestions(recalls(law(k, 1.2)), 1).map((q) => verdict(q).outcome), [k === 2 ? 'REPRODUCED' : 'NOT REPRODUCED', 'INCONCLUSIVE']);
   }
-  assert.equal(verdict(exponentQuestions(recalls(law(1.5, 1.2)), 1)[0]!).outcome, 'INCONCLUSIVE', 'an interval with neither 1 nor 2');
-  assert.equal(verdict(exponentQuestions(recalls(law(1, 1e6)), 1)[0]!).outcome, 'INCONCLUSIVE', 'sizes too far apart to tell');
+  const [neither, both] = [recalls(law(1.5, 1.2)), recalls(law(1, 1e6))];
+  assert.deepEqual([neither, both].map((all) => verdict(exponentQuestions(all, 1)[0]!).outcome), ['INCONCLUSIVE', 'INCONCLUSIVE'], 'an interval with neither 1 nor 2, and sizes too far apart to tell');
+  assert.match(whatWouldTell(neither, 1), /^were D known exactly it would be 1\.50 .*: neither 1 nor 2$/);
+  assert.match(whatWouldTell(both, 1), /^were D known exactly it would be 1\.00 .*: finer sizes of the data would tell 1 from 2$/);
+  const scattered = [1, 2, 4, 8, 16].flatMap((layers, i) => [1, 1.2].map((step) => capacityRun(layers, { what: 'associations', items: Math.round(40 * parameters(layers) ** 0.7 * [1, 2, 1, 2, 1][i]! * step) }, 1, step === 1 ? 1 : 0)));
+  assert.match(whatWouldTell(recalls(scattered), 1), /: more models would tell 1 from 2$/);
   const alone = (share: number) => recalls([capacityRun(1, { items: 100 }, 1, share)]).map(({ held, lost }) => [held, lost]);
   assert.deepEqual([alone(0.5), alone(1)], [[[null, 100]], [[100, null]]]);
   // A run that grew in its last quarter counts where it then knew everything: 100 associations of 6 bits.
