@@ -246,7 +246,7 @@ const capacityDesk: CapacityConfig = {
 
 /** The base run per tier; `sweeps.ts` changes model, number of items and precision. */
 export const capacity: Record<Tier, CapacityConfig> = {
-  full: { ...capacityDesk, tier: 'full' },
+  full: { ...capacityDesk, tier: 'full', steps: 128_000, schedule: { ...capacityDesk.schedule, decaySteps: 128_000 }, evaluateEverySteps: 8000, checkpointEverySteps: 8000 },
   desk: capacityDesk,
   quick: {
     ...capacityDesk,

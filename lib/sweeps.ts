@@ -93,28 +93,28 @@ export function gpt2Parameters({ layers, width: C, context, vocabulary }: Gpt2Co
 /** Morris et al. 2025 (arXiv 2505.24832): bits that a GPT-style model memorises per parameter. */
 export const MORRIS_BITS = 3.6;
 
-/** A model's layers, width and heads, and the sizes of its data as multiples of what it holds after Morris et al. Half steps were added after the first runs, where recall ends. */
-interface Rung { size: [layers: number, width: number, heads: number]; sequences: number[]; associations: number[] }
+type Size = [layers: number, width: number, heads: number];
+const SIZES = { tiny: [1, 32, 2], small: [2, 32, 2], middle: [2, 64, 2], wide: [2, 128, 4], deep: [4, 128, 4], largest: [4, 192, 6] } satisfies Record<string, Size>;
+
+/** A model, and the sizes of its data as multiples of what it holds after Morris et al. Half steps were added after the first runs, where recall ends. */
+interface Rung { size: Size; sequences: number[]; associations: number[] }
 
 const HALF_STEP = Math.SQRT1_2;
-const SMALL = { sequences: [0.25, 0.5, HALF_STEP, 1, 2, 4], associations: [0.125, 0.25, 0.5, HALF_STEP, 1] };
-const LADDER: Rung[] = [
-  { size: [1, 32, 2], ...SMALL },
-  { size: [2, 32, 2], ...SMALL },
-  { size: [2, 64, 2], ...SMALL },
-  { size: [2, 128, 4], sequences: [0.25, 0.5, HALF_STEP, 1, 2], associations: [0.125, 0.25, 0.5] },
+const FROM_FEW = { sequences: [0.25, 0.5, HALF_STEP, 1, 2, 4], associations: [0.125, 0.25, 0.5, HALF_STEP] };
+const DESK_LADDER: Rung[] = [
+  { size: SIZES.tiny, ...FROM_FEW, associations: [...FROM_FEW.associations, 1] },
+  { size: SIZES.small, ...FROM_FEW, associations: [...FROM_FEW.associations, 1] },
+  { size: SIZES.middle, ...FROM_FEW },
+  { size: SIZES.wide, sequences: [0.5, HALF_STEP, 1], associations: [] },
 ];
-/** Larger models, which are beyond what a desk trains to the end. */
-const LARGE: Rung[] = [
-  { size: [4, 128, 4], sequences: [1, 2], associations: [] },
-  { size: [4, 192, 6], sequences: [2], associations: [] },
-];
+/** Up to 1.8 million parameters; at the desk training ends long before the memory of such models does. */
+const FULL_LADDER: Rung[] = Object.values(SIZES).map((size) => ({ size, ...FROM_FEW }));
 
 /** Numbers of items are whole multiples of it. */
 const ITEM_STEP = 16;
 
 /** One model, trained on so many items that their bits are `load` times what it should hold, at a rate that falls with its width. */
-function loaded(base: CapacityConfig, [layers, width, heads]: Rung['size'], load: number): CapacityConfig {
+function loaded(base: CapacityConfig, [layers, width, heads]: Size, load: number): CapacityConfig {
   const model = { ...base.model, layers, width, heads };
   const items = ITEM_STEP * Math.max(1, Math.round((load * MORRIS_BITS * gpt2Parameters(model).all) / bitsOfItem(base) / ITEM_STEP));
   return { ...base, model, items, batchItems: Math.min(base.batchItems, items), schedule: slower(base.schedule, width / base.model.width) };
@@ -130,30 +130,35 @@ export function capacityRuns(tier: Tier): CapacityConfig[] {
     const ladder = (from: CapacityConfig, loads: number[]) => loads.flatMap((load) => [16, 32].map((width) => loaded(from, [1, width, 2], load)));
     return [...ladder(base, [0.5, 2]), ...ladder(associations(base), [0.125, 0.5])];
   }
-  const runsOf = ({ size, sequences, associations: pairs }: Rung) => [...sequences.map((load) => loaded(base, size, load)), ...pairs.map((load) => loaded(associations(base), size, load))];
-  const saturated = LADDER.map(({ size }) => loaded(base, size, 2));
+  const runsOf = ({ size, ...loads }: Rung) => [...loads.sequences.map((load) => loaded(base, size, load)), ...loads.associations.map((load) => loaded(associations(base), size, load))];
+  const saturated = [SIZES.tiny, SIZES.small, SIZES.middle].map((size) => loaded(base, size, 2));
   return [
-    ...LADDER.flatMap(runsOf),
-    ...[2, 3].flatMap((seed) => saturated.slice(0, 3).map((config) => ({ ...config, seed }))), ...saturated.map((config): CapacityConfig => ({ ...config, precision: 'bf16' })),
-    ...LARGE.flatMap(runsOf),
+    ...(tier === 'full' ? FULL_LADDER : DESK_LADDER).flatMap(runsOf),
+    ...[2, 3].flatMap((seed) => saturated.map((config) => ({ ...config, seed }))), ...saturated.map((config): CapacityConfig => ({ ...config, precision: 'bf16' })),
   ];
 }
 
-/** A run of capacity with more steps and as many points of its curve. */
-const longerCapacity = (config: CapacityConfig, factor: number): CapacityConfig => ({ ...longer(config, factor), evaluateEverySteps: factor * config.evaluateEverySteps });
-
-/** The smallest model on twice what it should hold, with more steps: whether it is training that ends before memory does. */
-export const longerSequenceRuns = (tier: Tier): CapacityConfig[] =>
-  (decides(tier) ? [4, 16].map((factor) => longerCapacity(loaded(capacity[tier], LADDER[0]!.size, 2), factor)) : []);
-
-/** The three smaller models on associations around where recall ends, with more steps: the same question to the exponent. */
-export const longerAssociationRuns = (tier: Tier): CapacityConfig[] =>
-  (decides(tier) ? LADDER.slice(0, 3).flatMap(({ size }) => [0.5, HALF_STEP, 1].map((load) => longerCapacity(loaded(associations(capacity[tier]), size, load), 4))) : []);
+/**
+ * Runs of the desk's sweep with more steps and as many points of their curves: whether it is training that ends before memory
+ * does. The smallest model on twice what it should hold; three models on associations around where recall ends, for the
+ * exponent; the largest on sequences. Full runs have 16 times the steps from the start.
+ */
+export function longerCapacityRuns(tier: Tier): CapacityConfig[] {
+  if (tier !== 'desk') return [];
+  const [sequences, pairs] = [capacity[tier], associations(capacity[tier])];
+  const times = (factor: number, from: CapacityConfig, size: Size, loads: number[]): CapacityConfig[] =>
+    loads.map((load) => ({ ...longer(loaded(from, size, load), factor), evaluateEverySteps: factor * from.evaluateEverySteps }));
+  return [
+    ...times(4, sequences, SIZES.tiny, [2]), ...times(16, sequences, SIZES.tiny, [2]),
+    ...[SIZES.tiny, SIZES.small].flatMap((size) => times(4, pairs, size, [0.5, HALF_STEP, 1])), ...times(4, pairs, SIZES.middle, [0.5, HALF_STEP]),
+    ...times(4, sequences, SIZES.wide, [HALF_STEP, 1]),
+  ];
+}
 
 export const SWEEPS = {
   text: (tier: Tier): RunConfig[] => textRuns(tier),
   'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier), ...repeatRuns(tier)],
-  capacity: (tier: Tier): RunConfig[] => [...capacityRuns(tier), ...longerSequenceRuns(tier), ...longerAssociationRuns(tier)],
+  capacity: (tier: Tier): RunConfig[] => [...capacityRuns(tier), ...longerCapacityRuns(tier)],
 } as const;
 
 export type SweepName = keyof typeof SWEEPS;

@@ -20,6 +20,10 @@
 // ends between 3,824 and 7,632. Associations: 2 × 64 lost 31,584 of them at 1.55 bits per parameter, where the smaller two kept
 // 2.2 to 2.5. We take that for training, not memory: with **4 times the steps** it recalls **99%** of them (**P7**), and the
 // slope over three models of which each had 4 times the steps has an interval that holds **1 and not 2** (**P8**).
+//
+// **Added after 2 × 128 recalled 52% of 10,800 sequences in 8,000 steps, before the runs that decide.** With 4 times the steps
+// it recalls **99%** of them (**P9**), and of 15,264 it keeps at least **2.3** bits per parameter (**P10**; 1.62 in 8,000
+// steps, where the three smaller models kept 2.39 to 2.82). Then P6 failed by training, not by memory.
 
 // %%
 import * as report from './lib/analysis/capacity';
@@ -29,7 +33,7 @@ import { openNotebook } from './lib/report/notebook';
 import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
-import { capacityRuns, longerAssociationRuns, longerSequenceRuns } from './lib/sweeps';
+import { capacityRuns, longerCapacityRuns } from './lib/sweeps';
 import { finishedRecords, run } from './lib/train/loop';
 import { beside } from './lib/train/record';
 
@@ -40,8 +44,9 @@ const { tier, seed } = openNotebook();
 //
 // Items are uniformly random: 16 tokens out of 64, 96 bits, for sequences; four random tokens and one behind them, 6 bits, for
 // associations. Prompts are distinct. Nothing in them can be learned but they themselves. Memorised bits are the bits of the
-// data less the code length under the model, never below 0 for an item. The models are GPT-2s of 15 thousand to 1.8 million
-// parameters; Morris et al. train from 0.1 to 20 million, on 64 tokens out of 2,048. `desk`: `npm run sweep -- capacity`.
+// data less the code length under the model, never below 0 for an item. The models are GPT-2s; Morris et al. train such of 0.1 to
+// 20 million parameters, on 64 tokens out of 2,048. `desk`: 15 thousand to 0.4 million parameters, 8,000 steps, for some 4 and
+// 16 times that (`npm run sweep -- capacity`). `full`: up to 1.8 million parameters and 128,000 steps, on a GPU.
 // `quick`: two tiny models and two sizes of data of each kind, for seconds; it decides nothing.
 
 // %%
@@ -55,9 +60,8 @@ console.log(JSON.stringify(configs[0], null, 1));
 const trained = [];
 for (const config of configs) trained.push(await run(config, notebookObserver()));
 const records = beside(trained, finishedRecords(capacityRuns('desk')));
-const longerSequences = finishedRecords(longerSequenceRuns('desk'));
-const longerAssociations = finishedRecords(longerAssociationRuns('desk'));
-report.showRuns([...records, ...longerAssociations]);
+const longer = finishedRecords(longerCapacityRuns('desk'));
+report.showRuns([...records, ...longer]);
 
 // %% [markdown]
 // ## Figure
@@ -79,7 +83,7 @@ report.showSaturations(saturations);
 // settled, and at larger rates a pilot memorised more. Rate and rule were changed then, before any run that counts.
 
 // %%
-report.showLonger(records, longerSequences);
+report.showLonger(records, longer);
 
 // %% [markdown]
 // The classical memories on the same axes: patterns of n signs, n bits each, as many as each holds in
@@ -98,7 +102,7 @@ await show(parameters);
 // added, and the interval of the slope was widened by that gap: sizes go with N, so their middles alone lie on slope 1.
 
 // %%
-const recalls = report.recalls([...records, ...longerAssociations]);
+const recalls = report.recalls([...records, ...longer]);
 const exponent = report.exponentFigure(recalls);
 await saveFigure('capacity-exponent', exponent);
 await show(exponent);
@@ -108,7 +112,7 @@ await show(exponent);
 
 // %%
 report.showRecalls(recalls, seed);
-showPredictions(report.predictions({ records, longerSequences, longerAssociations }, seed));
+showPredictions(report.predictions(records, longer, seed));
 for (const question of [report.bitsQuestion(saturations), ...report.exponentQuestions(recalls, seed)]) showVerdict(question);
 
 // %% [markdown]

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { capacity, deviations, overfitting9m, scaling90m, TIERS, type CapacityConfig } from '../lib/config';
+import { capacity, deviations, overfitting9m, scaling90m, TIERS } from '../lib/config';
 import { checkConfig } from '../lib/config-check';
 import { buildModel } from '../lib/model/build';
-import { capacityRuns, gpt2Parameters, grammarRuns, longerAssociationRuns, longerSequenceRuns, modelRuns, sizeRuns, smallerRuns, SWEEP_NAMES, SWEEPS, textRuns } from '../lib/sweeps';
+import { capacityRuns, gpt2Parameters, grammarRuns, longerCapacityRuns, modelRuns, sizeRuns, smallerRuns, SWEEP_NAMES, SWEEPS, textRuns } from '../lib/sweeps';
 import { runId } from '../lib/train/record';
 
 test('every run of every sweep can run, and no two are one', () => {
@@ -23,19 +23,18 @@ test('the sweeps hold what they promise', () => {
   assert.equal(new Set(grammars.map(({ model, steps, schedule, trainLines }) => JSON.stringify([model, steps, schedule, trainLines]))).size, 1, 'one model, one training');
   assert.deepEqual(sizeRuns('desk').map(({ trainLines }) => trainLines), [500, 2000, 10_000, 50_000, 100_000]);
   assert.deepEqual(modelRuns('desk').map(({ model }) => `${model.layers} × ${model.width}`), ['2 × 128', '6 × 128', '10 × 128', '2 × 256', '6 × 256', '10 × 256', '2 × 512']);
-  const sizes = capacityRuns('desk').map(({ model }) => gpt2Parameters(model).all);
-  assert.ok(Math.min(...sizes) < 20_000 && Math.max(...sizes) > 1_700_000, `${Math.min(...sizes)} to ${Math.max(...sizes)}`);
+  const sizes = (tier: 'desk' | 'full') => capacityRuns(tier).map(({ model }) => gpt2Parameters(model).all);
+  assert.deepEqual([Math.min(...sizes('desk')), Math.max(...sizes('desk')), Math.min(...sizes('full')), Math.max(...sizes('full'))], [15_360, 407_168, 15_360, 1_795_392]);
 });
 
 test('longer capacity runs are runs of the sweep with more steps and nothing else', () => {
-  const changes = (longer: readonly CapacityConfig[]) => longer.map((config) => {
+  const changes = longerCapacityRuns('desk').map((config) => {
     const base = capacityRuns('desk').find(({ what, model, items }) => isDeepStrictEqual([what, model, items], [config.what, config.model, config.items]))!;
     return deviations(config, base);
   });
   const more = (factor: number) => [`steps: 8000 → ${8000 * factor}`, `schedule.decaySteps: 8000 → ${8000 * factor}`, `evaluateEverySteps: 500 → ${500 * factor}`];
-  assert.deepEqual(changes(longerSequenceRuns('desk')), [4, 16].map(more));
-  assert.deepEqual(changes(longerAssociationRuns('desk')), Array(9).fill(more(4)));
-  assert.deepEqual([longerSequenceRuns('quick'), longerAssociationRuns('quick')], [[], []]);
+  assert.deepEqual(changes, [4, 16, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4].map(more));
+  assert.deepEqual(longerCapacityRuns('quick'), []);
 });
 
 test('the first of the smaller runs is notebook 05; the others, three seeds a size, end after five passes and not during the warm-up', () => {

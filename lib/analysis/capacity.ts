@@ -74,7 +74,7 @@ export function bitsFigure(records: readonly CapacityRecord[]): Figure {
 }
 
 /** Most bits that each model memorised in a settled run, per seed; saturated where the data of one held at least 1.5 times what it memorised. */
-export interface Saturation { tier: Tier; size: string; seed: number; precision: CapacityConfig['precision']; parameters: number; withoutEmbeddings: number; bits: number; saturated: boolean }
+export interface Saturation { tier: Tier; size: string; seed: number; precision: CapacityConfig['precision']; parameters: number; withoutEmbeddings: number; items: number; bits: number; saturated: boolean }
 
 export function saturations(records: readonly CapacityRecord[]): Saturation[] {
   return (['fp32', 'bf16'] as const).flatMap((precision) => families(records.filter(isFlat), 'sequences', precision).flatMap((group) => {
@@ -82,14 +82,14 @@ export function saturations(records: readonly CapacityRecord[]): Saturation[] {
       const most = own.reduce((a, b) => (memorised(b) > memorised(a) ? b : a));
       const { all, withoutEmbeddings } = gpt2Parameters(most.config.model);
       const saturated = own.some((r) => bitsOf(r.config) >= 1.5 * memorised(r));
-      return { tier: most.config.tier, size: sizeName(most.config), seed, precision, parameters: all, withoutEmbeddings, bits: memorised(most), saturated };
+      return { tier: most.config.tier, size: sizeName(most.config), seed, precision, parameters: all, withoutEmbeddings, items: most.config.items, bits: memorised(most), saturated };
     });
   }));
 }
 
 export function showSaturations(all: readonly Saturation[]): void {
-  showTable(all.map(({ tier, size, seed, precision, parameters, withoutEmbeddings, bits, saturated }) => ({
-    tier, model: size, precision, seed, parameters, 'most bits memorised': Math.round(bits), 'bits per parameter': bits / parameters, 'per parameter without embeddings': bits / withoutEmbeddings, saturated: saturated ? 'yes' : 'no',
+  showTable(all.map(({ tier, size, seed, precision, parameters, withoutEmbeddings, items, bits, saturated }) => ({
+    tier, model: size, precision, seed, parameters, 'most bits memorised': Math.round(bits), 'of D': items, 'bits per parameter': bits / parameters, 'per parameter without embeddings': bits / withoutEmbeddings, saturated: saturated ? 'yes' : 'no',
   })));
   for (const [tier, own] of grouped(all, (p) => p.tier)) {
     const values = own.filter((p) => p.saturated && p.precision === 'fp32').map(({ bits, parameters }) => bits / parameters);
@@ -112,17 +112,26 @@ export function bitsQuestion(all: readonly Saturation[]): Question {
   };
 }
 
-/** A run and those that differ from it in their steps alone, with the share of bits that each has more than the first; empty without a longer one. */
-export function gains(records: readonly CapacityRecord[], longer: readonly CapacityRecord[]): { record: CapacityRecord; gain: number }[] {
+/** A run beside the one that differs from it in its steps alone, with the share of bits that it has more. */
+interface Gain { record: CapacityRecord; base: CapacityRecord; factor: number; gain: number }
+
+export function gains(records: readonly CapacityRecord[], longer: readonly CapacityRecord[]): Gain[] {
   const butSteps = ({ steps, schedule, evaluateEverySteps, checkpointEverySteps, ...rest }: CapacityConfig) => rest;
-  const base = records.find(({ config }) => longer.some((r) => isDeepStrictEqual(butSteps(r.config), butSteps(config))));
-  return base ? [base, ...longer].map((record) => ({ record, gain: memorised(record) / memorised(base) - 1 })) : [];
+  return longer.flatMap((record) => {
+    const base = records.find(({ config }) => isDeepStrictEqual(butSteps(config), butSteps(record.config)));
+    return base ? [{ record, base, factor: record.config.steps / base.config.steps, gain: memorised(record) / memorised(base) - 1 }] : [];
+  });
 }
 
 export function showLonger(records: readonly CapacityRecord[], longer: readonly CapacityRecord[]): void {
   const all = gains(records, longer);
   if (!all.length) return console.log('no run with more steps yet: "npm run sweep -- capacity" trains them');
-  showTable(all.map(({ record, gain }) => ({ ...row(record), 'more than the first': percent(gain) })));
+  const perParameter = (record: CapacityRecord) => memorised(record) / gpt2Parameters(record.config.model).all;
+  const recalled = (record: CapacityRecord) => percent(record.curve.at(-1)!.recalledShare);
+  showTable(all.map(({ record, base, factor, gain }) => ({
+    what: record.config.what, model: sizeName(record.config), D: record.config.items, steps: base.config.steps, 'bits per parameter': perParameter(base), recalled: recalled(base),
+    'times the steps': factor, 'bits per parameter then': perParameter(record), 'more bits': percent(gain), 'recalled then': recalled(record), settled: isFlat(record) ? 'yes' : 'no',
+  })));
 }
 
 /** Share of items that must come back. */
@@ -197,40 +206,40 @@ export function exponentQuestions(all: readonly Recall[], seed: number): Questio
   }));
 }
 
-/** Largest |bf16 / fp32 − 1| of memorised bits, over models and seeds with both; null for none. */
-function precisionGap(all: readonly Saturation[]): number | null {
-  const gaps = grouped(all, ({ tier, size, seed }) => `${tier} ${size} ${seed}`).flatMap(([, own]) => {
-    const [full, half] = (['fp32', 'bf16'] as const).map((precision) => own.find((p) => p.precision === precision)?.bits);
-    return full === undefined || half === undefined ? [] : [Math.abs(half / full - 1)];
+/** Largest |bf16 / fp32 − 1| of memorised bits, over runs that differ in nothing else; null for none. */
+function precisionGap(records: readonly CapacityRecord[]): number | null {
+  const gaps = records.filter(({ config }) => config.precision === 'bf16').flatMap((half) => {
+    const full = records.find(({ config }) => config.precision === 'fp32' && isDeepStrictEqual({ ...config, precision: 'bf16' }, half.config));
+    return full ? [Math.abs(memorised(half) / memorised(full) - 1)] : [];
   });
   return gaps.length ? Math.max(...gaps) : null;
 }
 
-/** Runs by what they change: sizes of model and data; those with more steps. */
-export interface CapacityRuns { records: readonly CapacityRecord[]; longerSequences: readonly CapacityRecord[]; longerAssociations: readonly CapacityRecord[] }
-
-/** Judged at the desk alone: quick runs decide nothing. */
-export function predictions(runs: CapacityRuns, seed: number): Prediction[] {
-  const [records, longer] = [runs.records, runs.longerAssociations].map((some) => some.filter(({ config }) => config.tier === 'desk')) as [CapacityRecord[], CapacityRecord[]];
+/** Judged at the desk alone: quick runs decide nothing. @param longer runs of the sweep with more steps */
+export function predictions(runs: readonly CapacityRecord[], longer: readonly CapacityRecord[], seed: number): Prediction[] {
+  const records = runs.filter(({ config }) => config.tier === 'desk');
   const [all, found] = [saturations(records), recalls(records)];
   const bits = all.filter(({ saturated, precision }) => saturated && precision === 'fp32').map((p) => p.bits / p.parameters);
   const linear = (text: string, from: readonly Recall[], what: What) => {
     const k = exponent(from.filter((r) => r.what === what), seed);
     return prediction(text, 'interval holds 1 and not 2', k?.value, () => contains(k!, 1) && !contains(k!, 2));
   };
-  const [base, ...more] = gains(records, runs.longerSequences);
-  const longest = more.find(({ record }) => record.config.steps === 16 * base!.record.config.steps);
+  const longest = gains(records, longer).find(({ record, factor }) => record.config.what === 'sequences' && factor === 16);
+  const longerOf = (what: What, size: string, items: number) => longer.find(({ config }) => config.what === what && sizeName(config) === size && config.items === items);
+  const [pairsAgain, wideAgain, wideFull] = [longerOf('associations', '2 × 64', 31_584), longerOf('sequences', '2 × 128', 10_800), longerOf('sequences', '2 × 128', 15_264)];
+  const recalled = (record?: CapacityRecord) => record?.curve.at(-1)!.recalledShare;
   const wide = found.find(({ what, size }) => what === 'sequences' && size === '2 × 128');
-  const again = longer.find(({ config }) => sizeName(config) === '2 × 64' && config.items === 31_584);
   return [
     linear('P1 N grows as D on random sequences', found, 'sequences'),
     linear('P2 and on distinct prefixes with one token each', found, 'associations'),
     prediction('P3 saturated models keep 3.6 bits per parameter (mean, fp32)', `${MORRIS_BITS} ± 0.5`, bits.length ? mean(bits) : null, (v) => Math.abs(v - MORRIS_BITS) <= 0.5),
-    prediction('P4 bf16 keeps as many bits as fp32 (largest difference of one model)', 'within 5%', precisionGap(all), (v) => v <= 0.05),
+    prediction('P4 bf16 keeps as many bits as fp32 (largest difference of two runs)', 'within 5%', precisionGap(records), (v) => v <= 0.05),
     prediction('P5 16 times the steps add little to what the smallest model keeps', 'at most 20%', longest?.gain, (v) => v <= 0.2),
     prediction('P6 on sequences 2 × 128 holds what goes with N (largest D held)', '10,800', wide && isBracketed(wide) ? wide.held : null, (v) => v === 10_800),
-    prediction('P7 with 4 times the steps 2 × 64 recalls 31,584 associations', 'at least 99%', again?.curve.at(-1)!.recalledShare, (v) => v >= RECALLED),
+    prediction('P7 with 4 times the steps 2 × 64 recalls 31,584 associations', 'at least 99%', recalled(pairsAgain), (v) => v >= RECALLED),
     linear('P8 with 4 times the steps N grows as D on associations', recalls(longer), 'associations'),
+    prediction('P9 with 4 times the steps 2 × 128 recalls 10,800 sequences', 'at least 99%', recalled(wideAgain), (v) => v >= RECALLED),
+    prediction('P10 and of 15,264 it keeps about what the smaller models keep (bits per parameter)', 'at least 2.3', wideFull && memorised(wideFull) / gpt2Parameters(wideFull.config.model).all, (v) => v >= 2.3),
   ];
 }
 

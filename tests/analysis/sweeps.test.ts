@@ -114,11 +114,11 @@ test('09: bits per parameter come from saturated and settled runs alone', () => 
 test('09: what more steps add is measured against the run that differs in nothing else', () => {
   const [other, base, ...longer] = [capacityRun(1, { items: 100 }, 10, 0), capacityRun(2, { items: 100 }, 20, 0), capacityRun(2, { items: 100, steps: 40_000 }, 22, 0), capacityRun(2, { items: 100, steps: 160_000 }, 25, 0)];
   const found = gains([other!, base!], longer);
-  assert.deepEqual(found.map(({ record }) => record), [base, ...longer]);
-  assertClose(found.map(({ gain }) => gain), [0, 0.1, 0.25], { absolute: 1e-12, what: 'share of bits' });
+  assert.deepEqual(found.map(({ record, base: of, factor }) => [record, of, factor]), [[longer[0], base, 4], [longer[1], base, 16]]);
+  assertClose(found.map(({ gain }) => gain), [0.1, 0.25], { absolute: 1e-12, what: 'share of bits' });
   assert.deepEqual([gains([other!], longer), gains([base!], [])], [[], []]);
   const quick = capacityRun(2, { tier: 'quick', items: 100, steps: 600 }, 5, 0);
-  assert.equal(gains([quick, base!], longer)[0]!.record, base, 'a run of another tier with the same model on as many items');
+  assert.equal(gains([quick, base!], longer)[0]!.base, base, 'a run of another tier with the same model on as many items');
 });
 
 test('09: D at 99% recall lies between the sizes that hold and fail, and the exponent is no surer than that', () => {
@@ -151,24 +151,26 @@ test('09: each prediction is judged by its own runs at the desk, and none before
     const held = Math.round(40 * parameters(layers) ** (1 / k));
     return [1, 1.2].map((step) => capacityRun(layers, { tier, what, steps, items: Math.round(step * held) }, 96 * step * held, step === 1 ? 1 : 0.98));
   });
-  const holds = (records: RunRecord<CapacityConfig>[], longerSequences: RunRecord<CapacityConfig>[] = [], longerAssociations: RunRecord<CapacityConfig>[] = []) =>
-    capacityPredictions({ records, longerSequences, longerAssociations }, 1).map((p) => p.holds);
-  const only = (index: number, outcome: boolean) => Array.from({ length: 8 }, (_, i) => (i === index ? outcome : null));
-  assert.deepEqual(holds([]), Array(8).fill(null));
-  assert.deepEqual(holds(ladder('sequences', 1, 10_000, 'quick')), Array(8).fill(null), 'quick runs decide nothing');
+  const holds = (records: RunRecord<CapacityConfig>[], longer: RunRecord<CapacityConfig>[] = []) => capacityPredictions(records, longer, 1).map((p) => p.holds);
+  const only = (index: number, outcome: boolean) => Array.from({ length: 10 }, (_, i) => (i === index ? outcome : null));
+  assert.deepEqual(holds([]), Array(10).fill(null));
+  assert.deepEqual(holds(ladder('sequences', 1, 10_000, 'quick')), Array(10).fill(null), 'quick runs decide nothing');
   for (const k of [1, 2]) {
     assert.deepEqual(holds(ladder('sequences', k)), only(0, k === 1));
     assert.deepEqual(holds(ladder('associations', k)), only(1, k === 1));
-    assert.deepEqual(holds([], [], ladder('associations', k, 40_000)), only(7, k === 1), 'by the longer runs alone');
+    assert.deepEqual(holds([], ladder('associations', k, 40_000)), only(7, k === 1), 'by the longer runs alone');
   }
   const full = (bits: number, change: Partial<CapacityConfig> = {}) => capacityRun(2, { items: 10 * Math.ceil(parameters(2) / 96), ...change }, bits * parameters(2), 0);
   assert.deepEqual([3.2, 3].map((bits) => holds([full(bits)])), [only(2, true), only(2, false)]);
   assert.deepEqual([3.5, 3.3].map((bits) => holds([full(3.6), full(bits, { precision: 'bf16' })])[3]), [true, false]);
+  assert.equal(holds([full(3.6), full(3.3, { precision: 'bf16', items: 100_000 })])[3], null, 'on other data');
   const base = full(3);
   assert.deepEqual([3.5, 3.7].map((bits) => holds([base], [full(3.2, { steps: 40_000 }), full(bits, { steps: 160_000 })])[4]), [true, false]);
   assert.equal(holds([base], [full(9, { steps: 40_000 })])[4], null, 'the run of 16 times the steps is not there');
-  const wide = (held: number) => [held, 2 * held].map((items) => ({ ...capacityRun(2, { items }, 96 * items, items === held ? 1 : 0), config: { ...capacity.desk, steps: 10_000, items, model: { ...capacity.desk.model, width: 128 } } }));
-  assert.deepEqual([10_800, 7632].map((held) => holds(wide(held))), [only(5, true), only(5, false)]);
+  const wide = (items: number, bits: number, share: number): RunRecord<CapacityConfig> => ({ ...capacityRun(2, { items }, bits, share), config: { ...capacity.desk, steps: 10_000, items, model: { ...capacity.desk.model, width: 128 } } });
+  assert.deepEqual([10_800, 7632].map((held) => holds([held, 2 * held].map((items) => wide(items, 96 * items, items === held ? 1 : 0)))), [only(5, true), only(5, false)]);
+  assert.deepEqual([0.99, 0.98].map((share) => holds([], [wide(10_800, 1, share)])), [only(8, true), only(8, false)]);
+  assert.deepEqual([2.3, 2.2].map((bits) => holds([], [wide(15_264, bits * 407_168, 0)])), [only(9, true), only(9, false)]);
   const again = (share: number) => capacityRun(2, { what: 'associations', items: 31_584, steps: 40_000 }, 1, share);
-  assert.deepEqual([0.99, 0.98].map((share) => holds([], [], [again(share)])), [only(6, true), only(6, false)]);
+  assert.deepEqual([0.99, 0.98].map((share) => holds([], [again(share)])), [only(6, true), only(6, false)]);
 });
