@@ -25,7 +25,7 @@ import * as report from './lib/analysis/scaling';
 import * as runs from './lib/analysis/text-runs';
 import { showVerdict } from './lib/report/verdict';
 import { smallerRuns } from './lib/sweeps';
-import { run } from './lib/train/loop';
+import { run, runAll } from './lib/train/loop';
 import { beside, committedRecords } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
@@ -58,8 +58,7 @@ console.log(JSON.stringify(config, null, 1));
 const record = await run(config, notebookObserver());
 
 // %%
-const others: runs.TextRecord[] = [];
-for (const each of smaller) others.push(await run(each, notebookObserver()));
+const others = await runAll(smaller, notebookObserver(smaller.length));
 const records = beside([record, ...others], committed);
 const isMain = (r: runs.TextRecord): boolean => r.config.trainTokens === scaling90m[r.config.tier].trainTokens;
 

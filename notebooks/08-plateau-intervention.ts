@@ -37,7 +37,7 @@ import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
 import { grammarRuns, lateRuns, modelRuns, repeatRuns, sizeRuns } from './lib/sweeps';
-import { finishedRecords, run } from './lib/train/loop';
+import { finishedRecords, runAll } from './lib/train/loop';
 import { beside, committedRecords } from './lib/train/record';
 
 const { tier } = openNotebook();
@@ -59,12 +59,9 @@ console.log(JSON.stringify(lists[0]!.own[0], null, 1));
 // ## Experiment
 
 // %%
+const observer = notebookObserver(lists.flatMap(({ own }) => own).length);
 const records = [];
-for (const { own, desk } of lists) {
-  const trained = [];
-  for (const config of own) trained.push(await run(config, notebookObserver()));
-  records.push(beside(trained, finishedRecords(desk)));
-}
+for (const { own, desk } of lists) records.push(beside(await runAll(own, observer), finishedRecords(desk)));
 const [grammars, sizes, models, late, repeats] = records as [report.Runs, report.Runs, report.Runs, report.Runs, report.Runs];
 report.showRuns([...grammars, ...sizes, ...models, ...late, ...repeats]);
 

@@ -34,7 +34,7 @@ import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
 import { capacityRuns, longerCapacityRuns } from './lib/sweeps';
-import { finishedRecords, run } from './lib/train/loop';
+import { finishedRecords, runAll } from './lib/train/loop';
 import { beside } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
@@ -57,8 +57,7 @@ console.log(JSON.stringify(configs[0], null, 1));
 // ## Experiment
 
 // %%
-const trained = [];
-for (const config of configs) trained.push(await run(config, notebookObserver()));
+const trained = await runAll(configs, notebookObserver(configs.length));
 const records = beside(trained, finishedRecords(capacityRuns('desk')));
 const longer = finishedRecords(longerCapacityRuns('desk'));
 report.showRuns([...records, ...longer]);

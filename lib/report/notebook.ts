@@ -5,7 +5,7 @@
  *   ## Claim                 the paper's sentence, its number, the tolerance: text only, before any run
  *   ## Scale                 const { tier, seed } = openNotebook();   const config = experiment[tier];
  *                            showTable([{ '': 'ours', 'steps': config.steps, … }, { '': 'paper', … }]);
- *   ## Experiment            const record = await run({ ...config, seed }, notebookObserver());
+ *   ## Experiment            const record = await run({ ...config, seed }, notebookObserver());   several: runAll(configs, notebookObserver(configs.length))
  *   ## Figure                await show(figure);   await saveFigure('NN-name', figure);
  *   ## Verdict               showVerdict({ claim, source, paper: 1, tolerance: 0.05, unit: 'nats per token',
  *                                          ours: [{ seed, tier, value, unfit: tier === 'quick' ? 'a tenth of the steps' : undefined }] });

@@ -73,8 +73,8 @@ export class TerminalLine {
 }
 
 /** Bar of HTML's own element, so that it takes the look of the page. */
-const htmlBar = (at: TrainingProgress): string =>
-  `<progress value="${at.step}" max="${at.steps}" style="width: 16em; vertical-align: middle"></progress>&ensp;${progressText(at)}`;
+const htmlBar = (at: TrainingProgress, place: string): string =>
+  `<progress value="${at.step}" max="${at.steps}" style="width: 16em; vertical-align: middle"></progress>&ensp;${place}${progressText(at)}`;
 
 /** Training and held-out loss so far. */
 export function curveFigure(curve: readonly CurvePoint[], steps: number, subtitle: string): Figure {
@@ -96,23 +96,24 @@ function tellReproduce(at: TrainingProgress): void {
   if (process.env.PROGRESS) writeAtomically(process.env.PROGRESS, JSON.stringify(at));
 }
 
-/** Live bar and loss curve in the running cell; the cell's interrupt stops the run after its step. */
-export function notebookObserver(): TrainingObserver {
+/** Live bar and loss curve in the running cell, which several runs take over from each other; the cell's interrupt stops a run after its step. */
+export function notebookObserver(runs = 1): TrainingObserver {
   const [line, curves] = [new Display(), new Display()];
   const [barPace, filePace] = [new Throttle(0.2), new Throttle(1)];
-  let subtitle = '';
-  let steps = 0;
+  let [run, steps] = [0, 0];
+  let [place, subtitle] = ['', ''];
   const draw = (curve: readonly CurvePoint[], still: boolean) => show(curveFigure(curve, steps, subtitle), { display: curves, still });
   return {
     async started({ config, steps: all, fromStep, curve }) {
       steps = all;
-      subtitle = `tier ${config.tier}, seed ${config.seed}, ${config.model.layers} layers`;
-      if (fromStep > 0) line.show({ data: { 'text/plain': startText(fromStep, all) } });
+      place = runs > 1 ? `run ${++run} of ${runs} · ` : '';
+      subtitle = `${place}tier ${config.tier}, seed ${config.seed}, ${config.model.layers} layers`;
+      if (fromStep > 0) line.show({ data: { 'text/plain': `${place}${startText(fromStep, all)}` } });
       if (curve.length) await draw(curve, false);
     },
     async progressed(at) {
       const last = at.step === at.steps;
-      if (barPace.passes() || last) line.show({ data: { 'text/html': htmlBar(at), 'text/plain': `${percent(at)} · ${progressText(at)}` } });
+      if (barPace.passes() || last) line.show({ data: { 'text/html': htmlBar(at, place), 'text/plain': `${percent(at)} · ${place}${progressText(at)}` } });
       if (filePace.passes() || last) tellReproduce(at);
       await tick();
     },

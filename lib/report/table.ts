@@ -20,10 +20,15 @@ const looksNumeric = (text: string): boolean => /^[+−-]?[\d.,]+(e[+-]?\d+)?%?$
 const numericColumns = (columns: readonly string[], rows: readonly (readonly string[])[]): boolean[] =>
   columns.map((_, i) => rows.length > 0 && rows.every((row) => looksNumeric(row[i] ?? '')));
 
+/** Values of so few letters stay on one line. */
+const SHORT = 16;
+
 export function htmlTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const numeric = numericColumns(columns, rows);
-  const cell = (tag: 'td' | 'th', text: string, i: number) =>
-    `<${tag} style="text-align: ${numeric[i] ? 'right' : 'left'}; padding: 0.25em 0.8em">${escapeHtml(text)}</${tag}>`;
+  const cell = (tag: 'td' | 'th', text: string, i: number) => {
+    const whole = tag === 'td' && text.length <= SHORT ? '; white-space: nowrap' : '';
+    return `<${tag} style="text-align: ${numeric[i] ? 'right' : 'left'}; padding: 0.25em 0.8em${whole}">${escapeHtml(text)}</${tag}>`;
+  };
   const row = (tag: 'td' | 'th', texts: readonly string[]) => `<tr>${texts.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
   return `<table><thead>${row('th', columns)}</thead><tbody>${rows.map((texts) => row('td', texts)).join('')}</tbody></table>`;
 }

@@ -70,6 +70,13 @@ export async function run<C extends RunConfig>(config: C, observer: TrainingObse
   }
 }
 
+/** Runs one after the other; one observer sees them all. */
+export async function runAll<C extends RunConfig>(configs: readonly C[], observer: TrainingObserver = silent): Promise<RunRecord<C>[]> {
+  const records: RunRecord<C>[] = [];
+  for (const config of configs) records.push(await run(config, observer));
+  return records;
+}
+
 /** The model of a run as one of its checkpoints has it. Its memory is the caller's to `dispose` of. */
 export function trainedModel(config: RunConfig, which: 'last' | 'best'): LanguageModel {
   const path = checkpointPath(config, which);

@@ -62,6 +62,31 @@ test('a notebook tells reproduce how far it is', async () => {
   }
 });
 
+test('several runs share one bar and one curve, which say which run they show', async () => {
+  const KERNEL = Symbol.for('memorization-notebooks.kernel');
+  const shown = new Map<string, unknown>();
+  const texts: string[] = [];
+  const display = ({ data, transient }: { data: Record<string, unknown>; transient: { display_id: string } }) => {
+    shown.set(transient.display_id, data['text/html'] ?? data['text/plain']);
+    texts.push(String(data['text/plain']));
+  };
+  Object.assign(globalThis, { [KERNEL]: { display, interrupted: () => false } });
+  try {
+    const observer = notebookObserver(2);
+    for (const fromStep of [0, 40]) {
+      await observer.started({ config: questionFormation.smoke, steps: 40, fromStep, curve: [point(20)] });
+      if (fromStep === 0) await observer.progressed(at(40));
+    }
+    assert.equal(shown.size, 2, 'a bar and a curve');
+    assert.deepEqual(texts.filter((text) => !text.startsWith('Figure')), [`100% · run 1 of 2 · ${progressText(at(40))}`, 'run 2 of 2 · finished before, 40 steps: read from its record']);
+    texts.length = 0;
+    await notebookObserver().started({ config: questionFormation.smoke, steps: 40, fromStep: 40, curve: [] });
+    assert.deepEqual(texts, ['finished before, 40 steps: read from its record'], 'one run alone is not counted');
+  } finally {
+    delete (globalThis as Record<symbol, unknown>)[KERNEL];
+  }
+});
+
 test('the live curve holds both losses over the whole length of the run', () => {
   const { data, layout } = curveFigure([point(10), point(20)], 40, 's');
   assert.deepEqual(data.map((trace) => [(trace as { x: unknown }).x, (trace as { y: unknown }).y]), [[[10, 20], [2, 2]], [[10, 20], [2.5, 2.5]]]);

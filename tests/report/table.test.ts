@@ -15,6 +15,11 @@ test('columns of numbers stand to the right', () => {
   assert.match(html, /text-align: left[^>]*>model<[^]*text-align: right[^>]*>loss \(nats\)</);
 });
 
+test('short values stay on one line, headings and sentences break', () => {
+  const html = htmlTable(['bits per parameter'], [['2 × 128'], ['a sentence of many words']]);
+  assert.deepEqual([...html.matchAll(/<t[dh] ([^>]*)>([^<]*)/g)].map(([, style, text]) => [text, style!.includes('nowrap')]), [['bits per parameter', false], ['2 × 128', true], ['a sentence of many words', false]]);
+});
+
 test('text in a table is escaped', () => assert.ok(htmlTable(['a'], [['<b>&']]).includes('&lt;b&gt;&amp;')));
 
 test('a DataFrame shares the engine that is loaded, and keeps columns and values', () => {

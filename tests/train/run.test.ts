@@ -6,7 +6,7 @@ import { questionFormation, type QuestionFormationConfig, type VanillaConfig } f
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
 import { checkpointPath, loadCheckpoint } from '../../lib/train/checkpoint';
-import { run, trainedModel } from '../../lib/train/loop';
+import { run, runAll, trainedModel } from '../../lib/train/loop';
 import { silent, type TrainingObserver } from '../../lib/train/observer';
 import { QuestionFormation } from '../../lib/train/question-formation';
 import { configHash, readRecord, recordPath, runFolder, runId, type RunRecord } from '../../lib/train/record';
@@ -54,6 +54,15 @@ test('a finished run is read, not trained again; more steps continue it', async 
   const longer = await run({ ...CONFIG, steps: 14 }, counting);
   assert.equal(steps, 2);
   assert.equal(longer.curve.at(-1)!.step, 14);
+});
+
+test('runs of a list follow each other before one observer, each with its own record', async () => {
+  const configs = [{ ...CONFIG, steps: 2 }, { ...CONFIG, steps: 3 }];
+  const seen: string[] = [];
+  const observer: TrainingObserver = { ...silent, started: ({ steps }) => { seen.push(`start of ${steps}`); }, finished: ({ config }) => { seen.push(`end of ${config.steps}`); } };
+  const records = await runAll(configs, observer);
+  assert.deepEqual(records.map(({ config }) => config), configs);
+  assert.deepEqual(seen, ['start of 2', 'end of 2', 'start of 3', 'end of 3']);
 });
 
 test('a run can be ended at its last checkpoint, with all that is known of it', async () => {
