@@ -1,6 +1,6 @@
 /** What notebook 09 shows: bits that models keep of random data, how many items they recall, and what the classical memories keep. */
 import { isDeepStrictEqual } from 'node:util';
-import type { CapacityConfig, Tier } from '../config';
+import { TIERS, type CapacityConfig, type Tier } from '../config';
 import type { Figure, Trace } from '../report/figure';
 import { prediction, type Prediction } from '../report/predictions';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
@@ -62,12 +62,12 @@ export function bitsFigure(records: readonly CapacityRecord[]): Figure {
         const one = group.filter(({ config }) => config.seed === group[0]!.config.seed);
         return {
           type: 'scatter', mode: 'lines+markers', name: `${group[0]!.config.tier}, ${sizeName(group[0]!.config)}, ${parameters.toLocaleString('en')} parameters`, x: one.map(({ config }) => bitsOf(config)), y: one.map(memorised),
-          line: { color: seriesColour(i) },
+          line: { color: seriesColour(i) }, marker: { symbol: one.map((r) => (isFlat(r) ? 'circle' : 'circle-open')), size: 8 },
         };
       }),
     ],
     layout: {
-      title: title('Memorised bits against bits of the data', 'uniformly random tokens: nothing can be learned but the items; one seed a model'),
+      title: title('Memorised bits against bits of the data', 'uniformly random tokens: nothing can be learned but the items; one seed a model; hollow: not settled'),
       xaxis: axis('data', 'bits, log scale', { type: 'log' }), yaxis: axis('memorised', 'bits, log scale', { type: 'log' }),
     },
   };
@@ -269,9 +269,10 @@ export function parametersFigure(all: readonly Saturation[], memories: readonly 
 /** Parameters against D at 99% recall, from what is held to what is lost, with the slopes 1 and 2. */
 export function exponentFigure(all: readonly Recall[]): Figure {
   const known = all.filter(isBracketed);
-  const first = known[0];
-  const ends = first ? [middle(first) / 4, middle(first) * 16] : [1, 10];
+  const first = known.reduce<Bracketed | undefined>((a, b) => (a && TIERS.indexOf(a.tier) >= TIERS.indexOf(b.tier) ? a : b), undefined);
+  const ends = first ? [Math.min(...known.map(({ held }) => held)), Math.max(...known.map(({ lost }) => lost))] : [1, 10];
   const through = (k: number) => ends.map((d) => (first ? first.parameters * (d / middle(first)) ** k : d ** k));
+  const sizes = known.map(({ parameters }) => Math.log10(parameters));
   return {
     data: [
       ...trainedAlike(known).map(([name, own], i): Trace => ({
@@ -282,8 +283,8 @@ export function exponentFigure(all: readonly Recall[]): Figure {
       { type: 'scatter', mode: 'lines', name: 'slope 2 (the paper)', x: ends, y: through(2), line: { color: COLOURS.paper, dash: 'dash' } },
     ],
     layout: {
-      title: title('Parameters against items recalled', `where recall falls below ${100 * RECALLED}%; bars: from what is held to what is lost; lines through the first point`),
-      xaxis: axis('D', 'items, log scale', { type: 'log' }), yaxis: axis('N', 'parameters, log scale', { type: 'log' }),
+      title: title('Parameters against items recalled', `where recall falls below ${100 * RECALLED}%; bars: from what is held to what is lost; lines through the fullest tier's first point`),
+      xaxis: axis('D', 'items, log scale', { type: 'log' }), yaxis: axis('N', 'parameters, log scale', { type: 'log', ...(first ? { range: [Math.min(...sizes) - 0.5, Math.max(...sizes) + 0.5] } : {}) }),
     },
   };
 }
