@@ -186,7 +186,7 @@ export function showRecalls(all: readonly Recall[], seed: number): void {
     what: recall.what, tier: recall.tier, steps: recall.steps, model: recall.size, parameters: recall.parameters, 'largest D held': items(recall.held), 'next D, lost': items(recall.lost),
     'parameters per item': isBracketed(recall) ? recall.parameters / middle(recall) : null,
   })));
-  for (const [name, alike] of trainedAlike(all)) {
+  for (const [name, alike] of trainedAlike(all.filter(isBracketed))) {
     const k = exponent(alike, seed);
     if (!k) console.log(`${name}: fewer than three models with a D that is held and one that is lost, so no exponent`);
     else console.log(`${name}: N grows as D to the power ${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost${tells(k) ? '' : `; ${whatWouldTell(alike, seed)}`}`);
