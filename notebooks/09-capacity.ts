@@ -119,7 +119,8 @@ for (const question of [report.bitsQuestion(saturations), ...report.exponentQues
 // bits, against its number of parameters, and the exponent has an interval that comes from the sizes at which recall was
 // looked at. And an exponent taken at one number of steps is one of training as well as of memory: in 8,000 steps 2 × 64 keeps
 // less of 44,672 associations than of 31,584, and with 4 times the steps it recalls all but 0.1% of the latter. Where that
-// bends a slope it bends it upwards, towards 2, for larger models are further from their end.
+// bends a slope it bends it upwards, towards 2, for larger models are further from their end. From the smallest to the largest
+// of three models with 4 times the steps the exponent on associations is then at most 1.56, whatever the largest holds beyond.
 //
 // The best objection: it bends our slopes too. On sequences 2 × 128 falls behind in 8,000 steps (P6 failed), so the slope over
 // four models is above that of the smaller three; P9 and P10 ask whether more steps bring it back. What the best weights would

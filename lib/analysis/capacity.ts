@@ -180,16 +180,28 @@ export function whatWouldTell(alike: readonly Recall[], seed: number): string {
   return `were D known exactly it would be ${estimateText(k)}: ${tells(k) ? 'finer sizes of the data would tell 1 from 2' : contains(k, 2) ? 'more models would tell 1 from 2' : 'neither 1 nor 2'}`;
 }
 
+/**
+ * Slope of log N against log D from the smallest to the largest model, wherever D lies between what each holds and loses: no
+ * statistics, and the upper end needs no run that the largest loses. Null where an end cannot be said.
+ */
+export function endToEnd(alike: readonly Recall[]): { least: number | null; most: number | null } {
+  const [small, large] = [alike.reduce((a, b) => (b.parameters < a.parameters ? b : a)), alike.reduce((a, b) => (b.parameters > a.parameters ? b : a))];
+  if (small.lost === null || small.held === null || large.held === null || small.parameters === large.parameters) return { least: null, most: null };
+  const slope = (from: number, to: number) => Math.log(large.parameters / small.parameters) / Math.log(to / from);
+  return { least: large.lost === null ? null : slope(small.held, large.lost), most: large.held > small.lost ? slope(small.lost, large.held) : null };
+}
+
 export function showRecalls(all: readonly Recall[], seed: number): void {
   const items = (n: number | null) => n?.toLocaleString('en') ?? 'no run';
   showTable(all.map((recall) => ({
     what: recall.what, tier: recall.tier, steps: recall.steps, model: recall.size, parameters: recall.parameters, 'largest D held': items(recall.held), 'next D, lost': items(recall.lost),
     'parameters per item': isBracketed(recall) ? recall.parameters / middle(recall) : null,
   })));
-  for (const [name, alike] of trainedAlike(all.filter(isBracketed))) {
-    const k = exponent(alike, seed);
-    if (!k) console.log(`${name}: fewer than three models with a D that is held and one that is lost, so no exponent`);
-    else console.log(`${name}: N grows as D to the power ${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost${tells(k) ? '' : `; ${whatWouldTell(alike, seed)}`}`);
+  for (const [name, alike] of trainedAlike(all)) {
+    const [k, { least, most }] = [exponent(alike, seed), endToEnd(alike)];
+    const ends = [...(least === null ? [] : [`at least ${least.toFixed(2)}`]), ...(most === null ? [] : [`at most ${most.toFixed(2)}`])];
+    if (ends.length) console.log(`${name}: from the smallest to the largest model the exponent is ${ends.join(' and ')}, wherever D lies between held and lost`);
+    if (k) console.log(`${name}: N grows as D to the power ${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost${tells(k) ? '' : `; ${whatWouldTell(alike, seed)}`}`);
   }
 }
 

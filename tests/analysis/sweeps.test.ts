@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
-import { bitsQuestion, exponent, exponentQuestions, gains, predictions as capacityPredictions, recalls, saturations, whatWouldTell } from '../../lib/analysis/capacity';
+import { bitsQuestion, endToEnd, exponent, exponentQuestions, gains, predictions as capacityPredictions, recalls, saturations, whatWouldTell, type Recall } from '../../lib/analysis/capacity';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/floors';
 import { positionFigure, predictions, sizeQuestion, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
 import { excessAtFree, positionsOf } from '../../lib/analysis/positions';
@@ -139,6 +139,11 @@ test('09: D at 99% recall lies between the sizes that hold and fail, and the exp
   assert.match(whatWouldTell(both, 1), /^were D known exactly it would be 1\.00 .*: finer sizes of the data would tell 1 from 2$/);
   const scattered = [1, 2, 4, 8, 16].flatMap((layers, i) => [1, 1.2].map((step) => capacityRun(layers, { what: 'associations', items: Math.round(40 * parameters(layers) ** 0.7 * [1, 2, 1, 2, 1][i]! * step) }, 1, step === 1 ? 1 : 0)));
   assert.match(whatWouldTell(recalls(scattered), 1), /: more models would tell 1 from 2$/);
+  const ends = (large: Partial<Recall>) => endToEnd([{ ...neither[0]!, parameters: 1000, held: 10, lost: 20 }, { ...neither[0]!, parameters: 500_000, held: 1, lost: 2 }, { ...neither[0]!, parameters: 1e6, ...large }]);
+  const found = ends({ held: 2000, lost: 10_000 });
+  assertClose([found.least!, found.most!], [1, 1.5], { absolute: 1e-12, what: 'slopes from (10, 1000) to (10,000, 10⁶) and from (20, 1000) to (2000, 10⁶)' });
+  const none = { least: null, most: null };
+  assert.deepEqual([ends({ held: 2000, lost: null }).least, ends({ held: 15, lost: 30 }).most, ends({ held: null, lost: 30 }), endToEnd(neither.slice(0, 1))], [null, null, none, none]);
   const alone = (share: number) => recalls([capacityRun(1, { items: 100 }, 1, share)]).map(({ held, lost }) => [held, lost]);
   assert.deepEqual([alone(0.5), alone(1)], [[[null, 100]], [[100, null]]]);
   // A run that grew in its last quarter counts where it then knew everything: 100 associations of 6 bits.
