@@ -192,7 +192,7 @@ export function endToEnd(alike: readonly Recall[]): { least: number | null; most
 }
 
 export function showRecalls(all: readonly Recall[], seed: number): void {
-  const items = (n: number | null) => n?.toLocaleString('en') ?? 'no run';
+  const items = (n: number | null) => n?.toLocaleString('en') ?? 'no settled run';
   showTable(all.map((recall) => ({
     what: recall.what, tier: recall.tier, steps: recall.steps, model: recall.size, parameters: recall.parameters, 'largest D held': items(recall.held), 'next D, lost': items(recall.lost),
     'parameters per item': isBracketed(recall) ? recall.parameters / middle(recall) : null,
