@@ -1,6 +1,6 @@
 /** What notebook 09 shows: bits that models keep of random data, how many items they recall, and what the classical memories keep. */
 import { isDeepStrictEqual } from 'node:util';
-import { TIERS, type CapacityConfig, type Tier } from '../config';
+import type { CapacityConfig, Tier } from '../config';
 import type { Figure, Trace } from '../report/figure';
 import { prediction, type Prediction } from '../report/predictions';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
@@ -9,7 +9,7 @@ import type { OwnValue, Question } from '../report/verdict';
 import { bootstrapSlope, estimateText, mean, meanEstimate, type Estimate, type Point } from '../statistics';
 import { gpt2Parameters, MORRIS_BITS } from '../sweeps';
 import { bitsOf, isComplete } from '../train/capacity';
-import { grouped, type RunRecord } from '../train/record';
+import { grouped, ofFullestTier, type RunRecord } from '../train/record';
 import { MODELS, type Capacity } from './memories';
 
 type CapacityRecord = RunRecord<CapacityConfig>;
@@ -17,6 +17,8 @@ type What = CapacityConfig['what'];
 
 const sizeName = ({ model }: CapacityConfig): string => `${model.layers} × ${model.width}`;
 const memorised = (record: CapacityRecord): number => record.curve.at(-1)!.memorisedBits;
+const perParameter = (record: CapacityRecord): number => memorised(record) / gpt2Parameters(record.config.model).all;
+const recalled = (record: CapacityRecord): number => record.curve.at(-1)!.recalledShare;
 
 /** A run counts as settled when it knows everything, or its memorised bits grow by at most this share over the last quarter; fixed before any desk run. */
 export const FLAT_SHARE = 0.05;
@@ -33,11 +35,11 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 function row(record: CapacityRecord) {
   const { config, minutes, curve } = record;
   const { all, withoutEmbeddings } = gpt2Parameters(config.model);
-  const { step, recalledShare, trainLossNats } = curve.at(-1)!;
+  const { step, trainLossNats } = curve.at(-1)!;
   return {
     what: config.what, tier: config.tier, model: sizeName(config), precision: config.precision, seed: config.seed, parameters: all, 'without embeddings': withoutEmbeddings, D: config.items, steps: step,
-    minutes: Math.round(10 * minutes) / 10, 'bits of the data': Math.round(bitsOf(config)), 'memorised bits': Math.round(memorised(record)), 'bits per parameter': memorised(record) / all,
-    recalled: percent(recalledShare), 'training loss (nats)': trainLossNats, settled: isFlat(record) ? 'yes' : 'no',
+    minutes: Math.round(10 * minutes) / 10, 'bits of the data': Math.round(bitsOf(config)), 'memorised bits': Math.round(memorised(record)), 'bits per parameter': perParameter(record),
+    recalled: percent(recalled(record)), 'training loss (nats)': trainLossNats, settled: isFlat(record) ? 'yes' : 'no',
   };
 }
 
@@ -87,12 +89,17 @@ export function saturations(records: readonly CapacityRecord[]): Saturation[] {
   }));
 }
 
+/** Those from which bits per parameter are judged. */
+const judged = (all: readonly Saturation[]): Saturation[] => all.filter(({ saturated, precision }) => saturated && precision === 'fp32');
+
+const meanPerParameter = (some: readonly Saturation[]): number => mean(some.map(({ bits, parameters }) => bits / parameters));
+
 export function showSaturations(all: readonly Saturation[]): void {
   showTable(all.map(({ tier, size, seed, precision, parameters, withoutEmbeddings, items, bits, saturated }) => ({
     tier, model: size, precision, seed, parameters, 'most bits memorised': Math.round(bits), 'of D': items, 'bits per parameter': bits / parameters, 'per parameter without embeddings': bits / withoutEmbeddings, saturated: saturated ? 'yes' : 'no',
   })));
   for (const [tier, own] of grouped(all, (p) => p.tier)) {
-    const values = own.filter((p) => p.saturated && p.precision === 'fp32').map(({ bits, parameters }) => bits / parameters);
+    const values = judged(own).map(({ bits, parameters }) => bits / parameters);
     if (values.length) console.log(`${tier}, fp32: ${estimateText(meanEstimate(values))} bits per parameter over ${values.length} models and seeds, 95% interval; Morris et al. 2025: ${MORRIS_BITS}`);
   }
 }
@@ -104,21 +111,26 @@ const LEAST_MODELS = 3;
 export function bitsQuestion(all: readonly Saturation[]): Question {
   return {
     claim: 'GPT-style models memorise about 3.6 bits per parameter of uniformly random data.', source: 'Morris et al. 2025, arXiv 2505.24832; here mean over saturated models, all parameters counted, fp32', paper: MORRIS_BITS, tolerance: 0.5, unit: 'bits per parameter', leastTier: 'desk',
-    ours: grouped(all.filter(({ saturated, precision }) => saturated && precision === 'fp32'), ({ tier, seed }) => `${tier} ${seed}`).map(([, own]): OwnValue =>
+    ours: grouped(judged(all), ({ tier, seed }) => `${tier} ${seed}`).map(([, own]): OwnValue =>
       ({
-        tier: own[0]!.tier, seed: own[0]!.seed, value: mean(own.map(({ bits, parameters }) => bits / parameters)),
+        tier: own[0]!.tier, seed: own[0]!.seed, value: meanPerParameter(own),
         ...(own.length < LEAST_MODELS ? { unfit: `${own.length} saturated models of one seed; ${LEAST_MODELS} are needed` } : {}),
       })),
   };
+}
+
+/** The run among others whose config is that of `record` but for some fields. */
+function alikeBut(fields: readonly (keyof CapacityConfig)[], record: CapacityRecord, others: readonly CapacityRecord[]): CapacityRecord | undefined {
+  const rest = ({ config }: CapacityRecord) => Object.fromEntries(Object.entries(config).filter(([key]) => !(fields as string[]).includes(key)));
+  return others.find((other) => isDeepStrictEqual(rest(other), rest(record)));
 }
 
 /** A run beside the one that differs from it in its steps alone, with the share of bits that it has more. */
 interface Gain { record: CapacityRecord; base: CapacityRecord; factor: number; gain: number }
 
 export function gains(records: readonly CapacityRecord[], longer: readonly CapacityRecord[]): Gain[] {
-  const butSteps = ({ steps, schedule, evaluateEverySteps, checkpointEverySteps, ...rest }: CapacityConfig) => rest;
   return longer.flatMap((record) => {
-    const base = records.find(({ config }) => isDeepStrictEqual(butSteps(config), butSteps(record.config)));
+    const base = alikeBut(['steps', 'schedule', 'evaluateEverySteps', 'checkpointEverySteps'], record, records);
     return base ? [{ record, base, factor: record.config.steps / base.config.steps, gain: memorised(record) / memorised(base) - 1 }] : [];
   });
 }
@@ -126,11 +138,9 @@ export function gains(records: readonly CapacityRecord[], longer: readonly Capac
 export function showLonger(records: readonly CapacityRecord[], longer: readonly CapacityRecord[]): void {
   const all = gains(records, longer);
   if (!all.length) return console.log('no run with more steps yet: "npm run sweep -- capacity" trains them');
-  const perParameter = (record: CapacityRecord) => memorised(record) / gpt2Parameters(record.config.model).all;
-  const recalled = (record: CapacityRecord) => percent(record.curve.at(-1)!.recalledShare);
   showTable(all.map(({ record, base, factor, gain }) => ({
-    what: record.config.what, model: sizeName(record.config), D: record.config.items, steps: base.config.steps, 'bits per parameter': perParameter(base), recalled: recalled(base),
-    'times the steps': factor, 'bits per parameter then': perParameter(record), 'more bits': percent(gain), 'recalled then': recalled(record), settled: isFlat(record) ? 'yes' : 'no',
+    what: record.config.what, model: sizeName(record.config), D: record.config.items, steps: base.config.steps, 'bits per parameter': perParameter(base), recalled: percent(recalled(base)),
+    'times the steps': factor, 'bits per parameter then': perParameter(record), 'more bits': percent(gain), 'recalled then': percent(recalled(record)), settled: isFlat(record) ? 'yes' : 'no',
   })));
 }
 
@@ -143,7 +153,7 @@ export interface Recall { tier: Tier; what: What; size: string; steps: number; p
 export function recalls(records: readonly CapacityRecord[]): Recall[] {
   return (['sequences', 'associations'] as const).flatMap((what) => families(records.filter(isFlat), what).flatMap((family) => grouped(family, ({ config }) => config.steps)).map(([steps, group]): Recall => {
     const own = group.filter(({ config }) => config.seed === group[0]!.config.seed);
-    const holds = own.map((r) => r.curve.at(-1)!.recalledShare >= RECALLED);
+    const holds = own.map((r) => recalled(r) >= RECALLED);
     const { config } = own[0]!;
     const [held, lost] = [own[holds.lastIndexOf(true)], own[holds.lastIndexOf(true) + 1]].map((r) => r?.config.items ?? null);
     return { tier: config.tier, what, size: sizeName(config), steps, parameters: gpt2Parameters(config.model).all, held: held!, lost: lost! };
@@ -220,8 +230,9 @@ export function exponentQuestions(all: readonly Recall[], seed: number): Questio
 
 /** Largest |bf16 / fp32 − 1| of memorised bits, over runs that differ in nothing else; null for none. */
 function precisionGap(records: readonly CapacityRecord[]): number | null {
-  const gaps = records.filter(({ config }) => config.precision === 'bf16').flatMap((half) => {
-    const full = records.find(({ config }) => config.precision === 'fp32' && isDeepStrictEqual({ ...config, precision: 'bf16' }, half.config));
+  const [fulls, halves] = (['fp32', 'bf16'] as const).map((precision) => records.filter(({ config }) => config.precision === precision));
+  const gaps = halves!.flatMap((half) => {
+    const full = alikeBut(['precision'], half, fulls!);
     return full ? [Math.abs(memorised(half) / memorised(full) - 1)] : [];
   });
   return gaps.length ? Math.max(...gaps) : null;
@@ -230,8 +241,7 @@ function precisionGap(records: readonly CapacityRecord[]): number | null {
 /** Judged at the desk alone: quick runs decide nothing. @param longer runs of the sweep with more steps */
 export function predictions(runs: readonly CapacityRecord[], longer: readonly CapacityRecord[], seed: number): Prediction[] {
   const records = runs.filter(({ config }) => config.tier === 'desk');
-  const [all, found] = [saturations(records), recalls(records)];
-  const bits = all.filter(({ saturated, precision }) => saturated && precision === 'fp32').map((p) => p.bits / p.parameters);
+  const [full, found] = [judged(saturations(records)), recalls(records)];
   const linear = (text: string, from: readonly Recall[], what: What) => {
     const k = exponent(from.filter((r) => r.what === what), seed);
     return prediction(text, 'interval holds 1 and not 2', k?.value, () => contains(k!, 1) && !contains(k!, 2));
@@ -239,19 +249,18 @@ export function predictions(runs: readonly CapacityRecord[], longer: readonly Ca
   const longest = gains(records, longer).find(({ record, factor }) => record.config.what === 'sequences' && factor === 16);
   const longerOf = (what: What, size: string, items: number) => longer.find(({ config }) => config.what === what && sizeName(config) === size && config.items === items);
   const [pairsAgain, wideAgain, wideFull] = [longerOf('associations', '2 × 64', 31_584), longerOf('sequences', '2 × 128', 10_800), longerOf('sequences', '2 × 128', 15_264)];
-  const recalled = (record?: CapacityRecord) => record?.curve.at(-1)!.recalledShare;
   const wide = found.find(({ what, size }) => what === 'sequences' && size === '2 × 128');
   return [
     linear('P1 N grows as D on random sequences', found, 'sequences'),
     linear('P2 and on distinct prefixes with one token each', found, 'associations'),
-    prediction('P3 saturated models keep 3.6 bits per parameter (mean, fp32)', `${MORRIS_BITS} ± 0.5`, bits.length ? mean(bits) : null, (v) => Math.abs(v - MORRIS_BITS) <= 0.5),
+    prediction('P3 saturated models keep 3.6 bits per parameter (mean, fp32)', `${MORRIS_BITS} ± 0.5`, full.length ? meanPerParameter(full) : null, (v) => Math.abs(v - MORRIS_BITS) <= 0.5),
     prediction('P4 bf16 keeps as many bits as fp32 (largest difference of two runs)', 'within 5%', precisionGap(records), (v) => v <= 0.05),
     prediction('P5 16 times the steps add little to what the smallest model keeps', 'at most 20%', longest?.gain, (v) => v <= 0.2),
     prediction('P6 on sequences 2 × 128 holds what goes with N (largest D held)', '10,800', wide && isBracketed(wide) ? wide.held : null, (v) => v === 10_800),
-    prediction('P7 with 4 times the steps 2 × 64 recalls 31,584 associations', 'at least 99%', recalled(pairsAgain), (v) => v >= RECALLED),
+    prediction('P7 with 4 times the steps 2 × 64 recalls 31,584 associations', 'at least 99%', pairsAgain && recalled(pairsAgain), (v) => v >= RECALLED),
     linear('P8 with 4 times the steps N grows as D on associations', recalls(longer), 'associations'),
-    prediction('P9 with 4 times the steps 2 × 128 recalls 10,800 sequences', 'at least 99%', recalled(wideAgain), (v) => v >= RECALLED),
-    prediction('P10 and of 15,264 it keeps about what the smaller models keep (bits per parameter)', 'at least 2.3', wideFull && memorised(wideFull) / gpt2Parameters(wideFull.config.model).all, (v) => v >= 2.3),
+    prediction('P9 with 4 times the steps 2 × 128 recalls 10,800 sequences', 'at least 99%', wideAgain && recalled(wideAgain), (v) => v >= RECALLED),
+    prediction('P10 and of 15,264 it keeps about what the smaller models keep (bits per parameter)', 'at least 2.3', wideFull && perParameter(wideFull), (v) => v >= 2.3),
   ];
 }
 
@@ -281,7 +290,7 @@ export function parametersFigure(all: readonly Saturation[], memories: readonly 
 /** Parameters against D at 99% recall, from what is held to what is lost, with the slopes 1 and 2. */
 export function exponentFigure(all: readonly Recall[]): Figure {
   const known = all.filter(isBracketed);
-  const first = known.reduce<Bracketed | undefined>((a, b) => (a && TIERS.indexOf(a.tier) >= TIERS.indexOf(b.tier) ? a : b), undefined);
+  const [first] = ofFullestTier(known, ({ tier }) => tier);
   const ends = first ? [Math.min(...known.map(({ held }) => held)), Math.max(...known.map(({ lost }) => lost))] : [1, 10];
   const through = (k: number) => ends.map((d) => (first ? first.parameters * (d / middle(first)) ** k : d ** k));
   const sizes = known.map(({ parameters }) => Math.log10(parameters));

@@ -1,12 +1,12 @@
 /** What notebook 08 shows: plateaus against floors, losses position by position, fewer lines, other models. */
-import { TIERS, type PlateauConfig, type QuestionFormationConfig, type Tier } from '../config';
+import type { PlateauConfig, QuestionFormationConfig, Tier } from '../config';
 import type { Figure } from '../report/figure';
 import { prediction, type Prediction } from '../report/predictions';
 import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import { estimateText, line, type Estimate, type Point } from '../statistics';
-import { byTier, grouped, type CurvePoint, type RunRecord } from '../train/record';
+import { byTier, grouped, ofFullestTier, type CurvePoint, type RunRecord } from '../train/record';
 import { boundQuestion } from './bound';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from './floors';
 import { PAPER_PLATEAU, plateau } from './plateau';
@@ -43,9 +43,7 @@ export function showRuns(records: readonly PlateauRecord[]): void {
 const points = (records: readonly PlateauRecord[]): Point[] => records.map((record) => [dataFloor(record.config), plateau(record).trainLossNats]);
 
 /** The runs of the fullest tier among them: only they have one model. */
-function fullest(records: readonly PlateauRecord[]): PlateauRecord[] {
-  return byTier(records).sort(([a], [b]) => TIERS.indexOf(b) - TIERS.indexOf(a))[0]?.[1] ?? [];
-}
+const fullest = (records: readonly PlateauRecord[]): PlateauRecord[] => ofFullestTier(records, ({ config }) => config.tier);
 
 /** Plateau against the floor of the grammar, with the lines of both predictions. */
 export function floorFigure(records: readonly PlateauRecord[]): Figure {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
-import type { CapacityConfig, ConfigOf, PlateauConfig, RunConfig, TextConfig, Tier } from '../config';
+import { TIERS, type CapacityConfig, type ConfigOf, type PlateauConfig, type RunConfig, type TextConfig, type Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
@@ -182,6 +182,10 @@ export function grouped<T, K extends string | number>(items: readonly T[], key: 
   for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
   return [...groups];
 }
+
+/** Those of the fullest tier among them. */
+export const ofFullestTier = <T>(items: readonly T[], tierOf: (item: T) => Tier): T[] =>
+  grouped(items, tierOf).sort(([a], [b]) => TIERS.indexOf(b) - TIERS.indexOf(a))[0]?.[1] ?? [];
 
 /** Runs of one tier together: within one experiment only they share a model. */
 export const byTier = <R extends Pick<RunRecord, 'config'>>(records: readonly R[]): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);
