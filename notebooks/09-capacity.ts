@@ -27,6 +27,8 @@
 
 // %%
 import * as report from './lib/analysis/capacity';
+import * as runs from './lib/analysis/capacity-runs';
+import * as recall from './lib/analysis/recall';
 import { saveFigure, show } from './lib/report/figure';
 import { capacities } from './lib/analysis/memories';
 import { openNotebook } from './lib/report/notebook';
@@ -60,7 +62,7 @@ console.log(JSON.stringify(configs[0], null, 1));
 const trained = await runAll(configs, notebookObserver(configs.length));
 const records = beside(trained, finishedRecords(capacityRuns('desk')));
 const longer = finishedRecords(longerCapacityRuns('desk'));
-report.showRuns([...records, ...longer]);
+runs.showRuns([...records, ...longer]);
 
 // %% [markdown]
 // ## Figure
@@ -82,7 +84,7 @@ report.showSaturations(saturations);
 // settled, and at larger rates a pilot memorised more. Rate and rule were changed then, before any run that counts.
 
 // %%
-report.showLonger(records, longer);
+runs.showLonger(records, longer);
 
 // %% [markdown]
 // The classical memories on the same axes: patterns of n signs, n bits each, as many as each holds in
@@ -101,8 +103,8 @@ await show(parameters);
 // added, and the interval of the slope was widened by that gap: sizes go with N, so their middles alone lie on slope 1.
 
 // %%
-const recalls = report.recalls([...records, ...longer]);
-const exponent = report.exponentFigure(recalls);
+const recalls = recall.recalls([...records, ...longer]);
+const exponent = recall.exponentFigure(recalls);
 await saveFigure('capacity-exponent', exponent);
 await show(exponent);
 
@@ -110,9 +112,9 @@ await show(exponent);
 // ## Verdict
 
 // %%
-report.showRecalls(recalls, seed);
+recall.showRecalls(recalls, seed);
 showPredictions(report.predictions(records, longer, seed));
-for (const question of [report.bitsQuestion(saturations), ...report.exponentQuestions(recalls, seed)]) showVerdict(question);
+for (const question of [report.bitsQuestion(saturations), ...recall.exponentQuestions(recalls, seed)]) showVerdict(question);
 
 // %% [markdown]
 // What a sceptical author would have to accept: on data that hold nothing but themselves, what a model keeps is counted in

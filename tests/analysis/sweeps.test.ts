@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
-import { bitsQuestion, endToEnd, exponent, exponentQuestions, gains, predictions as capacityPredictions, recalls, saturations, whatWouldTell, type Recall } from '../../lib/analysis/capacity';
+import { bitsQuestion, predictions as capacityPredictions, saturations } from '../../lib/analysis/capacity';
+import { gains } from '../../lib/analysis/capacity-runs';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/floors';
 import { positionFigure, predictions, sizeQuestion, slopeQuestions, slopes, stepsToPlateau } from '../../lib/analysis/intervention';
 import { excessAtFree, positionsOf } from '../../lib/analysis/positions';
+import { endToEnd, exponent, exponentQuestions, recalls, whatWouldTell, type Recall } from '../../lib/analysis/recall';
 import { verdict } from '../../lib/report/verdict';
 import { gpt2Parameters } from '../../lib/sweeps';
 import type { RunRecord } from '../../lib/train/record';
