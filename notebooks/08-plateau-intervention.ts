@@ -27,7 +27,9 @@
 //
 // **How P3 and P5 are computed was changed after seeds 1 to 3, before the runs that decide P5.** Losses are measured on 400
 // lines, whose own surprisal varies by about 0.4 nats a line: more than the excess of a model that copies. The excess is now
-// the loss less the exact surprisal of those very lines, and P5 compares training and held-out lines in the same way.
+// the loss less the exact surprisal of those very lines, and P5 compares training and held-out lines in the same way. **How
+// P6 is read, fixed before its runs:** the largest difference among the settled ones of all four deeper models (6 and 10
+// layers of widths 128 and 256); it is judged when all four are trained.
 
 // %%
 import { saveFigure, show } from './lib/report/figure';

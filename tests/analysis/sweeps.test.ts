@@ -95,6 +95,15 @@ test('08: what measured lines cost at best is the entropy but for which lines th
   assert.deepEqual([p5(0.01).holds, p5(0.05).holds], [true, false]);
 });
 
+test('08: the prediction on depth waits for every deeper model that is planned, and takes the settled ones', () => {
+  const model = (layers: number, width: number, nats: number, drift = 0) => plateauRun({ model: { ...plateauIntervention.desk.model, layers, width } }, nats, drift);
+  const p6 = (models: PlateauRecord[]) => predictions({ ...NONE, models })[5]!.holds;
+  const settled = [model(6, 128, 1), model(10, 128, 1.02), model(6, 256, 1.04)];
+  assert.deepEqual([[0.98], [1.03], [1.2]].map(([nats]) => p6([model(2, 128, 2), ...settled, model(10, 256, nats!)])), [false, true, false]);
+  assert.equal(p6(settled), null, 'one is missing');
+  assert.equal(p6([...settled, model(10, 256, 2, 0.5)]), true, 'the last still falls');
+});
+
 /** A run of a model with `layers` that keeps `bits` of its items and recalls a share of them. */
 function capacityRun(layers: number, change: Partial<CapacityConfig>, bits: number, recalledShare: number, before = bits): RunRecord<CapacityConfig> {
   const config: CapacityConfig = { ...capacity.desk, steps: 10_000, ...change, model: { ...capacity.desk.model, layers } };
