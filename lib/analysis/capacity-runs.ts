@@ -39,10 +39,10 @@ function row(record: CapacityRecord) {
 
 export const showRuns = (records: readonly CapacityRecord[]): void => showTable(records.map(row));
 
-/** Records of one tier, kind and precision, by size of model, each in the order of D. */
+/** Records of one kind and precision, by tier, steps and size of model, each in the order of D. */
 export function families(records: readonly CapacityRecord[], what: What, precision: CapacityConfig['precision'] = 'fp32'): CapacityRecord[][] {
   const chosen = records.filter(({ config }) => config.what === what && config.precision === precision);
-  return grouped(chosen, ({ config }) => `${config.tier} ${sizeName(config)}`).map(([, runs]) => runs.sort((a, b) => a.config.items - b.config.items));
+  return grouped(chosen, ({ config }) => `${config.tier} ${config.steps} ${sizeName(config)}`).map(([, runs]) => runs.sort((a, b) => a.config.items - b.config.items));
 }
 
 /** Models that it takes to speak of all models. */

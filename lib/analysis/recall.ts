@@ -16,12 +16,12 @@ export const RECALLED = 0.99;
 export interface Recall { tier: Tier; what: What; size: string; steps: number; parameters: number; held: number | null; lost: number | null }
 
 export function recalls(records: readonly CapacityRecord[]): Recall[] {
-  return (['sequences', 'associations'] as const).flatMap((what) => families(records.filter(isFlat), what).flatMap((family) => grouped(family, ({ config }) => config.steps)).map(([steps, group]): Recall => {
+  return (['sequences', 'associations'] as const).flatMap((what) => families(records.filter(isFlat), what).map((group): Recall => {
     const own = group.filter(({ config }) => config.seed === group[0]!.config.seed);
     const holds = own.map((r) => recalled(r) >= RECALLED);
     const { config } = own[0]!;
     const [held, lost] = [own[holds.lastIndexOf(true)], own[holds.lastIndexOf(true) + 1]].map((r) => r?.config.items ?? null);
-    return { tier: config.tier, what, size: sizeName(config), steps, parameters: gpt2Parameters(config.model).all, held: held!, lost: lost! };
+    return { tier: config.tier, what, size: sizeName(config), steps: config.steps, parameters: gpt2Parameters(config.model).all, held: held!, lost: lost! };
   }));
 }
 
