@@ -84,6 +84,10 @@ export function modelRuns(tier: Tier): PlateauConfig[] {
   }));
 }
 
+/** Added after both models of 10 layers had stayed where they do not copy: the narrow one at a quarter of the learning rate. */
+export const slowRuns = (tier: Tier): PlateauConfig[] =>
+  modelRuns(tier).filter(({ model }) => model.layers === 10 && model.width === 128).map((config) => ({ ...config, schedule: slower(config.schedule, 4) }));
+
 /** Weights of a GPT-2, and those without its embeddings of tokens and positions. */
 export function gpt2Parameters({ layers, width: C, context, vocabulary }: Gpt2Config): { all: number; withoutEmbeddings: number } {
   const withoutEmbeddings = layers * (12 * C * C + 13 * C) + 2 * C;
@@ -157,7 +161,7 @@ export function longerCapacityRuns(tier: Tier): CapacityConfig[] {
 
 export const SWEEPS = {
   text: (tier: Tier): RunConfig[] => textRuns(tier),
-  'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier), ...repeatRuns(tier)],
+  'plateau-intervention': (tier: Tier): RunConfig[] => [...grammarRuns(tier), ...lateRuns(tier), ...sizeRuns(tier), ...modelRuns(tier), ...repeatRuns(tier), ...slowRuns(tier)],
   capacity: (tier: Tier): RunConfig[] => [...capacityRuns(tier), ...longerCapacityRuns(tier)],
 } as const;
 

@@ -178,6 +178,8 @@ export function showModels(records: readonly PlateauRecord[], published: readonl
       'parameters (M)': parameters / 1e6,
       seed: config.seed,
       'lines per step': config.batchLines,
+      'learning rate': config.schedule.peak,
+      'warm-up': config.schedule.warmupSteps,
       'plateau (nats)': plateau(record).trainLossNats,
       'plateau − entropy (nats)': plateau(record).trainLossNats - dataFloor({ grammar: '1.0', trainLines: config.trainLines }),
       'steps to it': stepsToPlateau(record),
@@ -192,13 +194,13 @@ function memorisedNats({ config, curve }: PlateauRecord): number {
   return heldOutLossNats - surprisal(config, 'dev').natsPerToken - (trainLinesLossNats - surprisal(config, 'train').natsPerToken);
 }
 
-/** Runs by what they change: grammars, numbers of lines, models; those with more steps, and those with further seeds. */
-export interface Interventions { grammars: Runs; sizes: Runs; models: Runs; late: Runs; repeats: Runs }
+/** Runs by what they change: grammars, numbers of lines, models; those with more steps, with further seeds, at a smaller rate. */
+export interface Interventions { grammars: Runs; sizes: Runs; models: Runs; late: Runs; repeats: Runs; slow: Runs }
 
 const isDeep = ({ config }: Pick<PlateauRecord, 'config'>): boolean => config.model.layers > 2;
 
 /** Judged by the fullest tier alone; the one on depth when every deeper model that is planned has been trained. */
-export function predictions({ models, late, ...all }: Interventions): Prediction[] {
+export function predictions({ models, late, slow, ...all }: Interventions): Prediction[] {
   const [grammars, sizes, repeats] = [fullest(all.grammars), fullest(all.sizes), fullest(all.repeats)];
   const [settled, copying] = [fit(grammars, false), fit(repeats, true)];
   const bySize = sizes.sort((a, b) => a.config.trainLines - b.config.trainLines);
@@ -217,5 +219,6 @@ export function predictions({ models, late, ...all }: Interventions): Prediction
     prediction('P7 the grammar of entropy 1.5 settles at its entropy when it is trained longer', 'within 0.06 nats', late[0] && plateau(late[0]).trainLossNats - dataFloor(late[0].config), (v) => Math.abs(v) <= 0.06),
     prediction('P8 with seeds 4 and 5, over settled runs that copy, the slope is 1', '1 ± 0.05', copying?.slope.value, (v) => Math.abs(v - 1) <= 0.05),
     prediction('P9 and its line passes near 0', 'intercept 0 ± 0.06 nats', copying?.intercept.value, (v) => Math.abs(v) <= 0.06),
+    prediction('P10 at a quarter of the learning rate 10 × 128 leaves the level where nothing is copied', 'below 1.3 nats', slow[0] && plateau(slow[0]).trainLossNats, (v) => v < 1.3),
   ];
 }

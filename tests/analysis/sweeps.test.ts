@@ -24,7 +24,7 @@ function plateauRun(change: Partial<PlateauConfig>, nats: number, drift = 0, tra
   return { config, curve, id: JSON.stringify(config), parameters: 10_000 } as unknown as PlateauRecord;
 }
 
-const NONE = { grammars: [], sizes: [], models: [], late: [], repeats: [] };
+const NONE = { grammars: [], sizes: [], models: [], late: [], repeats: [], slow: [] };
 
 const GRAMMARS = ['0.6', '0.8', '1.0', '1.5'] as const;
 
@@ -39,7 +39,7 @@ test('08: plateaus at the floor have slope 1, plateaus at 1 slope 0, and the ver
   assert.deepEqual([p1!.holds, p2!.holds], [true, false], 'slope 1, intercept 0.1');
   const quick = at(() => 3).map((r) => ({ ...r, config: { ...r.config, tier: 'quick' as const } }));
   assert.deepEqual(predictions({ ...NONE, grammars: [...quick, ...at((floor) => floor)] }).slice(0, 2).map(({ holds }) => holds), [true, true], 'the desk alone is judged');
-  assert.deepEqual(predictions({ ...NONE, grammars: at((floor) => floor) }).slice(3).map(({ holds }) => holds), Array(6).fill(null), 'not run');
+  assert.deepEqual(predictions({ ...NONE, grammars: at((floor) => floor) }).slice(3).map(({ holds }) => holds), Array(7).fill(null), 'not run');
 });
 
 test('08: one run below the bound refutes it, unless it is over-parameterised; the floor of memory is ln D per line; steps to the plateau', () => {
@@ -78,10 +78,10 @@ test('08: runs that do not copy bend the slope of all, not of the further seeds 
     last.positionNats = entropy.map((h) => (h <= 0.01 && stuck ? 0.5 : h));
     return record;
   }));
-  const [p8, p9] = predictions({ ...NONE, repeats: runs }).slice(7);
+  const [p8, p9] = predictions({ ...NONE, repeats: runs }).slice(7, 9);
   assertClose([p8!.value!, p9!.value!], [1, 0.01], { absolute: 1e-9, what: 'slope and intercept of those that copy' });
   assert.deepEqual(predictions({ ...NONE, grammars: runs }).slice(0, 2).map(({ holds }) => holds), [false, false], 'all settled runs');
-  assert.deepEqual(predictions({ ...NONE, repeats: runs.filter(({ config }) => config.grammar > '0.8') }).slice(7).map(({ value }) => value), [null, null], 'two grammars have no slope');
+  assert.deepEqual(predictions({ ...NONE, repeats: runs.filter(({ config }) => config.grammar > '0.8') }).slice(7, 9).map(({ value }) => value), [null, null], 'two grammars have no slope');
 });
 
 test('08: what measured lines cost at best is the entropy but for which lines they are, and P5 takes that out', () => {
@@ -101,6 +101,7 @@ test('08: the prediction on depth waits for every deeper model that is planned, 
   const settled = [model(6, 128, 1), model(10, 128, 1.02), model(6, 256, 1.04)];
   assert.deepEqual([[0.98], [1.03], [1.2]].map(([nats]) => p6([model(2, 128, 2), ...settled, model(10, 256, nats!)])), [false, true, false]);
   assert.equal(p6(settled), null, 'one is missing');
+  assert.deepEqual([1.29, 1.31].map((nats) => predictions({ ...NONE, slow: [model(10, 128, nats)] })[9]!.holds), [true, false], 'P10');
   assert.equal(p6([...settled, model(10, 256, 2, 0.5)]), true, 'the last still falls');
 });
 
