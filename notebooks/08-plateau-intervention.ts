@@ -57,18 +57,20 @@ const { tier } = openNotebook();
 // look, which decides nothing about the slope. The paper ran none of this.
 
 // %%
-const lists = [grammarRuns, sizeRuns, modelRuns, lateRuns, repeatRuns, slowRuns].map((list) => ({ own: list(tier), desk: list('desk') }));
-console.log(JSON.stringify(lists[0]!.own[0], null, 1));
+console.log(JSON.stringify(grammarRuns(tier)[0], null, 1));
 
 // %% [markdown]
 // ## Experiment
 
 // %%
-const observer = notebookObserver(lists.flatMap(({ own }) => own).length);
-const records = [];
-for (const { own, desk } of lists) records.push(beside(await runAll(own, observer), finishedRecords(desk)));
-const [grammars, sizes, models, late, repeats, slow] = records as [report.Runs, report.Runs, report.Runs, report.Runs, report.Runs, report.Runs];
-report.showRuns(records.flat());
+const lists = [grammarRuns, sizeRuns, modelRuns, lateRuns, repeatRuns, slowRuns];
+const observer = notebookObserver(lists.flatMap((runs) => runs(tier)).length);
+const train = async (runs: typeof grammarRuns) => beside(await runAll(runs(tier), observer), finishedRecords(runs('desk')));
+const grammars = await train(grammarRuns);
+const sizes = await train(sizeRuns);
+const models = await train(modelRuns);
+const [late, repeats, slow] = [await train(lateRuns), await train(repeatRuns), await train(slowRuns)];
+report.showRuns([grammars, sizes, models, late, repeats, slow].flat());
 
 // %% [markdown]
 // ## Figure

@@ -27,13 +27,16 @@ const original = (records: readonly PlateauRecord[]): PlateauRecord[] => fullest
 const label = ({ config: { tier, grammar, model, trainLines, seed } }: PlateauRecord): string =>
   `${tier}, grammar ${grammar}, ${model.layers} × ${model.width}, D = ${trainLines.toLocaleString('en')}, seed ${seed}`;
 
+/** What a run is, in columns of a table. */
+const columns = ({ config: { tier, grammar, model, trainLines, seed } }: PlateauRecord) => ({ tier, grammar, model: `${model.layers} × ${model.width}`, D: trainLines, seed });
+
 /** A row a run. */
 export function showRuns(records: readonly PlateauRecord[]): void {
   showTable(records.map((record) => {
     const { config, minutes, curve } = record;
     const { trainLossNats, heldOutLossNats, driftNats } = plateau(record);
     return {
-      run: label(record), steps: config.steps, minutes: Math.round(10 * minutes) / 10, 'floor of the data': dataFloor(config), 'floor of memory': memoryFloor(config),
+      ...columns(record), steps: config.steps, minutes: Math.round(10 * minutes) / 10, 'floor of the data': dataFloor(config),
       'training loss (nats)': trainLossNats, 'held out (nats)': heldOutLossNats, 'training lines, no dropout (nats)': curve.at(-1)!.trainLinesLossNats,
       'still falling by': driftNats, settled: isFlat(record) ? 'yes' : 'no',
     };
@@ -114,7 +117,7 @@ export function positionFigure(records: readonly PlateauRecord[]): Figure {
   return positions.positionFigure(own, label(own[0]!));
 }
 
-export const showExcess = (records: readonly PlateauRecord[]): void => positions.showExcess(records, label);
+export const showExcess = (records: readonly PlateauRecord[]): void => positions.showExcess(records, columns);
 
 /** Losses at the end against D, with both floors; and the share of lines known by heart. */
 export function sizeFigure(records: readonly PlateauRecord[]): Figure {
@@ -144,8 +147,8 @@ export function showSizes(records: readonly PlateauRecord[]): void {
     const { config, curve, parameters } = record;
     const { trainLinesLossNats, heldOutLossNats, memorised } = curve.at(-1)!;
     return {
-      run: label(record),
-      'parameters per training token': parameters / trainTokens(config),
+      ...columns(record),
+      'parameters per token': parameters / trainTokens(config),
       'training lines (nats)': trainLinesLossNats,
       'above the floor of memory by': trainLinesLossNats - memoryFloor(config),
       'below the claimed bound by': PAPER_PLATEAU.nats - trainLinesLossNats,
@@ -172,7 +175,7 @@ export function showModels(records: readonly PlateauRecord[], published: readonl
   showTable([...records, ...published].map((record) => {
     const { config, parameters } = record;
     return {
-      settings: config.experiment === 'question-formation' ? 'published (notebook 04)' : 'of this notebook',
+      settings: config.experiment === 'question-formation' ? 'notebook 04' : 'this notebook',
       layers: config.model.layers,
       width: config.model.width,
       'parameters (M)': parameters / 1e6,

@@ -2,7 +2,7 @@
 import type { PlateauConfig } from '../config';
 import type { Figure, Trace } from '../report/figure';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
-import { showTable } from '../report/table';
+import { showTable, type CellValue } from '../report/table';
 import { sum } from '../statistics';
 import type { RunRecord } from '../train/record';
 import { entropiesOf, surprisal } from './floors';
@@ -52,12 +52,12 @@ export function positionFigure(own: readonly PlateauRecord[], subtitle: string):
   };
 }
 
-/** @param label of a run */
-export function showExcess(records: readonly PlateauRecord[], label: (record: PlateauRecord) => string): void {
+/** @param columns what a run is */
+export function showExcess(records: readonly PlateauRecord[], columns: (record: PlateauRecord) => Record<string, CellValue>): void {
   showTable(records.map((record) => {
     const at = positionsOf(record);
     return {
-      run: label(record),
+      ...columns(record),
       'entropy (nats per line)': sum(at.entropy),
       'these lines at best': at.surprisalNats,
       'loss on them': sum(at.loss),

@@ -27,7 +27,7 @@ export function htmlTable(columns: readonly string[], rows: readonly (readonly s
   const numeric = numericColumns(columns, rows);
   const cell = (tag: 'td' | 'th', text: string, i: number) => {
     const whole = tag === 'td' && text.length <= SHORT ? '; white-space: nowrap' : '';
-    return `<${tag} style="text-align: ${numeric[i] ? 'right' : 'left'}; padding: 0.25em 0.8em${whole}">${escapeHtml(text)}</${tag}>`;
+    return `<${tag} style="text-align: ${numeric[i] ? 'right' : 'left'}; padding: 0.25em 0.5em${whole}">${escapeHtml(text)}</${tag}>`;
   };
   const row = (tag: 'td' | 'th', texts: readonly string[]) => `<tr>${texts.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
   return `<table><thead>${row('th', columns)}</thead><tbody>${rows.map((texts) => row('td', texts)).join('')}</tbody></table>`;
