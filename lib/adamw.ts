@@ -31,7 +31,12 @@ export class AdamWUpdate {
   private readonly moves = new Map<string, Move>();
 
   /** @param step updates done with this one included, from 1 @param clip c, at most 1 */
-  constructor(readonly config: AdamWConfig, readonly step: number, readonly learningRate: number, readonly clip = 1) {}
+  constructor(
+    readonly config: AdamWConfig,
+    readonly step: number,
+    readonly learningRate: number,
+    readonly clip = 1,
+  ) {}
 
   move(scales: Scales, isMatrix: boolean): Move {
     const key = `${scales.value} ${scales.m} ${scales.v} ${isMatrix}`;
@@ -41,7 +46,11 @@ export class AdamWUpdate {
   }
 
   private compute(scales: Scales, isMatrix: boolean): Move {
-    const { config: { beta1, beta2, epsilon, weightDecay }, step, learningRate } = this;
+    const {
+      config: { beta1, beta2, epsilon, weightDecay },
+      step,
+      learningRate,
+    } = this;
     // The op takes b and computes 1 − b in float32, which has few digits left where c² is far below K.
     const shrink = Math.min(1, this.clip / (LEAST_CLIP * Math.sqrt(scales.v)));
     const clip = this.clip / shrink;
@@ -49,7 +58,18 @@ export class AdamWUpdate {
     const m = beta1 * scales.m + (1 - beta1) * clip;
     const v = beta2 * scales.v + (1 - beta2) * clip ** 2;
     const root = Math.sqrt(v);
-    const scalars = [beta1 ** step, beta2 ** step, (learningRate * m) / (value * root), (beta1 * scales.m) / m, (beta2 * scales.v) / v, (epsilon * Math.sqrt(1 - beta2 ** step)) / root];
-    return { scales: { value, m, v }, scalars: scalars.map((x) => tf.scalar(x)), shrink: shrink === 1 ? null : tf.scalar(shrink) };
+    const scalars = [
+      beta1 ** step,
+      beta2 ** step,
+      (learningRate * m) / (value * root),
+      (beta1 * scales.m) / m,
+      (beta2 * scales.v) / v,
+      (epsilon * Math.sqrt(1 - beta2 ** step)) / root,
+    ];
+    return {
+      scales: { value, m, v },
+      scalars: scalars.map((x) => tf.scalar(x)),
+      shrink: shrink === 1 ? null : tf.scalar(shrink),
+    };
   }
 }

@@ -43,7 +43,9 @@ export class AttentionCache {
   /** Adds the keys and values of new tokens; returns all. */
   append(k: Tensor, v: Tensor): [Tensor, Tensor] {
     const old = this.seen;
-    const all = tf.tidy(() => (old ? [K.concat([old[0], k], 2), K.concat([old[1], v], 2)] : [tf.clone(k), tf.clone(v)])) as [Tensor, Tensor];
+    const all = tf.tidy(() =>
+      old ? [K.concat([old[0], k], 2), K.concat([old[1], v], 2)] : [tf.clone(k), tf.clone(v)],
+    ) as [Tensor, Tensor];
     this.dispose();
     return (this.seen = [tf.keep(all[0]), tf.keep(all[1])]);
   }
@@ -69,7 +71,8 @@ function causalMask(queries: number, keys: number): Tensor {
 }
 
 /** Rows to their places in the padded batch, zeros between. @param x `[N, n]` @returns `[B·T, n]` */
-const pad = (x: Tensor, { ragged }: Layout): Tensor => (ragged ? K.sumRowsInto(x, ragged.slots, ragged.rows) : x);
+const pad = (x: Tensor, { ragged }: Layout): Tensor =>
+  ragged ? K.sumRowsInto(x, ragged.slots, ragged.rows) : x;
 
 /** Inverse of `pad`. */
 const unpad = (x: Tensor, { ragged }: Layout): Tensor => (ragged ? K.gatherRows(x, ragged.slots) : x);
@@ -77,10 +80,24 @@ const unpad = (x: Tensor, { ragged }: Layout): Tensor => (ragged ? K.gatherRows(
 type Round = (x: Tensor) => K.Operand;
 
 /** What a block of queries `[B, H, n, d]` got from keys and values `[B, H, m, d]`, and what its gradient needs. */
-interface Block { q: Tensor; k: Tensor; v: Tensor; weights: Tensor; mask: Tensor | null; out: Tensor }
+interface Block {
+  q: Tensor;
+  k: Tensor;
+  v: Tensor;
+  weights: Tensor;
+  mask: Tensor | null;
+  out: Tensor;
+}
 
 /** The last n of m tokens look at all m, each at itself and what is before it. `q` is scaled by 1/√d. */
-function attend(q: Tensor, k: Tensor, v: Tensor, round: Round, causal: Tensor | null, dropoutMask: (weights: Tensor) => Tensor | null): Block {
+function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  round: Round,
+  causal: Tensor | null,
+  dropoutMask: (weights: Tensor) => Tensor | null,
+): Block {
   const scores = K.matmul(round(q), round(k), false, true);
   const weights = K.softmax(causal ? K.add(scores, causal) : scores);
   const mask = dropoutMask(weights);
@@ -89,13 +106,21 @@ function attend(q: Tensor, k: Tensor, v: Tensor, round: Round, causal: Tensor | 
 }
 
 /** Gradients with respect to q, k and v. */
-function attendBackward({ q, k, v, weights, mask, out }: Block, dout: Tensor, round: Round): [Tensor, Tensor, Tensor] {
+function attendBackward(
+  { q, k, v, weights, mask, out }: Block,
+  dout: Tensor,
+  round: Round,
+): [Tensor, Tensor, Tensor] {
   const dropped = mask ? K.mul(weights, mask) : weights;
   const dweights = K.matmul(round(dout), round(v), false, true);
   const dp = mask ? K.mul(dweights, mask) : dweights;
   // Σ_j p_j dp_j = out · dout, row by row: no product of [n, m] matrices is needed.
   const ds = round(K.mul(weights, K.sub(dp, K.sumLast(K.mul(out, dout)))));
-  return [K.matmul(ds, round(k)), K.matmul(ds, round(q), true, false), K.matmul(round(dropped), round(dout), true, false)];
+  return [
+    K.matmul(ds, round(k)),
+    K.matmul(ds, round(q), true, false),
+    K.matmul(round(dropped), round(dout), true, false),
+  ];
 }
 
 /**
@@ -103,18 +128,28 @@ function attendBackward({ q, k, v, weights, mask, out }: Block, dout: Tensor, ro
  * the weights. Lines do not see each other, and padding lies behind every token that could see it.
  * @param qkv `[N, 3C]`, queries, keys and values side by side @returns `[N, C]`, heads side by side
  */
-export function attention(tape: Tape, qkv: Node, layout: Layout, heads: number, rate = 0, cache?: AttentionCache, queryBlock = QUERY_BLOCK): Node {
+export function attention(
+  tape: Tape,
+  qkv: Node,
+  layout: Layout,
+  heads: number,
+  rate = 0,
+  cache?: AttentionCache,
+  queryBlock = QUERY_BLOCK,
+): Node {
   const { lines: B, longest: T } = layout;
   const C = qkv.value.shape[1]! / 3;
   const d = C / heads;
   const scale = tf.scalar(1 / Math.sqrt(d));
-  const dropoutMask = (weights: Tensor) => (tape.options.dropout && rate > 0 ? tape.dropoutMask(rate, weights) : null);
+  const dropoutMask = (weights: Tensor) =>
+    tape.options.dropout && rate > 0 ? tape.dropoutMask(rate, weights) : null;
   const round: Round = (x) => K.operand(x, tape.options.bf16 && T >= BF16_FROM);
   const starts = Array.from({ length: Math.ceil(T / queryBlock) }, (_, i) => i * queryBlock);
   const rows = (start: number) => Math.min(queryBlock, T - start);
   const causal = (queries: number, keys: number): Tensor | null => {
     // Where one graph serves lines of any length, one of lines of a single token must not decide for the others.
-    if (layout.ragged && T <= queryBlock && !cache) return K.corner(causalMask(queryBlock, queryBlock), layout.ragged.square);
+    if (layout.ragged && T <= queryBlock && !cache)
+      return K.corner(causalMask(queryBlock, queryBlock), layout.ragged.square);
     return queries === 1 ? null : causalMask(queries, keys);
   };
 
@@ -126,17 +161,42 @@ export function attention(tape: Tape, qkv: Node, layout: Layout, heads: number, 
     const before = k.shape[2]! - T;
     const done = starts.map((start) => {
       const end = before + start + rows(start);
-      return attend(K.part(scaled, 2, start, rows(start)), K.part(k, 2, 0, end), K.part(v, 2, 0, end), round, causal(rows(start), end), dropoutMask);
+      return attend(
+        K.part(scaled, 2, start, rows(start)),
+        K.part(k, 2, 0, end),
+        K.part(v, 2, 0, end),
+        round,
+        causal(rows(start), end),
+        dropoutMask,
+      );
     });
-    const merged = K.reshape(K.transpose(K.concat(done.map((b) => b.out), 2), [0, 2, 1, 3]), [-1, C]);
+    const merged = K.reshape(
+      K.transpose(
+        K.concat(
+          done.map((b) => b.out),
+          2,
+        ),
+        [0, 2, 1, 3],
+      ),
+      [-1, C],
+    );
     return [unpad(merged, layout), done] as never;
   }) as unknown as [Tensor, Block[]];
 
   return tape.computed(y, [qkv], (dy) => {
     const dout = K.transpose(K.reshape(pad(dy, layout), [B, -1, heads, d]), [0, 2, 1, 3]);
-    const parts = blocks.map((block, i) => attendBackward(block, K.part(dout, 2, starts[i]!, rows(starts[i]!)), round));
-    const total = (which: 1 | 2) => parts.map((p) => K.padTo(p[which], 2, T)).reduce((sum, x) => K.add(sum, x));
-    const dq = K.mul(K.concat(parts.map((p) => p[0]), 2), scale);
+    const parts = blocks.map((block, i) =>
+      attendBackward(block, K.part(dout, 2, starts[i]!, rows(starts[i]!)), round),
+    );
+    const total = (which: 1 | 2) =>
+      parts.map((p) => K.padTo(p[which], 2, T)).reduce((sum, x) => K.add(sum, x));
+    const dq = K.mul(
+      K.concat(
+        parts.map((p) => p[0]),
+        2,
+      ),
+      scale,
+    );
     const joined = K.transpose(K.stack([dq, total(1), total(2)]), [1, 3, 0, 2, 4]);
     return [unpad(K.reshape(joined, [-1, 3 * C]), layout)];
   });

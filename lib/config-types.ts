@@ -34,7 +34,15 @@ export interface Gpt2Config {
 
 export type ModelConfig = VanillaConfig | Gpt2Config;
 
-export const gpt2Size = (layers: number, width: number, heads: number): Gpt2Config => ({ kind: 'gpt2', layers, width, heads, context: 1024, vocabulary: 50257, dropout: 0.1 });
+export const gpt2Size = (layers: number, width: number, heads: number): Gpt2Config => ({
+  kind: 'gpt2',
+  layers,
+  width,
+  heads,
+  context: 1024,
+  vocabulary: 50257,
+  dropout: 0.1,
+});
 
 /** The published sizes: 124, 355, 774 and 1558 million parameters. */
 export const GPT2_SIZES = {
@@ -150,27 +158,37 @@ export interface TextConfig extends TrainingConfig<Gpt2Config> {
 export const isText = (config: RunConfig): config is TextConfig => 'dataset' in config;
 
 /** Predicted tokens per step of a text run. */
-export const tokensPerStep = ({ batchWindows, accumulate, model }: TextConfig): number => batchWindows * accumulate * model.context;
+export const tokensPerStep = ({ batchWindows, accumulate, model }: TextConfig): number =>
+  batchWindows * accumulate * model.context;
 
 /** Tokens of an item that are predicted. */
-export const predictedTokens = ({ what, itemTokens, promptTokens }: CapacityConfig): number => (what === 'sequences' ? itemTokens : itemTokens - promptTokens);
+export const predictedTokens = ({ what, itemTokens, promptTokens }: CapacityConfig): number =>
+  what === 'sequences' ? itemTokens : itemTokens - promptTokens;
 
 /** Bits of an item's predicted tokens; of all ids only the start token, the last one, stands in none. */
-export const bitsOfItem = (config: CapacityConfig): number => predictedTokens(config) * Math.log2(config.model.vocabulary - 1);
+export const bitsOfItem = (config: CapacityConfig): number =>
+  predictedTokens(config) * Math.log2(config.model.vocabulary - 1);
 
 /** All that decides what a run computes. */
 export type RunConfig = QuestionFormationConfig | TextConfig | PlateauConfig | CapacityConfig;
 
 /** The configs of an experiment. */
-export type ConfigOf<E extends RunConfig['experiment']> = Extract<RunConfig, { experiment: E }> extends never ? TextConfig : Extract<RunConfig, { experiment: E }>;
+export type ConfigOf<E extends RunConfig['experiment']> =
+  Extract<RunConfig, { experiment: E }> extends never ? TextConfig : Extract<RunConfig, { experiment: E }>;
 
 /** Fields in which a config departs from another, tier and seed apart, `dotted.name: theirs → ours`; what one of them does not have is "none". */
 export function deviations(ours: RunConfig, reference: RunConfig): string[] {
   const flat = (value: unknown, name = ''): [string, unknown][] => {
     if (value === null) return [];
-    return typeof value === 'object' ? Object.entries(value!).flatMap(([k, v]) => flat(v, name ? `${name}.${k}` : k)) : [[name, value]];
+    return typeof value === 'object'
+      ? Object.entries(value!).flatMap(([k, v]) => flat(v, name ? `${name}.${k}` : k))
+      : [[name, value]];
   };
   const [own, theirs] = [new Map(flat(ours)), new Map(flat(reference))];
-  const names = [...new Set([...theirs.keys(), ...own.keys()])].filter((name) => name !== 'tier' && name !== 'seed' && own.get(name) !== theirs.get(name));
-  return names.map((name) => `${name}: ${String(theirs.get(name) ?? 'none')} → ${String(own.get(name) ?? 'none')}`);
+  const names = [...new Set([...theirs.keys(), ...own.keys()])].filter(
+    (name) => name !== 'tier' && name !== 'seed' && own.get(name) !== theirs.get(name),
+  );
+  return names.map(
+    (name) => `${name}: ${String(theirs.get(name) ?? 'none')} → ${String(own.get(name) ?? 'none')}`,
+  );
 }

@@ -1,5 +1,15 @@
 /** One literal per published run and tier. */
-import { gpt2Size, type CapacityConfig, type Gpt2Config, type PlateauConfig, type QuestionFormationConfig, type RunConfig, type TextConfig, type Tier, type VanillaConfig } from './config-types';
+import {
+  gpt2Size,
+  type CapacityConfig,
+  type Gpt2Config,
+  type PlateauConfig,
+  type QuestionFormationConfig,
+  type RunConfig,
+  type TextConfig,
+  type Tier,
+  type VanillaConfig,
+} from './config-types';
 
 export * from './config-types';
 
@@ -11,7 +21,16 @@ const questionFormationDesk: QuestionFormationConfig<VanillaConfig> = {
   experiment: 'question-formation',
   tier: 'desk',
   seed: 1,
-  model: { kind: 'vanilla', layers: 6, width: 512, heads: 8, feedForward: 2048, context: 128, vocabulary: 69, dropout: 0.1 },
+  model: {
+    kind: 'vanilla',
+    layers: 6,
+    width: 512,
+    heads: 8,
+    feedForward: 2048,
+    context: 128,
+    vocabulary: 69,
+    dropout: 0.1,
+  },
   trainLines: 100_000,
   batchLines: 8,
   steps: 20_000,
@@ -26,7 +45,13 @@ const questionFormationDesk: QuestionFormationConfig<VanillaConfig> = {
 
 /** Question formation per tier. `full` is the paper's length; `quick` and `smoke` change what they say. */
 export const questionFormation: Record<Tier, QuestionFormationConfig<VanillaConfig>> = {
-  full: { ...questionFormationDesk, tier: 'full', steps: 200_000, evaluateEverySteps: 1000, checkpointEverySteps: 1000 },
+  full: {
+    ...questionFormationDesk,
+    tier: 'full',
+    steps: 200_000,
+    evaluateEverySteps: 1000,
+    checkpointEverySteps: 1000,
+  },
   desk: questionFormationDesk,
   quick: {
     ...questionFormationDesk,
@@ -65,7 +90,11 @@ export const layersDemo: Record<Tier, QuestionFormationConfig<VanillaConfig>> = 
   },
 };
 
-const gpt2Of = (layers: number, width: number, heads: number, context: number): Gpt2Config => ({ ...gpt2Size(layers, width, heads), context, dropout: 0 });
+const gpt2Of = (layers: number, width: number, heads: number, context: number): Gpt2Config => ({
+  ...gpt2Size(layers, width, heads),
+  context,
+  dropout: 0,
+});
 
 /**
  * nanoGPT's recipe for GPT-2 on OpenWebText (config/train_gpt2.py): 12 windows × 40 × 1,024 = 491,520 tokens a step.
@@ -163,7 +192,11 @@ export const overfittingSmall: TextConfig = {
   checkpointEverySteps: 200,
 };
 
-const tenfold = (config: TextConfig): TextConfig => ({ ...config, experiment: 'scaling-90m', trainTokens: 10 * config.trainTokens });
+const tenfold = (config: TextConfig): TextConfig => ({
+  ...config,
+  experiment: 'scaling-90m',
+  trainTokens: 10 * config.trainTokens,
+});
 
 /** Scaling per tier: ten times the data; all else is that of overfitting. */
 export const scaling90m: Record<Tier, TextConfig> = {
@@ -178,7 +211,16 @@ const plateauDesk: PlateauConfig = {
   experiment: 'plateau-intervention',
   tier: 'desk',
   seed: 1,
-  model: { kind: 'vanilla', layers: 4, width: 128, heads: 4, feedForward: 512, context: 64, vocabulary: 304, dropout: 0.1 },
+  model: {
+    kind: 'vanilla',
+    layers: 4,
+    width: 128,
+    heads: 4,
+    feedForward: 512,
+    context: 64,
+    vocabulary: 304,
+    dropout: 0.1,
+  },
   grammar: '1.0',
   trainLines: 100_000,
   batchLines: 32,
@@ -246,7 +288,14 @@ const capacityDesk: CapacityConfig = {
 
 /** The base run per tier; `sweeps.ts` changes model, number of items and precision. */
 export const capacity: Record<Tier, CapacityConfig> = {
-  full: { ...capacityDesk, tier: 'full', steps: 128_000, schedule: { ...capacityDesk.schedule, decaySteps: 128_000 }, evaluateEverySteps: 8000, checkpointEverySteps: 8000 },
+  full: {
+    ...capacityDesk,
+    tier: 'full',
+    steps: 128_000,
+    schedule: { ...capacityDesk.schedule, decaySteps: 128_000 },
+    evaluateEverySteps: 8000,
+    checkpointEverySteps: 8000,
+  },
   desk: capacityDesk,
   quick: {
     ...capacityDesk,

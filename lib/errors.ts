@@ -12,13 +12,22 @@ export class UserError extends Error {
 /** Throws a UserError naming the known values unless `value` is one of them. */
 export function oneOf<T extends string>(what: string, value: string | undefined, known: readonly T[]): T {
   if (value !== undefined && (known as readonly string[]).includes(value)) return value as T;
-  throw new UserError(`${what}: expected one of ${known.join(', ')}; got ${value === undefined ? 'nothing' : `"${value}"`}`);
+  throw new UserError(
+    `${what}: expected one of ${known.join(', ')}; got ${value === undefined ? 'nothing' : `"${value}"`}`,
+  );
 }
 
 /** Parses a whole number in [min, max], or throws a UserError. */
-export function wholeNumber(what: string, value: string | undefined, min: number, max = Number.MAX_SAFE_INTEGER): number {
+export function wholeNumber(
+  what: string,
+  value: string | undefined,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
   const n = value !== undefined && /^[0-9]+$/.test(value) ? Number(value) : NaN;
   if (Number.isSafeInteger(n) && n >= min && n <= max) return n;
   const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-  throw new UserError(`${what}: expected a whole number ${range}; got ${value === undefined ? 'nothing' : `"${value}"`}`);
+  throw new UserError(
+    `${what}: expected a whole number ${range}; got ${value === undefined ? 'nothing' : `"${value}"`}`,
+  );
 }

@@ -1,4 +1,17 @@
-import { closeSync, copyFileSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from './errors';
 
@@ -14,7 +27,9 @@ export function writeAtomically(path: string, content: string | Uint8Array): voi
     renameSync(aside, path);
   } catch (error) {
     if (existsSync(aside)) rmSync(aside);
-    throw new UserError(`expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; what was there before is whole`);
+    throw new UserError(
+      `expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; what was there before is whole`,
+    );
   }
 }
 
@@ -39,14 +54,17 @@ function removeLeftovers(path: string): void {
  * Writes a large file part by part beside `path`, syncs it and renames: a kill at any moment leaves what was there whole.
  * Throws the system's own error, so that the caller can say what it was that could not be written.
  */
-export async function writePartsAtomically(path: string, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+export async function writePartsAtomically(
+  path: string,
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const aside = asideOf(path);
   try {
     mkdirSync(dirname(path), { recursive: true });
     removeLeftovers(path);
     const file = openSync(aside, 'w');
     try {
-      for await (const part of parts) for (let at = 0; at < part.length; ) at += writeSync(file, part, at);
+      for await (const part of parts) for (let at = 0; at < part.length;) at += writeSync(file, part, at);
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -18,7 +18,8 @@ export interface Feed {
 type Bytes = Buffer;
 
 function varint(n: number): Bytes {
-  if (!Number.isSafeInteger(n) || n < 0) throw new RangeError(`graph: expected whole numbers of at least 0; got ${n}`);
+  if (!Number.isSafeInteger(n) || n < 0)
+    throw new RangeError(`graph: expected whole numbers of at least 0; got ${n}`);
   const bytes: number[] = [];
   for (; n >= 128; n = Math.floor(n / 128)) bytes.push((n % 128) | 128);
   return Buffer.from([...bytes, n]);
@@ -29,21 +30,37 @@ const message = (field: number, ...parts: Bytes[]): Bytes => {
   return Buffer.concat([varint(field * 8 + 2), varint(body.length), body]);
 };
 const text = (field: number, s: string): Bytes => message(field, Buffer.from(s));
-const shapeBytes = (shape: number[] | null): Bytes[] => (shape ? shape.map((n) => message(2, int(1, n))) : [int(3, 1)]);
+const shapeBytes = (shape: number[] | null): Bytes[] =>
+  shape ? shape.map((n) => message(2, int(1, n))) : [int(3, 1)];
 
 /** AttrValue. */
-function attribute(value: Attributes[string] | { shape: null } | { content: Bytes; dtype: number; dimensions: number[] }): Bytes {
+function attribute(
+  value: Attributes[string] | { shape: null } | { content: Bytes; dtype: number; dimensions: number[] },
+): Bytes {
   if (typeof value === 'boolean') return int(5, value ? 1 : 0);
   if (typeof value === 'number') return int(3, value);
   if (typeof value === 'string') return text(2, value);
   if (Array.isArray(value)) return message(7, ...shapeBytes(value));
-  if ('content' in value) return message(8, int(1, value.dtype), message(2, ...shapeBytes(value.dimensions)), message(4, value.content));
+  if ('content' in value)
+    return message(
+      8,
+      int(1, value.dtype),
+      message(2, ...shapeBytes(value.dimensions)),
+      message(4, value.content),
+    );
   if ('shape' in value) return message(7, ...shapeBytes(null));
   return int(6, value.dtype);
 }
 
-function nodeDef(name: string, op: string, inputs: string[], attributes: Record<string, Parameters<typeof attribute>[0]>): Bytes {
-  const pairs = Object.entries(attributes).map(([key, value]) => message(5, text(1, key), message(2, attribute(value))));
+function nodeDef(
+  name: string,
+  op: string,
+  inputs: string[],
+  attributes: Record<string, Parameters<typeof attribute>[0]>,
+): Bytes {
+  const pairs = Object.entries(attributes).map(([key, value]) =>
+    message(5, text(1, key), message(2, attribute(value))),
+  );
   return message(1, text(1, name), text(2, op), ...inputs.map((input) => text(3, input)), ...pairs);
 }
 
@@ -60,7 +77,12 @@ class Trace {
 
   constructor(feeds: Feed[]) {
     feeds.forEach(({ tensor, shape }, i) => {
-      this.nodes.push(nodeDef(`feed${i}`, 'Placeholder', [], { dtype: { dtype: DTYPE[tensor.dtype]! }, shape: shape ?? { shape: null } }));
+      this.nodes.push(
+        nodeDef(`feed${i}`, 'Placeholder', [], {
+          dtype: { dtype: DTYPE[tensor.dtype]! },
+          shape: shape ?? { shape: null },
+        }),
+      );
       this.places.set(tensor.dataId, `feed${i}:0`);
     });
   }
@@ -75,7 +97,10 @@ class Trace {
   }
 
   read(dataId: object): void {
-    if (this.places.has(dataId)) throw new Error('graph: a traced tensor is read, or used by an op that is not in lib/kernels.ts; its number would be frozen in the graph');
+    if (this.places.has(dataId))
+      throw new Error(
+        'graph: a traced tensor is read, or used by an op that is not in lib/kernels.ts; its number would be frozen in the graph',
+      );
   }
 
   /** Whoever uses `x` runs after `earlier`. */
@@ -91,7 +116,9 @@ class Trace {
     const values = x.dataSync();
     const content = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
     const dtype = DTYPE[x.dtype]!;
-    this.nodes.push(nodeDef(name, 'Const', [], { dtype: { dtype }, value: { content, dtype, dimensions: x.shape } }));
+    this.nodes.push(
+      nodeDef(name, 'Const', [], { dtype: { dtype }, value: { content, dtype, dimensions: x.shape } }),
+    );
     this.places.set(x.dataId, (place = `${name}:0`));
     return place;
   }
@@ -114,7 +141,10 @@ export function after(x: Tensor, earlier: Tensor | null): Tensor {
 }
 
 export class Graph {
-  private constructor(readonly definition: Buffer, private readonly loaded: LoadedGraph) {}
+  private constructor(
+    readonly definition: Buffer,
+    private readonly loaded: LoadedGraph,
+  ) {}
 
   /**
    * Runs `body` once to see its ops.
@@ -136,7 +166,14 @@ export class Graph {
     const folder = mkdtempSync(join(paths.cache, 'graph-'));
     try {
       writeFileSync(join(folder, 'saved_model.pb'), definition.model);
-      return new Graph(definition.model, new LoadedGraph(folder, feeds.map((_, i) => `feed${i}:0`), definition.names));
+      return new Graph(
+        definition.model,
+        new LoadedGraph(
+          folder,
+          feeds.map((_, i) => `feed${i}:0`),
+          definition.names,
+        ),
+      );
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

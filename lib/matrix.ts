@@ -4,7 +4,11 @@ import * as K from './kernels';
 import { tf, type Tensor } from './tf';
 
 /** `values` row by row. */
-export interface Matrix { values: Float32Array; rows: number; width: number }
+export interface Matrix {
+  values: Float32Array;
+  rows: number;
+  width: number;
+}
 
 /** What a caller may pass. Rows are rounded to float32. */
 export type Rows = Matrix | readonly ArrayLike<number>[];
@@ -12,26 +16,42 @@ export type Rows = Matrix | readonly ArrayLike<number>[];
 function packed(what: string, rows: Rows): Matrix {
   if ('width' in rows) {
     if (rows.values.length === rows.rows * rows.width) return rows;
-    throw new UserError(`${what}: expected ${rows.rows} × ${rows.width} numbers; got ${rows.values.length}; make rows and width fit the values`);
+    throw new UserError(
+      `${what}: expected ${rows.rows} × ${rows.width} numbers; got ${rows.values.length}; make rows and width fit the values`,
+    );
   }
   const width = rows[0]?.length ?? 0;
   const values = new Float32Array(rows.length * width);
   rows.forEach((row, i) => {
-    if (row.length !== width) throw new UserError(`${what}: expected rows of one width; row 0 has ${width} numbers and row ${i} has ${row.length}; give every row the same width`);
+    if (row.length !== width)
+      throw new UserError(
+        `${what}: expected rows of one width; row 0 has ${width} numbers and row ${i} has ${row.length}; give every row the same width`,
+      );
     values.set(row, i * width);
   });
   return { values, rows: rows.length, width };
 }
 
-const place = ({ values, width }: Matrix, i: number): string => `row ${Math.floor(i / width)}, column ${i % width} is ${values[i]} in float32`;
+const place = ({ values, width }: Matrix, i: number): string =>
+  `row ${Math.floor(i / width)}, column ${i % width} is ${values[i]} in float32`;
 
 /** At least one row, all of one width (that of `patterns`, if given), every number finite; else a UserError. */
 export function matrix(what: string, rows: Rows, patterns?: Matrix): Matrix {
   const m = packed(what, rows);
   const { values, width } = m;
-  if (values.length === 0) throw new UserError(`${what}: expected at least one row of at least one number; got none; pass a list of vectors`);
-  if (patterns && width !== patterns.width) throw new UserError(`${what}: expected width ${patterns.width}, that of the patterns; got ${width}; pass vectors of that width`);
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i]!)) throw new UserError(`${what}: expected finite numbers; ${place(m, i)}; leave the row out, or scale the data`);
+  if (values.length === 0)
+    throw new UserError(
+      `${what}: expected at least one row of at least one number; got none; pass a list of vectors`,
+    );
+  if (patterns && width !== patterns.width)
+    throw new UserError(
+      `${what}: expected width ${patterns.width}, that of the patterns; got ${width}; pass vectors of that width`,
+    );
+  for (let i = 0; i < values.length; i++)
+    if (!Number.isFinite(values[i]!))
+      throw new UserError(
+        `${what}: expected finite numbers; ${place(m, i)}; leave the row out, or scale the data`,
+      );
   return m;
 }
 
@@ -39,7 +59,10 @@ export function matrix(what: string, rows: Rows, patterns?: Matrix): Matrix {
 export function spins(what: string, rows: Rows, patterns?: Matrix): Matrix {
   const m = matrix(what, rows, patterns);
   const at = m.values.findIndex((v) => v !== 1 && v !== -1);
-  if (at >= 0) throw new UserError(`${what}: expected -1 or 1 everywhere; ${place(m, at)}; take signs, or use a memory of real patterns`);
+  if (at >= 0)
+    throw new UserError(
+      `${what}: expected -1 or 1 everywhere; ${place(m, at)}; take signs, or use a memory of real patterns`,
+    );
   return m;
 }
 
@@ -58,4 +81,5 @@ export const row = (m: Matrix, i: number): Float32Array => slice(m, i, 1).values
 export const tensorOf = (m: Matrix): Tensor => tf.tensor2d(m.values, [m.rows, m.width]);
 
 /** a b or a bᵀ `[m, n]`; if `coarse`, of numbers rounded to bfloat16, and rounded itself. */
-export const product = (a: Tensor, b: Tensor, transposeB = false, coarse = false): Tensor => K.matmul(K.operand(a, coarse), K.operand(b, coarse), false, transposeB);
+export const product = (a: Tensor, b: Tensor, transposeB = false, coarse = false): Tensor =>
+  K.matmul(K.operand(a, coarse), K.operand(b, coarse), false, transposeB);

@@ -26,7 +26,9 @@ export function linear(tape: Tape, x: Node, weight: Parameter, bias: Parameter):
 /** Rows of x, no row twice; all of them for null. @param x `[N, C]` @param places `[n]` int32 @returns `[n, C]` */
 export function rows(tape: Tape, x: Node, places: Tensor | null): Node {
   if (!places) return x;
-  return tape.computed(K.gatherRows(x.value, places), [x], (dy) => [K.sumRowsInto(dy, places, x.value.shape[0]!)]);
+  return tape.computed(K.gatherRows(x.value, places), [x], (dy) => [
+    K.sumRowsInto(dy, places, x.value.shape[0]!),
+  ]);
 }
 
 /** x + y. */
@@ -41,7 +43,10 @@ export function relu(tape: Tape, x: Node): Node {
 }
 
 /** A weight `[k, n]` and its bias `[n]`. */
-export interface Affine { weight: Parameter; bias: Parameter }
+export interface Affine {
+  weight: Parameter;
+  bias: Parameter;
+}
 
 /**
  * max(x W₁ + b₁, 0) W₂ + b₂ with dropout on the hidden units. In bfloat16 they stay as the first product stores them:
@@ -50,7 +55,13 @@ export interface Affine { weight: Parameter; bias: Parameter }
  */
 export function reluFeedForward(tape: Tape, x: Node, up: Affine, down: Affine, rate: number): Node {
   const xo = x.operand();
-  if (!xo.bf16) return linear(tape, dropout(tape, relu(tape, linear(tape, x, up.weight, up.bias)), rate), down.weight, down.bias);
+  if (!xo.bf16)
+    return linear(
+      tape,
+      dropout(tape, relu(tape, linear(tape, x, up.weight, up.bias)), rate),
+      down.weight,
+      down.bias,
+    );
   const [w1, w2] = [tape.parameter(up.weight).operand(), tape.parameter(down.weight).operand()];
   const unscaled = ({ tensor }: K.Operand): K.Operand => ({ tensor, bf16: true });
   const active = K.relu(K.biased(xo, w1, tape.parameter(up.bias).value));
@@ -61,7 +72,13 @@ export function reluFeedForward(tape: Tape, x: Node, up: Affine, down: Affine, r
     const times = (factor: { scale?: Tensor }) => K.operand(K.scaled(dy, factor), true);
     // What dropout took is 0 in `hidden`: its gradient is that of max(·, 0).
     const dz = K.reluGradient(K.product(times(K.scaleOf(w2, kept)), unscaled(w2), false, true), hidden);
-    return [K.matmul(dz, w1, false, true), K.matmul(xo, dz, true, false), tape.sumRows(dz), K.matmul(unscaled(hidden), times(hidden), true, false), tape.sumRows(dy)];
+    return [
+      K.matmul(dz, w1, false, true),
+      K.matmul(xo, dz, true, false),
+      tape.sumRows(dz),
+      K.matmul(unscaled(hidden), times(hidden), true, false),
+      tape.sumRows(dy),
+    ];
   });
 }
 
@@ -72,7 +89,9 @@ const [GELU_SLOPE, GELU_CUBE] = [Math.sqrt(8 / Math.PI), 0.044715];
  * x σ(u) with u = √(8/π) (x + 0.044715 x³): the same, with fewer passes over memory.
  */
 export function gelu(tape: Tape, x: Node): Node {
-  const [linear, cubic, slope] = [GELU_SLOPE, GELU_SLOPE * GELU_CUBE, 3 * GELU_SLOPE * GELU_CUBE].map((c) => tf.scalar(c)) as [Tensor, Tensor, Tensor];
+  const [linear, cubic, slope] = [GELU_SLOPE, GELU_SLOPE * GELU_CUBE, 3 * GELU_SLOPE * GELU_CUBE].map((c) =>
+    tf.scalar(c),
+  ) as [Tensor, Tensor, Tensor];
   const [y, gate] = tf.tidy(() => {
     const s = K.sigmoid(K.mul(x.value, K.add(linear, K.mul(cubic, K.square(x.value)))));
     return [K.mul(x.value, s), s];
@@ -120,7 +139,9 @@ export function embedding(tape: Tape, table: Parameter, ids: Tensor, scale = 1):
     const stored = scaled(K.gatherRows(rows.stored, ids));
     return rows.scale ? K.mul(stored, rows.scale) : stored;
   });
-  return tape.computed(y, [table], (dy) => [(sum) => (sum ? K.addToRows(sum, ids, scaled(dy)) : K.sumRowsInto(scaled(dy), ids, table.shape[0]!))]);
+  return tape.computed(y, [table], (dy) => [
+    (sum) => (sum ? K.addToRows(sum, ids, scaled(dy)) : K.sumRowsInto(scaled(dy), ids, table.shape[0]!)),
+  ]);
 }
 
 /** What `crossEntropy` gives: the mean to differentiate, and every token's own loss. */
@@ -137,10 +158,15 @@ const LOGITS_AT_A_TIME = 512 * 50_257;
  * Tokens whose logits are in memory at a time. Fewer would stay in cache, but every product with W reads and reorders
  * all of it: with GPT-2's vocabulary on 2 cores, 83 tokens at a time took 7 to 14% longer per step.
  */
-export const tokensAtATime = (vocabulary: number): number => Math.max(1, Math.floor(LOGITS_AT_A_TIME / vocabulary));
+export const tokensAtATime = (vocabulary: number): number =>
+  Math.max(1, Math.floor(LOGITS_AT_A_TIME / vocabulary));
 
 /** Losses of some tokens, and p − onehot, from which both gradients come. @param z `[n, V]` @param targets `[n]` int32 */
-function lossOf(z: Tensor, targets: Tensor, round: (x: Tensor) => K.Operand): { perToken: Tensor; dz: K.Operand } {
+function lossOf(
+  z: Tensor,
+  targets: Tensor,
+  round: (x: Tensor) => K.Operand,
+): { perToken: Tensor; dz: K.Operand } {
   const places = K.inRows(targets);
   const p = K.softmax(z);
   // max p = 1 / Σ exp(z − max z) is at least 1/V: its logarithm is always safe.
@@ -157,7 +183,15 @@ function lossOf(z: Tensor, targets: Tensor, round: (x: Tensor) => K.Operand): { 
  * Trap: it is the end of a forward pass; the gradient is that of the mean itself.
  * @param x `[N, C]` @param weight `[V, C]` @param bias `[V]` @param targets `[N]` int32 @param share `[]`, one over the tokens of a step
  */
-export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Parameter | null, targets: Tensor, share: Tensor, atATime = tokensAtATime(weight.shape[0]!)): TokenLoss {
+export function crossEntropy(
+  tape: Tape,
+  x: Node,
+  weight: Parameter,
+  bias: Parameter | null,
+  targets: Tensor,
+  share: Tensor,
+  atATime = tokensAtATime(weight.shape[0]!),
+): TokenLoss {
   const N = targets.size;
   const round = (t: Tensor) => K.operand(t, tape.options.bf16);
   const { scale, ...w } = tape.parameter(weight).operand();
@@ -177,7 +211,12 @@ export function crossEntropy(tape: Tape, x: Node, weight: Parameter, bias: Param
       const product = K.matmul({ ...rows, tensor: after(rows.tensor, dw) }, w, false, true);
       const { perToken, dz } = lossOf(b ? K.add(product, b) : product, K.part(targets, 0, from, n), round);
       if (!shared) return [perToken];
-      return [perToken, K.matmul(dz, w), K.matmul(dz, K.part(shared, 0, from, n), true, false), ...(b ? [K.sumRows({ tensor: K.float32(dz), bf16: false })] : [])];
+      return [
+        perToken,
+        K.matmul(dz, w),
+        K.matmul(dz, K.part(shared, 0, from, n), true, false),
+        ...(b ? [K.sumRows({ tensor: K.float32(dz), bf16: false })] : []),
+      ];
     }) as Tensor[];
     losses.push(perToken!);
     if (!shared) continue;

@@ -11,7 +11,10 @@ class Slot {
   private handle: Tensor | null = null;
   private tensor: Tensor | null = null;
 
-  constructor(readonly shape: number[], values: Float32Array) {
+  constructor(
+    readonly shape: number[],
+    values: Float32Array,
+  ) {
     if (isNative()) {
       const shared_name = `slot-${process.pid}-${serial++}`;
       this.handle = tf.keep(run('VarHandleOp', [], { ...FLOAT, shape, container: '', shared_name })[0]!);
@@ -73,7 +76,11 @@ export class Bank {
   readonly isMatrix: boolean;
 
   /** @param shape of the one parameter, or `[total]` */
-  constructor(readonly parameters: readonly Parameter[], readonly shape: number[], values: Float32Array) {
+  constructor(
+    readonly parameters: readonly Parameter[],
+    readonly shape: number[],
+    values: Float32Array,
+  ) {
     this.isMatrix = parameters[0]!.isMatrix;
     this.value = new Slot(shape, values);
   }
@@ -90,12 +97,22 @@ export class Bank {
   /** Cuts a tensor like the bank's into those of its parameters. */
   parts(whole: Tensor): Tensor[] {
     const { parameters } = this;
-    return parameters.length === 1 ? [whole] : K.cut(whole, parameters.map(({ size }) => size)).map((part, i) => K.reshape(part, parameters[i]!.shape));
+    return parameters.length === 1
+      ? [whole]
+      : K.cut(
+          whole,
+          parameters.map(({ size }) => size),
+        ).map((part, i) => K.reshape(part, parameters[i]!.shape));
   }
 
   /** Inverse of `parts`. */
   joined(parts: Tensor[]): Tensor {
-    return parts.length === 1 ? parts[0]! : K.concat(parts.map((part) => K.reshape(part, [-1])), 0);
+    return parts.length === 1
+      ? parts[0]!
+      : K.concat(
+          parts.map((part) => K.reshape(part, [-1])),
+          0,
+        );
   }
 
   /** Stored numbers of one of the parameters. */
@@ -107,7 +124,12 @@ export class Bank {
       t.dispose();
       return this.parameters.length === 1 ? values : values.slice(place.from, place.from + place.size);
     };
-    return { scales: this.factors, value: await get(this.value), m: await get(this.moments?.m), v: await get(this.moments?.v) };
+    return {
+      scales: this.factors,
+      value: await get(this.value),
+      m: await get(this.moments?.m),
+      v: await get(this.moments?.v),
+    };
   }
 
   /** Trap: parameters of one bank share their scales, so all of them are restored from one state of the bank. */
@@ -138,7 +160,9 @@ export class Bank {
 
   /** Makes the stored tensor the value. */
   private multiplyIn(): void {
-    tf.tidy(() => { this.value.assign(K.mul(this.stored(), tf.scalar(this.factors.value))); });
+    tf.tidy(() => {
+      this.value.assign(K.mul(this.stored(), tf.scalar(this.factors.value)));
+    });
     this.factors = { ...this.factors, value: 1 };
   }
 
@@ -154,11 +178,20 @@ export class Bank {
         run('ResourceApplyAdam', [this.value.resource, m.resource, v.resource, ...scalars, g], ADAM, 0);
         return;
       }
-      const [power1, power2, rate, beta1, beta2, epsilon] = scalars as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+      const [power1, power2, rate, beta1, beta2, epsilon] = scalars as [
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
       m.assign(tf.add(tf.mul(m.read(), beta1), tf.mul(g, tf.sub(1, beta1))));
       v.assign(tf.add(tf.mul(v.read(), beta2), tf.mul(tf.square(g), tf.sub(1, beta2))));
       const corrected = tf.div(tf.mul(rate, tf.sqrt(tf.sub(1, power2))), tf.sub(1, power1));
-      this.value.assign(tf.sub(this.value.read(), tf.mul(corrected, tf.div(m.read(), tf.add(tf.sqrt(v.read()), epsilon)))));
+      this.value.assign(
+        tf.sub(this.value.read(), tf.mul(corrected, tf.div(m.read(), tf.add(tf.sqrt(v.read()), epsilon)))),
+      );
     });
   }
 
@@ -170,7 +203,10 @@ export class Bank {
 }
 
 /** Where a parameter lies in its bank. */
-interface Place { from: number; size: number }
+interface Place {
+  from: number;
+  size: number;
+}
 
 /** A trainable tensor with its AdamW moments. Names are dotted paths such as `block.0.attention.qkv.weight`. */
 export class Parameter {
@@ -178,9 +214,14 @@ export class Parameter {
   /** Set anew by `joinVectors` alone. */
   private home: { bank: Bank; from: number };
 
-  constructor(readonly name: string, readonly shape: number[], values: Float32Array) {
+  constructor(
+    readonly name: string,
+    readonly shape: number[],
+    values: Float32Array,
+  ) {
     this.size = sizeOf(shape);
-    if (values.length !== this.size) throw new RangeError(`${name}: expected ${this.size} values for [${shape}]; got ${values.length}`);
+    if (values.length !== this.size)
+      throw new RangeError(`${name}: expected ${this.size} values for [${shape}]; got ${values.length}`);
     this.home = { bank: new Bank([this], shape, values), from: 0 };
   }
 
@@ -193,10 +234,16 @@ export class Parameter {
     if (vectors.length < 2) return;
     const values = new Float32Array(vectors.reduce((sum, { size }) => sum + size, 0));
     const places = vectors.reduce<number[]>((at, { size }, i) => [...at, at[i]! + size], [0]);
-    vectors.forEach((p, i) => tf.tidy(() => { values.set(p.read().dataSync(), places[i]); }));
+    vectors.forEach((p, i) =>
+      tf.tidy(() => {
+        values.set(p.read().dataSync(), places[i]);
+      }),
+    );
     for (const { bank } of vectors) bank.dispose();
     const bank = new Bank(vectors, [values.length], values);
-    vectors.forEach((p, i) => { p.home = { bank, from: places[i]! }; });
+    vectors.forEach((p, i) => {
+      p.home = { bank, from: places[i]! };
+    });
   }
 
   get bank(): Bank {
@@ -219,13 +266,17 @@ export class Parameter {
   stored(): Tensor {
     return tf.tidy(() => {
       const whole = this.bank.stored();
-      return this.bank.parameters.length === 1 ? whole : K.reshape(K.part(whole, 0, this.home.from, this.size), this.shape);
+      return this.bank.parameters.length === 1
+        ? whole
+        : K.reshape(K.part(whole, 0, this.home.from, this.size), this.shape);
     });
   }
 
   /** Current value, for the caller to dispose of. */
   read(): Tensor {
-    return tf.tidy(() => (this.scales.value === 1 ? this.stored() : K.mul(this.stored(), tf.scalar(this.scales.value))));
+    return tf.tidy(() =>
+      this.scales.value === 1 ? this.stored() : K.mul(this.stored(), tf.scalar(this.scales.value)),
+    );
   }
 
   /** The moments stay. */
@@ -236,8 +287,13 @@ export class Parameter {
   /** Value and both moments as plain numbers, moments zero before the first update. */
   async snapshot(): Promise<{ value: Float32Array; m: Float32Array; v: Float32Array }> {
     const { scales, ...stored } = await this.state();
-    const times = (values: Float32Array, scale: number) => (scale === 1 ? values : values.map((x) => x * scale));
-    return { value: times(stored.value, scales.value), m: times(stored.m, scales.m), v: times(stored.v, scales.v) };
+    const times = (values: Float32Array, scale: number) =>
+      scale === 1 ? values : values.map((x) => x * scale);
+    return {
+      value: times(stored.value, scales.value),
+      m: times(stored.m, scales.m),
+      v: times(stored.v, scales.v),
+    };
   }
 
   state(): Promise<ParameterState> {
@@ -250,7 +306,9 @@ export class Parameter {
 }
 
 /** Banks of some parameters, in the order of their first ones. */
-export const banksOf = (parameters: readonly Parameter[]): Bank[] => [...new Set(parameters.map(({ bank }) => bank))];
+export const banksOf = (parameters: readonly Parameter[]): Bank[] => [
+  ...new Set(parameters.map(({ bank }) => bank)),
+];
 
 export function disposeParameters(parameters: readonly Parameter[]): void {
   for (const bank of banksOf(parameters)) bank.dispose();

@@ -29,7 +29,12 @@ function philox(counter: readonly number[], key: readonly number[]): [number, nu
   let [k, l] = key as [number, number];
   for (let round = 0; round < 10; round++) {
     const [high0, high2] = [highProduct(0xd2511f53, a), highProduct(0xcd9e8d57, c)];
-    [a, b, c, d] = [(high2 ^ b ^ k) >>> 0, Math.imul(0xcd9e8d57, c) >>> 0, (high0 ^ d ^ l) >>> 0, Math.imul(0xd2511f53, a) >>> 0];
+    [a, b, c, d] = [
+      (high2 ^ b ^ k) >>> 0,
+      Math.imul(0xcd9e8d57, c) >>> 0,
+      (high0 ^ d ^ l) >>> 0,
+      Math.imul(0xd2511f53, a) >>> 0,
+    ];
     [k, l] = [(k + 0x9e3779b9) >>> 0, (l + 0xbb67ae85) >>> 0];
   }
   return [a, b, c, d];
@@ -39,7 +44,7 @@ function philox(counter: readonly number[], key: readonly number[]): [number, nu
 function highProduct(a: number, b: number): number {
   const [a1, a0, b1, b0] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
   const middle = a1 * b0 + ((a0 * b0) >>> 16);
-  return (a1 * b1 + Math.floor(middle / 65536) + (((middle % 65536) + a0 * b1) / 65536)) >>> 0;
+  return (a1 * b1 + Math.floor(middle / 65536) + ((middle % 65536) + a0 * b1) / 65536) >>> 0;
 }
 
 /** `n` uniform numbers on [0, 1) with 23 bits: those of TensorFlow's StatelessRandomUniform with seed [seed, stream]. */
@@ -65,7 +70,8 @@ export class Random {
   private spare: number | null = null;
 
   constructor(seed: number, stream = '') {
-    if (!Number.isSafeInteger(seed) || seed < 1) throw new RangeError(`seed: expected a whole number of at least 1; got ${seed}`);
+    if (!Number.isSafeInteger(seed) || seed < 1)
+      throw new RangeError(`seed: expected a whole number of at least 1; got ${seed}`);
     const next = splitMix((seed ^ Math.imul(Math.floor(seed / 2 ** 32), 0x85ebca6b) ^ hash32(stream)) >>> 0);
     [this.a, this.b, this.c, this.d] = [next(), next(), next(), next()];
   }

@@ -2,7 +2,11 @@
 import { Random } from './random';
 
 export type Point = readonly [x: number, y: number];
-export interface Estimate { value: number; low: number; high: number }
+export interface Estimate {
+  value: number;
+  low: number;
+  high: number;
+}
 
 /** In the order given; 0 for none. */
 export function sum(values: Iterable<number>): number {
@@ -53,12 +57,21 @@ export function studentT(freedom: number): number {
 export function meanEstimate(values: readonly number[]): Estimate {
   const m = mean(values);
   const n = values.length;
-  const half = n < 2 ? Infinity : studentT(n - 1) * Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (n - 1) / n);
+  const half =
+    n < 2
+      ? Infinity
+      : studentT(n - 1) * Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (n - 1) / n);
   return { value: m, low: m - half, high: m + half };
 }
 
-function coefficients(points: readonly Point[]): { slope: number; intercept: number; spread: number; mx: number } {
-  if (new Set(points.map(([x]) => x)).size < 2) throw new RangeError(`line: expected points at two places or more; got ${points.length} at one`);
+function coefficients(points: readonly Point[]): {
+  slope: number;
+  intercept: number;
+  spread: number;
+  mx: number;
+} {
+  if (new Set(points.map(([x]) => x)).size < 2)
+    throw new RangeError(`line: expected points at two places or more; got ${points.length} at one`);
   const [mx, my] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
   const spread = points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
   const slope = points.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0) / spread;
@@ -69,10 +82,18 @@ function coefficients(points: readonly Point[]): { slope: number; intercept: num
 export function line(points: readonly Point[]): { slope: Estimate; intercept: Estimate } {
   const n = points.length;
   const { slope, intercept, spread, mx } = coefficients(points);
-  const variance = n < 3 ? Infinity : points.reduce((sum, [x, y]) => sum + (y - intercept - slope * x) ** 2, 0) / (n - 2);
+  const variance =
+    n < 3 ? Infinity : points.reduce((sum, [x, y]) => sum + (y - intercept - slope * x) ** 2, 0) / (n - 2);
   const t = n < 3 ? 1 : studentT(n - 2);
-  const estimate = (value: number, error: number): Estimate => ({ value, low: value - t * error, high: value + t * error });
-  return { slope: estimate(slope, Math.sqrt(variance / spread)), intercept: estimate(intercept, Math.sqrt(variance * (1 / n + mx ** 2 / spread))) };
+  const estimate = (value: number, error: number): Estimate => ({
+    value,
+    low: value - t * error,
+    high: value + t * error,
+  });
+  return {
+    slope: estimate(slope, Math.sqrt(variance / spread)),
+    intercept: estimate(intercept, Math.sqrt(variance * (1 / n + mx ** 2 / spread))),
+  };
 }
 
 const DRAWS = 2000;
@@ -81,19 +102,31 @@ const DRAWS = 2000;
  * Slope with the 95% percentile interval of a bootstrap over points (Efron 1979); draws at one place alone are drawn again.
  * @param reach how far left and right of its place each point may as well lie, evenly
  */
-export function bootstrapSlope(points: readonly Point[], seed: number, reach: readonly number[] = points.map(() => 0)): Estimate {
+export function bootstrapSlope(
+  points: readonly Point[],
+  seed: number,
+  reach: readonly number[] = points.map(() => 0),
+): Estimate {
   const { slope } = coefficients(points);
   const random = new Random(seed, 'bootstrap');
   const places = points.map(([x, y], i) => ({ x, y, far: reach[i]! }));
   const slopes = Array.from({ length: DRAWS }, () => {
     for (;;) {
       const drawn = places.map(() => places[random.int(places.length)]!);
-      if (new Set(drawn.map(({ x }) => x)).size > 1) return coefficients(drawn.map(({ x, y, far }): Point => [x + far * (2 * random.uniform() - 1), y])).slope;
+      if (new Set(drawn.map(({ x }) => x)).size > 1)
+        return coefficients(drawn.map(({ x, y, far }): Point => [x + far * (2 * random.uniform() - 1), y]))
+          .slope;
     }
   }).sort((a, b) => a - b);
-  return { value: slope, low: slopes[Math.floor(0.025 * DRAWS)]!, high: slopes[Math.ceil(0.975 * DRAWS) - 1]! };
+  return {
+    value: slope,
+    low: slopes[Math.floor(0.025 * DRAWS)]!,
+    high: slopes[Math.ceil(0.975 * DRAWS) - 1]!,
+  };
 }
 
 /** `1.02 (0.98 to 1.06)` */
 export const estimateText = ({ value, low, high }: Estimate, digits = 2): string =>
-  Number.isFinite(low) ? `${value.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})` : `${value.toFixed(digits)} (no interval)`;
+  Number.isFinite(low)
+    ? `${value.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`
+    : `${value.toFixed(digits)} (no interval)`;

@@ -27,7 +27,11 @@ export class Node {
   private cached: K.Operand | null = null;
   private product: Tensor | null = null;
 
-  constructor(readonly stored: Tensor, private readonly tape: Tape, readonly scale: Tensor | null = null) {}
+  constructor(
+    readonly stored: Tensor,
+    private readonly tape: Tape,
+    readonly scale: Tensor | null = null,
+  ) {}
 
   get value(): Tensor {
     if (!this.scale) return this.stored;
@@ -38,7 +42,10 @@ export class Node {
   /** The value as an operand of products, rounded once for all of them. */
   operand(): K.Operand {
     if (!this.cached) {
-      this.cached = { ...K.operand(this.stored, this.tape.options.bf16), ...(this.scale && { scale: this.scale }) };
+      this.cached = {
+        ...K.operand(this.stored, this.tape.options.bf16),
+        ...(this.scale && { scale: this.scale }),
+      };
       if (this.cached.bf16) this.tape.keep(this.cached.tensor);
     }
     return this.cached;
@@ -79,7 +86,10 @@ export class Tape {
     let leaf = this.leaves.get(p);
     if (!leaf) {
       const given = this.options.values?.get(p);
-      const { stored, scale } = given ?? { stored: p.stored(), scale: p.scales.value === 1 ? null : tf.scalar(p.scales.value) };
+      const { stored, scale } = given ?? {
+        stored: p.stored(),
+        scale: p.scales.value === 1 ? null : tf.scalar(p.scales.value),
+      };
       this.leaves.set(p, (leaf = new Node(stored, this, scale)));
       if (!given) this.keep(stored);
       if (!given && scale) this.keep(scale);
@@ -113,7 +123,8 @@ export class Tape {
 
   /** Throws unless `dy` is the gradient that `backward` starts with. */
   mustBeLoss(dy: Tensor): void {
-    if (dy !== this.seed) throw new Error('tape: this loss takes its own gradient for 1; differentiate it, not a function of it');
+    if (dy !== this.seed)
+      throw new Error('tape: this loss takes its own gradient for 1; differentiate it, not a function of it');
   }
 
   /** Frees the parameters' values and all operands; gradients stay. */
@@ -125,7 +136,11 @@ export class Tape {
    * A computed value and how its gradient flows back: `pullback(dy)` gives one gradient per input, null for none.
    * Gradients of inputs that are parameters end in `gradients`.
    */
-  computed(value: Tensor, inputs: (Node | Parameter)[], pullback: (dy: Tensor) => (Contribution | null)[]): Node {
+  computed(
+    value: Tensor,
+    inputs: (Node | Parameter)[],
+    pullback: (dy: Tensor) => (Contribution | null)[],
+  ): Node {
     const output = this.node(value);
     if (!this.options.record) return output;
     this.pullbacks.push(() => {

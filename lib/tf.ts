@@ -25,7 +25,12 @@ interface NativeBackend {
     TF_ATTR_BOOL: number;
     TF_ATTR_STRING: number;
     TF_ATTR_SHAPE: number;
-    executeOp(name: string, attributes: NativeAttribute[], inputIds: number[], outputs: number): NativeOutput[];
+    executeOp(
+      name: string,
+      attributes: NativeAttribute[],
+      inputIds: number[],
+      outputs: number,
+    ): NativeOutput[];
     loadSavedModel(folder: string, tags: string): number;
     runSavedModel(model: number, inputIds: number[], inputs: string, outputs: string): NativeOutput[];
     deleteSavedModel(model: number): void;
@@ -34,17 +39,32 @@ interface NativeBackend {
   getInputTensorIds(tensors: Tensor[]): number[];
   readSync(dataId: object): unknown;
 }
-interface NativeAttribute { name: string; type: number; value: unknown }
-interface NativeOutput { id: number; dtype: number; shape: number[] }
+interface NativeAttribute {
+  name: string;
+  type: number;
+  value: unknown;
+}
+interface NativeOutput {
+  id: number;
+  dtype: number;
+  shape: number[];
+}
 
 /** TensorFlow's numbers of the dtypes in use. */
 export const DT = { float32: 1, int32: 3, bool: 10, bfloat16: 14, resource: 20 } as const;
 
 /** What TFJS calls them. It has no name for bfloat16. */
-const TFJS_DTYPE = new Map<number, tfjs.DataType>([[DT.float32, 'float32'], [DT.int32, 'int32'], [DT.bool, 'bool'], [DT.bfloat16, 'float32'], [DT.resource, 'string']]);
+const TFJS_DTYPE = new Map<number, tfjs.DataType>([
+  [DT.float32, 'float32'],
+  [DT.int32, 'int32'],
+  [DT.bool, 'bool'],
+  [DT.bfloat16, 'float32'],
+  [DT.resource, 'string'],
+]);
 
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-const wanted = process.env.DEVICE === undefined ? undefined : oneOf('DEVICE', process.env.DEVICE, ['cpu', 'gpu']);
+const wanted =
+  process.env.DEVICE === undefined ? undefined : oneOf('DEVICE', process.env.DEVICE, ['cpu', 'gpu']);
 if (wanted === 'cpu') process.env.CUDA_VISIBLE_DEVICES = '-1';
 
 // Node 23 removed util.isNullOrUndefined, which tfjs-node 4.22 calls (tensorflow/tfjs pull request 8425, merged and not released).
@@ -59,10 +79,15 @@ function load(): { tf: typeof tfjs; native: NativeBackend | null } {
     const tf = require('@tensorflow/tfjs-node-gpu') as typeof tfjs;
     return { tf, native: tf.backend() as unknown as NativeBackend };
   } catch (error) {
-    if (wanted === 'gpu') throw new UserError(`DEVICE=gpu: expected TensorFlow's native library; it does not load (${(error as Error).message}); run "npm run doctor"`);
+    if (wanted === 'gpu')
+      throw new UserError(
+        `DEVICE=gpu: expected TensorFlow's native library; it does not load (${(error as Error).message}); run "npm run doctor"`,
+      );
     const tf = require('@tensorflow/tfjs') as typeof tfjs;
     tf.setBackend('cpu');
-    console.warn(`warning: TensorFlow's native library does not load, so plain TFJS computes: 50 to 500 times slower; run "npm run doctor" (${(error as Error).message.split('\n')[0]})`);
+    console.warn(
+      `warning: TensorFlow's native library does not load, so plain TFJS computes: 50 to 500 times slower; run "npm run doctor" (${(error as Error).message.split('\n')[0]})`,
+    );
     return { tf, native: null };
   }
 }
@@ -71,7 +96,9 @@ const loaded = load();
 export const tf = loaded.tf;
 const nativeBackend = loaded.native;
 if (wanted === 'gpu' && !nativeBackend?.isUsingGpuDevice)
-  throw new UserError('DEVICE=gpu: expected an NVIDIA GPU that TensorFlow can use; found none; run "npm run doctor", or leave DEVICE out to compute on the CPU');
+  throw new UserError(
+    'DEVICE=gpu: expected an NVIDIA GPU that TensorFlow can use; found none; run "npm run doctor", or leave DEVICE out to compute on the CPU',
+  );
 
 function cpuHasBf16(): boolean {
   if (!existsSync('/proc/cpuinfo')) return false;
@@ -91,7 +118,10 @@ export const engine = (): Engine => description;
 /** One line for notebooks and logs. */
 export function banner(): string {
   const { name, device, tensorflowVersion, tfjsVersion, bf16 } = description;
-  const what = name === 'tensorflow' ? `TensorFlow ${tensorflowVersion} on the ${device.toUpperCase()}` : 'plain TFJS on the CPU (slow)';
+  const what =
+    name === 'tensorflow'
+      ? `TensorFlow ${tensorflowVersion} on the ${device.toUpperCase()}`
+      : 'plain TFJS on the CPU (slow)';
   return `${what}, TFJS ${tfjsVersion}, bf16 ${bf16 ? 'in hardware' : 'not in hardware'}, Node ${process.versions.node}`;
 }
 
@@ -115,7 +145,11 @@ const converted = new WeakMap<Attributes, NativeAttribute[]>();
 
 function nativeAttributes(attributes: Attributes): NativeAttribute[] {
   let list = converted.get(attributes);
-  if (!list) converted.set(attributes, (list = Object.keys(attributes).map((name) => nativeAttribute(name, attributes[name]!))));
+  if (!list)
+    converted.set(
+      attributes,
+      (list = Object.keys(attributes).map((name) => nativeAttribute(name, attributes[name]!))),
+    );
   return list;
 }
 
@@ -124,7 +158,9 @@ function nativeAttributes(attributes: Attributes): NativeAttribute[] {
  * Trap: a bfloat16 output carries the TFJS label float32; give it only to `run` again, with T = bfloat16.
  */
 export function run(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
-  const results = nativeBackend!.binding.executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs).map(tensorOf);
+  const results = nativeBackend!.binding
+    .executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs)
+    .map(tensorOf);
   watcher?.ran(op, inputs, attributes, results);
   return results;
 }
@@ -134,7 +170,10 @@ const inputIds = (inputs: Tensor[]): number[] => plainInputIds!.call(nativeBacke
 
 function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
   const name = TFJS_DTYPE.get(dtype);
-  if (!name) throw new Error(`tensor: expected a dtype of ${Object.keys(DT).join(', ')}; TensorFlow gave number ${dtype}: add it to DT`);
+  if (!name)
+    throw new Error(
+      `tensor: expected a dtype of ${Object.keys(DT).join(', ')}; TensorFlow gave number ${dtype}: add it to DT`,
+    );
   const dataId = {};
   nativeBackend!.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
   return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: name });
@@ -167,12 +206,18 @@ export function watched<R>(by: Watcher, body: () => R): R {
 export class LoadedGraph {
   private readonly id: number;
 
-  constructor(folder: string, private readonly inputs: string[], private readonly outputs: string[]) {
+  constructor(
+    folder: string,
+    private readonly inputs: string[],
+    private readonly outputs: string[],
+  ) {
     this.id = nativeBackend!.binding.loadSavedModel(folder, 'graph');
   }
 
   run(inputs: Tensor[]): Tensor[] {
-    return nativeBackend!.binding.runSavedModel(this.id, inputIds(inputs), this.inputs.join(), this.outputs.join()).map(tensorOf);
+    return nativeBackend!.binding
+      .runSavedModel(this.id, inputIds(inputs), this.inputs.join(), this.outputs.join())
+      .map(tensorOf);
   }
 
   dispose(): void {

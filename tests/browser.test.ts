@@ -21,12 +21,13 @@ const skip = findChromium() ? false : 'no Chromium on PATH; install one, or name
 /** Texts that only plotly.js has; a file with one copy of it has each once per copy. */
 const countOf = (text: string, part: string): number => text.split(part).length - 1;
 
-const freePort = (): Promise<number> => new Promise((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address() as AddressInfo;
-    server.close(() => resolve(port));
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
   });
-});
 
 describe('a report opened from the disk', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'report-'));
@@ -84,20 +85,41 @@ async function withLab(work: (address: string) => Promise<void>): Promise<void> 
   // Slow enough that a busy machine draws some of the curve's states.
   const env = { ...childEnvironment(), TIER: 'smoke', SEED: '1', FIGURES: folder, PACE: '250' };
   const bin = (name: string) => join(paths.venv, 'bin', name);
-  execFileSync(bin('jupytext'), ['--quiet', '--to', 'ipynb', '--output', join(folder, `${FIXTURE}.ipynb`), join(fixtures, `${FIXTURE}.ts`)], { env });
+  execFileSync(
+    bin('jupytext'),
+    [
+      '--quiet',
+      '--to',
+      'ipynb',
+      '--output',
+      join(folder, `${FIXTURE}.ipynb`),
+      join(fixtures, `${FIXTURE}.ts`),
+    ],
+    { env },
+  );
   const [port, token] = [await freePort(), 'token-of-this-test'];
   const args = labArguments(port, false).filter((arg) => !/root_dir|preferred_dir/.test(arg));
   let server: ChildProcess | undefined;
   try {
-    server = spawn(bin('jupyter-lab'), [...args, `--ServerApp.root_dir=${folder}`, `--IdentityProvider.token=${token}`], { cwd: folder, env, stdio: 'ignore' });
+    server = spawn(
+      bin('jupyter-lab'),
+      [...args, `--ServerApp.root_dir=${folder}`, `--IdentityProvider.token=${token}`],
+      { cwd: folder, env, stdio: 'ignore' },
+    );
     const base = `http://127.0.0.1:${port}`;
-    while (!(await fetch(`${base}/api`).then((r) => r.ok, () => false))) {
+    while (
+      !(await fetch(`${base}/api`).then(
+        (r) => r.ok,
+        () => false,
+      ))
+    ) {
       assert.equal(server.exitCode, null, 'JupyterLab ended before it answered');
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
     await work(`${base}/lab/tree/${FIXTURE}.ipynb?token=${token}`);
   } finally {
-    const ended = server && server.exitCode === null ? new Promise((resolve) => server!.once('close', resolve)) : null;
+    const ended =
+      server && server.exitCode === null ? new Promise((resolve) => server!.once('close', resolve)) : null;
     server?.kill('SIGTERM');
     await ended;
     rmSync(folder, { recursive: true, force: true });
@@ -121,20 +143,29 @@ async function watchLiveCurve({ page }: Visit): Promise<number[]> {
 
 describe('JupyterLab', { skip }, () => {
   test('"Run All Cells": the live curve grows in place, all figures are interactive, the console is silent', async () => {
-    await withLab((address) => withPage(async (visit) => {
-      const { page, outside, errors } = visit;
-      await page.goto(address);
-      await page.locator('.jp-NotebookPanel').waitFor({ timeout: 120_000 });
-      await page.getByText('TypeScript', { exact: true }).first().waitFor({ timeout: 120_000 });
-      const lengths = await watchLiveCurve(visit);
-      assert.deepEqual(lengths, [...lengths].sort((a, b) => a - b));
-      assert.ok(lengths.length >= 3, `expected the curve to grow at least twice; its lengths were ${lengths.join(', ')}`);
-      assert.equal(lengths[lengths.length - 1], 8);
-      assert.equal(await page.locator('.jp-RenderedPlotly.js-plotly-plot').count(), 3);
-      assert.equal(await page.locator('.jp-OutputArea-output img').count(), 0);
-      assert.deepEqual(outside, []);
-      assert.deepEqual(errors, []);
-      if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, 'lab.png') });
-    }, 3200));
+    await withLab((address) =>
+      withPage(async (visit) => {
+        const { page, outside, errors } = visit;
+        await page.goto(address);
+        await page.locator('.jp-NotebookPanel').waitFor({ timeout: 120_000 });
+        await page.getByText('TypeScript', { exact: true }).first().waitFor({ timeout: 120_000 });
+        const lengths = await watchLiveCurve(visit);
+        assert.deepEqual(
+          lengths,
+          [...lengths].sort((a, b) => a - b),
+        );
+        assert.ok(
+          lengths.length >= 3,
+          `expected the curve to grow at least twice; its lengths were ${lengths.join(', ')}`,
+        );
+        assert.equal(lengths[lengths.length - 1], 8);
+        assert.equal(await page.locator('.jp-RenderedPlotly.js-plotly-plot').count(), 3);
+        assert.equal(await page.locator('.jp-OutputArea-output img').count(), 0);
+        assert.deepEqual(outside, []);
+        assert.deepEqual(errors, []);
+        if (process.env.SCREENSHOTS)
+          await page.screenshot({ path: join(process.env.SCREENSHOTS, 'lab.png') });
+      }, 3200),
+    );
   });
 });

@@ -6,15 +6,24 @@ import { delimiter, join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 
 const QUIET = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
 ];
 
 /** Path of an installed Chromium or Chrome; the variable CHROMIUM names another. */
 export function findChromium(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter);
   const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-  return [process.env.CHROMIUM, ...names.flatMap((name) => folders.map((folder) => join(folder, name)))].find((path) => path && existsSync(path));
+  return [process.env.CHROMIUM, ...names.flatMap((name) => folders.map((folder) => join(folder, name)))].find(
+    (path) => path && existsSync(path),
+  );
 }
 
 export interface Visit {
@@ -25,7 +34,8 @@ export interface Visit {
   errors: string[];
 }
 
-const isLocal = (url: string): boolean => /^(file|data|blob|about):/.test(url) || ['127.0.0.1', 'localhost'].includes(new URL(url).hostname);
+const isLocal = (url: string): boolean =>
+  /^(file|data|blob|about):/.test(url) || ['127.0.0.1', 'localhost'].includes(new URL(url).hostname);
 
 /** Opens a page in a browser with an empty profile and a tall window; requests that would leave are noted and refused. */
 export async function withPage(work: (visit: Visit) => Promise<void>, height = 1200): Promise<void> {
@@ -33,7 +43,12 @@ export async function withPage(work: (visit: Visit) => Promise<void>, height = 1
   const profile = mkdtempSync(join(tmpdir(), 'browser-'));
   let context: BrowserContext | undefined;
   try {
-    context = await chromium.launchPersistentContext(profile, { executablePath: findChromium()!, headless: true, args: QUIET, viewport: { width: 1280, height } });
+    context = await chromium.launchPersistentContext(profile, {
+      executablePath: findChromium()!,
+      headless: true,
+      args: QUIET,
+      viewport: { width: 1280, height },
+    });
     const page = await context.newPage();
     const visit: Visit = { page, outside: [], errors: [] };
     await page.route('**/*', (route) => {
@@ -43,7 +58,9 @@ export async function withPage(work: (visit: Visit) => Promise<void>, height = 1
       return route.abort();
     });
     page.on('pageerror', (error) => visit.errors.push(error.message));
-    page.on('console', (message) => { if (message.type() === 'error') visit.errors.push(`${message.text()} (${message.location().url})`); });
+    page.on('console', (message) => {
+      if (message.type() === 'error') visit.errors.push(`${message.text()} (${message.location().url})`);
+    });
     await work(visit);
   } finally {
     await context?.close();

@@ -7,16 +7,28 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { linkAtomically, writePartsAtomically } from '../lib/files';
 
 let folder = '';
-beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'files-')); });
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'files-'));
+});
 afterEach(() => rmSync(folder, { recursive: true }));
 
 test('what killed processes left beside a file goes when it is written; what others write or own stays', async () => {
   const ended = spawnSync(process.execPath, ['-e', '']).pid;
   const [file, running] = [join(folder, 'last'), process.ppid];
-  for (const name of [`last.${ended}.part`, `last.${running}.part`, `best.${ended}.part`, `last.${ended}.part.old`, 'last.part']) writeFileSync(join(folder, name), 'x');
+  for (const name of [
+    `last.${ended}.part`,
+    `last.${running}.part`,
+    `best.${ended}.part`,
+    `last.${ended}.part.old`,
+    'last.part',
+  ])
+    writeFileSync(join(folder, name), 'x');
   await writePartsAtomically(file, [Buffer.from('a'), Buffer.from('b')]);
   assert.equal(readFileSync(file, 'utf8'), 'ab');
-  assert.deepEqual(readdirSync(folder).sort(), [`best.${ended}.part`, 'last', 'last.part', `last.${ended}.part.old`, `last.${running}.part`].sort());
+  assert.deepEqual(
+    readdirSync(folder).sort(),
+    [`best.${ended}.part`, 'last', 'last.part', `last.${ended}.part.old`, `last.${running}.part`].sort(),
+  );
 });
 
 test('a second name takes the place of what had it, shares the bytes, and keeps them when the first is written anew', async () => {
@@ -26,7 +38,10 @@ test('a second name takes the place of what had it, shares the bytes, and keeps 
   for (const _ of [1, 2]) linkAtomically(first, second);
   assert.equal(statSync(first).ino, statSync(second).ino);
   await writePartsAtomically(first, [Buffer.from('two')]);
-  assert.deepEqual([first, second].map((path) => readFileSync(path, 'utf8')), ['two', 'one']);
+  assert.deepEqual(
+    [first, second].map((path) => readFileSync(path, 'utf8')),
+    ['two', 'one'],
+  );
   assert.deepEqual(readdirSync(folder).sort(), ['best', 'last']);
 });
 

@@ -7,14 +7,23 @@ import { paths } from '../lib/paths';
 import { CLAIMS_PAGE } from '../lib/report/claims';
 import { execute } from '../lib/report/execute';
 import { SECTIONS } from '../lib/report/notebook';
-import { notebookNames, percentCells, readNotebook, sourceCells, textOf, verdictsOf, type Output } from '../lib/report/pair';
+import {
+  notebookNames,
+  percentCells,
+  readNotebook,
+  sourceCells,
+  textOf,
+  verdictsOf,
+  type Output,
+} from '../lib/report/pair';
 
 const MOST_CELLS = 20;
 const MOST_LINES = 25;
 const MOST_BYTES = 1_000_000;
 
 /** All `## headings` of a notebook. */
-const headings = (sources: string[]): string[] => sources.flatMap((source) => [...source.matchAll(/^## (.*)$/gm)].map((match) => match[1]!.trim()));
+const headings = (sources: string[]): string[] =>
+  sources.flatMap((source) => [...source.matchAll(/^## (.*)$/gm)].map((match) => match[1]!.trim()));
 
 test('there are notebooks', () => assert.ok(notebookNames().length > 0));
 
@@ -26,23 +35,35 @@ for (const name of notebookNames()) {
     const outputs: Output[] = code.flatMap((cell) => cell.outputs ?? []);
 
     test('six sections in their order', () => {
-      const markdown = sourceCells(notebook).filter(({ kind }) => kind === 'markdown').map(({ source }) => source);
+      const markdown = sourceCells(notebook)
+        .filter(({ kind }) => kind === 'markdown')
+        .map(({ source }) => source);
       assert.deepEqual(headings(markdown), [...SECTIONS]);
     });
 
     test('its .ts holds the same cells', () => {
-      assert.deepEqual(percentCells(readFileSync(join(paths.notebooks, `${name}.ts`), 'utf8')), sourceCells(notebook));
+      assert.deepEqual(
+        percentCells(readFileSync(join(paths.notebooks, `${name}.ts`), 'utf8')),
+        sourceCells(notebook),
+      );
     });
 
     test(`at most ${MOST_CELLS} cells of at most ${MOST_LINES} lines, under ${MOST_BYTES / 1e6} MB`, () => {
       assert.ok(notebook.cells.length <= MOST_CELLS, `${notebook.cells.length} cells`);
-      for (const { source } of notebook.cells) assert.ok(textOf(source).split('\n').length <= MOST_LINES, `too long:\n${textOf(source)}`);
+      for (const { source } of notebook.cells)
+        assert.ok(textOf(source).split('\n').length <= MOST_LINES, `too long:\n${textOf(source)}`);
       assert.ok(statSync(path).size < MOST_BYTES, `${statSync(path).size} bytes`);
     });
 
     test('executed once from top to bottom, without error', () => {
-      assert.deepEqual(code.map(({ execution_count }) => execution_count), code.map((_, i) => i + 1));
-      assert.deepEqual(outputs.filter(({ output_type }) => output_type === 'error'), []);
+      assert.deepEqual(
+        code.map(({ execution_count }) => execution_count),
+        code.map((_, i) => i + 1),
+      );
+      assert.deepEqual(
+        outputs.filter(({ output_type }) => output_type === 'error'),
+        [],
+      );
     });
 
     test('every figure has a PNG, and none a script', () => {
@@ -52,7 +73,9 @@ for (const name of notebookNames()) {
         const png = Buffer.from(textOf(data!['image/png'] as string), 'base64');
         assert.equal(png.subarray(1, 4).toString(), 'PNG');
       }
-      assert.ok(!outputs.some(({ data }) => textOf((data?.['text/html'] ?? '') as string).includes('<script')));
+      assert.ok(
+        !outputs.some(({ data }) => textOf((data?.['text/html'] ?? '') as string).includes('<script')),
+      );
     });
 
     test('it names its tier, and ends with verdicts of a tier that counts', () => {
@@ -72,7 +95,10 @@ for (const name of notebookNames()) {
         assert.equal(verdicts.length > 0, name !== CLAIMS_PAGE);
         // A question to the committed runs alone has the same answer in every tier.
         const isCommitted = ({ tier }: { tier: string }) => tier === 'desk' || tier === 'full';
-        assert.ok(verdicts.every(({ ours }) => ours.some(({ tier }) => tier === 'smoke') || ours.every(isCommitted)), 'the verdict should list the smoke run');
+        assert.ok(
+          verdicts.every(({ ours }) => ours.some(({ tier }) => tier === 'smoke') || ours.every(isCommitted)),
+          'the verdict should list the smoke run',
+        );
         assert.match(readFileSync(report, 'utf8'), /Tier smoke, seed 1/);
       } finally {
         rmSync(folder, { recursive: true });

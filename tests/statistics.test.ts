@@ -5,17 +5,46 @@ import { bootstrapSlope, estimateText, line, meanEstimate, studentT, type Point 
 import { assertClose } from './assert-close';
 
 test("Student's t: two-sided 95% points of printed tables", () => {
-  assertClose([1, 2, 3, 4, 5, 10, 30, 100].map((v) => studentT(v)), [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.2281, 2.0423, 1.984], { absolute: 6e-5, what: 't' });
+  assertClose(
+    [1, 2, 3, 4, 5, 10, 30, 100].map((v) => studentT(v)),
+    [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.2281, 2.0423, 1.984],
+    { absolute: 6e-5, what: 't' },
+  );
 });
 
 test('a line: coefficients and intervals as worked out by hand', () => {
   // x 1 2 3 4, y 2 4 5 8: slope 1.9, intercept 0, residuals 0.1 0.2 −0.7 0.4, variance 0.7 / 2.
-  const { slope, intercept } = line([[1, 2], [2, 4], [3, 5], [4, 8]]);
+  const { slope, intercept } = line([
+    [1, 2],
+    [2, 4],
+    [3, 5],
+    [4, 8],
+  ]);
   const [t, variance] = [4.30265, 0.35];
-  assertClose([slope.value, slope.low, slope.high], [1.9, 1.9 - t * Math.sqrt(variance / 5), 1.9 + t * Math.sqrt(variance / 5)], { absolute: 1e-4, what: 'slope' });
-  assertClose([intercept.value, intercept.high], [0, t * Math.sqrt(variance * (0.25 + 6.25 / 5))], { absolute: 1e-4, what: 'intercept' });
-  assert.equal(line([[0, 1], [1, 2]]).slope.high, Infinity);
-  assert.throws(() => line([[1, 2], [1, 3]]), /two places or more/);
+  assertClose(
+    [slope.value, slope.low, slope.high],
+    [1.9, 1.9 - t * Math.sqrt(variance / 5), 1.9 + t * Math.sqrt(variance / 5)],
+    { absolute: 1e-4, what: 'slope' },
+  );
+  assertClose([intercept.value, intercept.high], [0, t * Math.sqrt(variance * (0.25 + 6.25 / 5))], {
+    absolute: 1e-4,
+    what: 'intercept',
+  });
+  assert.equal(
+    line([
+      [0, 1],
+      [1, 2],
+    ]).slope.high,
+    Infinity,
+  );
+  assert.throws(
+    () =>
+      line([
+        [1, 2],
+        [1, 3],
+      ]),
+    /two places or more/,
+  );
 });
 
 test('intervals hold the truth in about 95 of 100 cases', () => {
@@ -23,13 +52,18 @@ test('intervals hold the truth in about 95 of 100 cases', () => {
   const covered = (of: (points: Point[]) => { low: number; high: number }, cases: number) => {
     let inside = 0;
     for (let i = 0; i < cases; i++) {
-      const { low, high } = of(Array.from({ length: 12 }, (_, x): Point => [x, 3 + 0.5 * x + random.normal()]));
+      const { low, high } = of(
+        Array.from({ length: 12 }, (_, x): Point => [x, 3 + 0.5 * x + random.normal()]),
+      );
       if (low <= 0.5 && 0.5 <= high) inside++;
     }
     return inside / cases;
   };
   assertClose([covered((points) => line(points).slope, 1000)], [0.95], { absolute: 0.025, what: 'line' });
-  assertClose([covered((points) => bootstrapSlope(points, 1), 60)], [0.92], { absolute: 0.08, what: 'bootstrap' });
+  assertClose([covered((points) => bootstrapSlope(points, 1), 60)], [0.92], {
+    absolute: 0.08,
+    what: 'bootstrap',
+  });
 });
 
 test('a bootstrap knows that points may lie elsewhere', () => {
@@ -46,7 +80,10 @@ test('a bootstrap knows that points may lie elsewhere', () => {
 
 test('a mean with its interval, and the text of an estimate', () => {
   const { value, low, high } = meanEstimate([1, 2, 3]);
-  assertClose([value, low, high], [2, 2 - 4.3027 / Math.sqrt(3), 2 + 4.3027 / Math.sqrt(3)], { absolute: 1e-3, what: 'mean' });
+  assertClose([value, low, high], [2, 2 - 4.3027 / Math.sqrt(3), 2 + 4.3027 / Math.sqrt(3)], {
+    absolute: 1e-3,
+    what: 'mean',
+  });
   assert.equal(estimateText(meanEstimate([2])), '2.00 (no interval)');
   assert.equal(estimateText({ value: 1, low: 0.5, high: 1.5 }, 1), '1.0 (0.5 to 1.5)');
 });

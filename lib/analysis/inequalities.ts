@@ -15,10 +15,12 @@ const STATES = 40;
 /** Of each state; the last ones are near a fixed point, where rounding would show. */
 const UPDATES = 4;
 
-const casesText = (tier: Tier): string => `${(SETS[tier] * STATES).toLocaleString('en')} random cases (${SETS[tier]} sets of patterns, ${STATES} states each)`;
+const casesText = (tier: Tier): string =>
+  `${(SETS[tier] * STATES).toLocaleString('en')} random cases (${SETS[tier]} sets of patterns, ${STATES} states each)`;
 
 /** The largest of all; a value that is not a number stays one, so that it cannot vanish. */
-const larger = (worst: number, values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => Math.max(a, b), worst);
+const larger = (worst: number, values: ArrayLike<number>): number =>
+  Array.from(values).reduce((a, b) => Math.max(a, b), worst);
 
 /** g − β⁻¹ log d ≤ E ≤ g: the largest amount by which either fails. */
 export function softMinQuestion(tier: Tier, seed: number): Question {
@@ -26,23 +28,37 @@ export function softMinQuestion(tier: Tier, seed: number): Question {
   let worst = -Infinity;
   for (let i = 0; i < SETS[tier]; i++) {
     const [d, n, beta] = [1 + random.int(200), 1 + random.int(256), 10 ** (3 * random.uniform() - 1.5)];
-    const [patterns, states] = [normalRows(d, n, random, 1), normalRows(STATES, n, random, 1 + random.uniform())];
+    const [patterns, states] = [
+      normalRows(d, n, random, 1),
+      normalRows(STATES, n, random, 1 + random.uniform()),
+    ];
     const energies = distanceEnergy({ patterns, states, beta });
     const { distances } = nearestNeighbours({ patterns, states });
-    worst = larger(worst, energies.map((e, j) => {
-      const { lower, upper } = softMinBounds(distances[j]!, d, beta);
-      return Math.max(lower - e, e - upper);
-    }));
+    worst = larger(
+      worst,
+      energies.map((e, j) => {
+        const { lower, upper } = softMinBounds(distances[j]!, d, beta);
+        return Math.max(lower - e, e - upper);
+      }),
+    );
   }
   return {
-    claim: 'The distance-based energy lies between the distance g to the nearest pattern and g − log(d)/β: it is a soft nearest neighbour.',
+    claim:
+      'The distance-based energy lies between the distance g to the nearest pattern and g − log(d)/β: it is a soft nearest neighbour.',
     source: `arXiv 2405.08707, section 4, proposition 2; largest violation over ${casesText(tier)}, up to 200 patterns of width 256, float32 distances`,
-    paper: 0, tolerance: 1e-4, relation: 'at most', unit: 'units of distance', ours: [{ seed, tier, value: worst }],
+    paper: 0,
+    tolerance: 1e-4,
+    relation: 'at most',
+    unit: 'units of distance',
+    ours: [{ seed, tier, value: worst }],
   };
 }
 
 /** Per memory, the largest rise of its energy under its own update, as a share of 1 + |E|. */
-export interface Rise { model: string; rise: number }
+export interface Rise {
+  model: string;
+  rise: number;
+}
 
 export function rises(tier: Tier, seed: number): Rise[] {
   return MODELS.map(({ name, make, real }) => {
@@ -55,7 +71,10 @@ export function rises(tier: Tier, seed: number): Rise[] {
       for (let update = 0; update < UPDATES; update++) {
         const next = memory.update(states);
         const [before, after] = [memory.energy(states), memory.energy(next)];
-        rise = larger(rise, before.map((e, j) => (after[j]! - e) / (1 + Math.abs(e))));
+        rise = larger(
+          rise,
+          before.map((e, j) => (after[j]! - e) / (1 + Math.abs(e))),
+        );
         states = next;
       }
     }
@@ -64,14 +83,33 @@ export function rises(tier: Tier, seed: number): Rise[] {
 }
 
 export function showRises(all: readonly Rise[], tier: Tier): void {
-  showTable(all.map(({ model, rise }) => ({ model, cases: SETS[tier] * STATES, 'largest rise in an update (share of 1 + |E|)': rise })));
+  showTable(
+    all.map(({ model, rise }) => ({
+      model,
+      cases: SETS[tier] * STATES,
+      'largest rise in an update (share of 1 + |E|)': rise,
+    })),
+  );
 }
 
 export function riseQuestion(all: readonly Rise[], tier: Tier, seed: number): Question {
   return {
     claim: 'The energy of each memory never rises under its own update.',
     source: `Hopfield 1982; Krotov & Hopfield 2016; Demircigil et al. 2017; Ramsauer et al. 2020, theorem 1; for the distance-based energy MM; largest rise of ${all.length} memories, ${casesText(tier)} and ${UPDATES} updates each`,
-    paper: 0, tolerance: 1e-5, relation: 'at most', unit: 'share of 1 + |E|', ours: [{ seed, tier, value: larger(-Infinity, all.map(({ rise }) => rise)) }],
+    paper: 0,
+    tolerance: 1e-5,
+    relation: 'at most',
+    unit: 'share of 1 + |E|',
+    ours: [
+      {
+        seed,
+        tier,
+        value: larger(
+          -Infinity,
+          all.map(({ rise }) => rise),
+        ),
+      },
+    ],
   };
 }
 
@@ -90,10 +128,20 @@ export function equalNormQuestion(tier: Tier, seed: number): Question {
     const [d, n, beta] = [1 + random.int(8), 1 + random.int(64), 0.2 + 2 * random.uniform()];
     const [patterns, states] = [spinPatterns(d, n, random), normalRows(STATES, n, random, 1)];
     const energies = modernHopfield({ patterns, beta }).energy(states);
-    worst = larger(worst, energies.map((e, j) => Math.abs(e - Math.log(d) / beta - squaredDistanceEnergy(patterns, row(states, j), beta))));
+    worst = larger(
+      worst,
+      energies.map((e, j) =>
+        Math.abs(e - Math.log(d) / beta - squaredDistanceEnergy(patterns, row(states, j), beta)),
+      ),
+    );
   }
   return {
-    claim: 'On patterns of one norm the energy of MCHN is a squared-distance energy, up to a constant: the regularisation term is what makes distances of it.',
-    source: `arXiv 2405.08707, section 4; largest difference over ${casesText(tier)}, float32`, paper: 0, tolerance: 1e-4, unit: 'squared units', ours: [{ seed, tier, value: worst }],
+    claim:
+      'On patterns of one norm the energy of MCHN is a squared-distance energy, up to a constant: the regularisation term is what makes distances of it.',
+    source: `arXiv 2405.08707, section 4; largest difference over ${casesText(tier)}, float32`,
+    paper: 0,
+    tolerance: 1e-4,
+    unit: 'squared units',
+    ours: [{ seed, tier, value: worst }],
   };
 }

@@ -17,7 +17,9 @@ import { normalRows } from './memories';
 /** A random stack and states beside it. */
 function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: number } {
   const width = 1 + random.int(24);
-  const layers = Array.from({ length: 1 + random.int(5) }, () => normalRows(1 + random.int(30), width, random, 1 + 2 * random.uniform()));
+  const layers = Array.from({ length: 1 + random.int(5) }, () =>
+    normalRows(1 + random.int(30), width, random, 1 + 2 * random.uniform()),
+  );
   return { layers, states: normalRows(STATES, width, random, 2), beta: 0.1 + 3 * random.uniform() };
 }
 
@@ -25,7 +27,12 @@ function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: n
 const [STACKS, SMOKE_STACKS, STATES, STEPS] = [220, 10, 8, 6];
 
 /** Over random stacks, along descents: the largest rise of the energy in an update, and the largest amounts by which the majorisers fail. In units of distance. */
-export interface Violations { cases: number; rise: number; below: number; apart: number }
+export interface Violations {
+  cases: number;
+  rise: number;
+  below: number;
+  apart: number;
+}
 
 export function violations(tier: Tier, seed: number): Violations {
   const random = new Random(seed, 'stacks');
@@ -59,17 +66,47 @@ export function descentFigure(patterns: readonly number[][], start: number[], st
   for (let i = 0; i < steps; i++) path.push(Array.from(row(memory.update([path.at(-1)!]), 0)));
   const energies = path.map((x) => memory.energy([x])[0]!);
   const bound = path.slice(1).map((x, i) => majorisers({ layers, beta: 1, at: [path[i]!], states: [x] }));
-  const line = (name: string, x: number[], y: number[], color: string, dash: 'solid' | 'dot' | 'dash') => ({ type: 'scatter' as const, mode: 'lines+markers' as const, name, x, y, line: { color, dash } });
+  const line = (name: string, x: number[], y: number[], color: string, dash: 'solid' | 'dot' | 'dash') => ({
+    type: 'scatter' as const,
+    mode: 'lines+markers' as const,
+    name,
+    x,
+    y,
+    line: { color, dash },
+  });
   const later = path.slice(1).map((_, i) => i + 1);
   return {
     data: [
-      line('energy E', path.map((_, i) => i), energies, COLOURS.ours, 'solid'),
-      line('majoriser over layers, touching at the step before', later, bound.map((b) => b.layers[0]!), COLOURS.second, 'dot'),
-      line('quadratic majoriser, touching at the step before', later, bound.map((b) => b.quadratic[0]!), COLOURS.third, 'dash'),
+      line(
+        'energy E',
+        path.map((_, i) => i),
+        energies,
+        COLOURS.ours,
+        'solid',
+      ),
+      line(
+        'majoriser over layers, touching at the step before',
+        later,
+        bound.map((b) => b.layers[0]!),
+        COLOURS.second,
+        'dot',
+      ),
+      line(
+        'quadratic majoriser, touching at the step before',
+        later,
+        bound.map((b) => b.quadratic[0]!),
+        COLOURS.third,
+        'dash',
+      ),
     ],
     layout: {
-      title: title('Descent of the global energy', `three layers with one pattern each, start (${start.join(', ')}), β = 1`),
-      xaxis: axis('update', 'MM steps'), yaxis: axis('energy', 'units of distance'), height: 380,
+      title: title(
+        'Descent of the global energy',
+        `three layers with one pattern each, start (${start.join(', ')}), β = 1`,
+      ),
+      xaxis: axis('update', 'MM steps'),
+      yaxis: axis('energy', 'units of distance'),
+      height: 380,
     },
   };
 }
@@ -92,13 +129,19 @@ export interface Stack {
 /** Mean cosine of the rows of two matrices. */
 function cosine(a: Matrix, b: Matrix): number {
   const of = (x: Float32Array, y: Float32Array) => {
-    const [xy, xx, yy] = x.reduce(([p, q, r], v, k) => [p! + v * y[k]!, q! + v * v, r! + y[k]! ** 2], [0, 0, 0]) as [number, number, number];
+    const [xy, xx, yy] = x.reduce(
+      ([p, q, r], v, k) => [p! + v * y[k]!, q! + v * v, r! + y[k]! ** 2],
+      [0, 0, 0],
+    ) as [number, number, number];
     return xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : 0;
   };
   return mean(Array.from({ length: a.rows }, (_, i) => of(row(a, i), row(b, i))));
 }
 
-const difference = (a: Matrix, b: Matrix): Matrix => ({ ...a, values: a.values.map((v, i) => v - b.values[i]!) });
+const difference = (a: Matrix, b: Matrix): Matrix => ({
+  ...a,
+  values: a.values.map((v, i) => v - b.values[i]!),
+});
 
 /** The stack of a model on question formation: patterns of layer t are the activations of training tokens behind block t. */
 export function stackOf(name: string, model: LanguageModel, config: QuestionFormationConfig): Stack {
@@ -113,7 +156,13 @@ export function stackOf(name: string, model: LanguageModel, config: QuestionForm
     name,
     energies: energies.map(mean),
     falling: pairs.map((_, t) => mean(energies[t + 1]!.map((e, i) => Number(e < energies[t]![i]!)))),
-    alignment: pairs.map((x, t) => -cosine(difference(x, states[t]!), distanceGradient({ patterns: layers[t + 1]!, states: states[t]!, beta: 1 }))),
+    alignment: pairs.map(
+      (x, t) =>
+        -cosine(
+          difference(x, states[t]!),
+          distanceGradient({ patterns: layers[t + 1]!, states: states[t]!, beta: 1 }),
+        ),
+    ),
   };
 }
 
@@ -121,23 +170,54 @@ const PALETTE = [COLOURS.ours, COLOURS.faint, COLOURS.second];
 
 export function stackFigure(stacks: readonly Stack[], subtitle: string): Figure {
   return {
-    data: stacks.map(({ name, energies }, i) => ({ type: 'scatter', mode: 'lines+markers', name, x: energies.map((_, t) => t + 1), y: energies, line: { color: PALETTE[i % PALETTE.length]! } })),
+    data: stacks.map(({ name, energies }, i) => ({
+      type: 'scatter',
+      mode: 'lines+markers',
+      name,
+      x: energies.map((_, t) => t + 1),
+      y: energies,
+      line: { color: PALETTE[i % PALETTE.length]! },
+    })),
     layout: {
       title: title('Global energy of held-out activations from block to block', subtitle),
-      xaxis: axis('block', undefined, { dtick: 1 }), yaxis: axis('mean energy', 'units of distance'), height: 380,
+      xaxis: axis('block', undefined, { dtick: 1 }),
+      yaxis: axis('mean energy', 'units of distance'),
+      height: 380,
     },
   };
 }
 
 export function showStacks(stacks: readonly Stack[]): void {
-  showTable(stacks.flatMap(({ name, energies, falling, alignment }) => falling.map((share, t) => ({
-    model: name, from: t + 1, to: t + 2, 'energy before': energies[t]!, 'energy behind': energies[t + 1]!, 'tokens whose energy falls': `${(100 * share).toFixed(1)}%`, 'cosine with descent': alignment[t]!,
-  }))));
+  showTable(
+    stacks.flatMap(({ name, energies, falling, alignment }) =>
+      falling.map((share, t) => ({
+        model: name,
+        from: t + 1,
+        to: t + 2,
+        'energy before': energies[t]!,
+        'energy behind': energies[t + 1]!,
+        'tokens whose energy falls': `${(100 * share).toFixed(1)}%`,
+        'cosine with descent': alignment[t]!,
+      })),
+    ),
+  );
 }
 
-export function descentQuestions({ cases, rise, below, apart }: Violations, tier: Tier, seed: number): Question[] {
+export function descentQuestions(
+  { cases, rise, below, apart }: Violations,
+  tier: Tier,
+  seed: number,
+): Question[] {
   const source = `arXiv 2405.08707, section 4.1; largest violation over ${cases.toLocaleString('en')} random stacks, ${STATES} states and ${STEPS} updates each`;
-  const question = (claim: string, value: number): Question => ({ claim, source, paper: 0, tolerance: 1e-4, relation: 'at most', unit: 'units of distance', ours: [{ seed, tier, value }] });
+  const question = (claim: string, value: number): Question => ({
+    claim,
+    source,
+    paper: 0,
+    tolerance: 1e-4,
+    relation: 'at most',
+    unit: 'units of distance',
+    ours: [{ seed, tier, value }],
+  });
   return [
     question('No step of majorisation-minimisation raises the global energy.', rise),
     question('Both majorisers lie above the energy.', below),
@@ -148,8 +228,14 @@ export function descentQuestions({ cases, rise, below, apart }: Violations, tier
 /** "Layers of a Transformer descend one global energy", as a share of tokens and blocks; fixed before any run. */
 export function stackQuestion(stack: Stack, tier: Tier, seed: number): Question {
   return {
-    claim: 'The layers of a trained Transformer together descend one global energy: from block to block it falls, here for at least 90% of held-out tokens on average.',
-    source: 'arXiv 2405.08707, section 4.1 (layers as MM steps); 90% is ours', paper: 0.9, tolerance: 0, relation: 'at least', unit: 'share of tokens', leastTier: 'desk',
+    claim:
+      'The layers of a trained Transformer together descend one global energy: from block to block it falls, here for at least 90% of held-out tokens on average.',
+    source: 'arXiv 2405.08707, section 4.1 (layers as MM steps); 90% is ours',
+    paper: 0.9,
+    tolerance: 0,
+    relation: 'at least',
+    unit: 'share of tokens',
+    leastTier: 'desk',
     ours: [{ seed, tier, value: mean(stack.falling) }],
   };
 }

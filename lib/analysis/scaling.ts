@@ -41,10 +41,22 @@ function law(records: readonly TextRecord[]): DataLaw | null {
 }
 
 /** D and lowest held-out loss of each run. */
-const points = (records: readonly TextRecord[]): SizedLoss[] => records.map((record) => ({ tokens: record.config.trainTokens, lossNats: outcome(record).lowest.heldOutLossNats }));
+const points = (records: readonly TextRecord[]): SizedLoss[] =>
+  records.map((record) => ({
+    tokens: record.config.trainTokens,
+    lossNats: outcome(record).lowest.heldOutLossNats,
+  }));
 
 const reference = (main: TextConfig, entropy: EntropyMeta | null) => [
-  ...(entropy ? [referenceLine(entropy.natsPerToken, `entropy of the synthetic text ${entropy.natsPerToken.toFixed(3)}`, { colour: COLOURS.third, dash: 'dot', side: 'below', end: 'left' })] : []),
+  ...(entropy
+    ? [
+        referenceLine(
+          entropy.natsPerToken,
+          `entropy of the synthetic text ${entropy.natsPerToken.toFixed(3)}`,
+          { colour: COLOURS.third, dash: 'dot', side: 'below', end: 'left' },
+        ),
+      ]
+    : []),
   ...(main.tier === 'full' ? ANCHORS.map(({ nats, label }) => referenceLine(nats, label)) : []),
 ];
 
@@ -55,7 +67,9 @@ export function lossFigure(records: readonly TextRecord[], entropy: EntropyMeta 
     data: records.flatMap((record, i) => lossTraces(record, seriesColour(i), 'step')),
     layout: {
       title: title('Ten times the text: loss against steps', subtitle(records)),
-      xaxis: axis('step', 'optimiser updates'), yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }), shapes: reference(main.config, entropy),
+      xaxis: axis('step', 'optimiser updates'),
+      yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }),
+      shapes: reference(main.config, entropy),
     },
   };
 }
@@ -63,7 +77,14 @@ export function lossFigure(records: readonly TextRecord[], entropy: EntropyMeta 
 const lawTrace = (law: DataLaw, sizes: readonly number[], name: string, colour: string): Trace => {
   const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
   const x = Array.from({ length: 40 }, (_, i) => least * (most / least) ** (i / 39));
-  return { type: 'scatter', mode: 'lines', name, x, y: x.map((tokens) => lossAt(law, tokens)), line: { color: colour, dash: 'dash' } };
+  return {
+    type: 'scatter',
+    mode: 'lines',
+    name,
+    x,
+    y: x.map((tokens) => lossAt(law, tokens)),
+    line: { color: colour, dash: 'dash' },
+  };
 };
 
 /** Lowest held-out loss against D, means over seeds with their range, with the fitted law of each tier. */
@@ -76,49 +97,98 @@ export function sizeFigure(records: readonly TextRecord[], entropy: EntropyMeta 
     const fitted = law(runs);
     return [
       {
-        type: 'scatter', mode: 'markers', name: `${tier}, ${runs[0]!.config.model.layers} × ${runs[0]!.config.model.width}`, x: sizes, y: at.map(mean),
-        error_y: { type: 'data', symmetric: false, array: at.map((v) => Math.max(...v) - mean(v)), arrayminus: at.map((v) => mean(v) - Math.min(...v)) },
-        text: at.map((v) => `${v.length} seed${v.length > 1 ? 's' : ''}`), marker: { color: colour, size: 9, symbol: all.map(([, own]) => (own.every(hasTurned) ? 'circle' : 'circle-open')) },
+        type: 'scatter',
+        mode: 'markers',
+        name: `${tier}, ${runs[0]!.config.model.layers} × ${runs[0]!.config.model.width}`,
+        x: sizes,
+        y: at.map(mean),
+        error_y: {
+          type: 'data',
+          symmetric: false,
+          array: at.map((v) => Math.max(...v) - mean(v)),
+          arrayminus: at.map((v) => mean(v) - Math.min(...v)),
+        },
+        text: at.map((v) => `${v.length} seed${v.length > 1 ? 's' : ''}`),
+        marker: {
+          color: colour,
+          size: 9,
+          symbol: all.map(([, own]) => (own.every(hasTurned) ? 'circle' : 'circle-open')),
+        },
       },
-      ...(fitted ? [lawTrace(fitted, sizes, `${fitted.irreducible.toFixed(2)} + ${fitted.factor.toPrecision(3)} D^−${fitted.exponent.toFixed(2)} (${tier})`, colour)] : []),
+      ...(fitted
+        ? [
+            lawTrace(
+              fitted,
+              sizes,
+              `${fitted.irreducible.toFixed(2)} + ${fitted.factor.toPrecision(3)} D^−${fitted.exponent.toFixed(2)} (${tier})`,
+              colour,
+            ),
+          ]
+        : []),
     ];
   });
   return {
     data: traces,
     layout: {
-      title: title('Lowest held-out loss against the size of the text', 'one size of model per tier; bars: range over seeds; hollow: not turned when the run ended, and not in the fit'),
-      xaxis: axis('D', 'training tokens, log scale', { type: 'log' }), yaxis: axis('lowest held-out loss', 'nats per token'), shapes: reference(records[0]!.config, entropy),
+      title: title(
+        'Lowest held-out loss against the size of the text',
+        'one size of model per tier; bars: range over seeds; hollow: not turned when the run ended, and not in the fit',
+      ),
+      xaxis: axis('D', 'training tokens, log scale', { type: 'log' }),
+      yaxis: axis('lowest held-out loss', 'nats per token'),
+      shapes: reference(records[0]!.config, entropy),
     },
   };
 }
 
 /** The fitted law of each tier beside Chinchilla's exponent. */
 export function showLaws(records: readonly TextRecord[]): void {
-  showTable(byTier(records).map(([tier, runs]) => {
-    const turned = points(runs.filter(hasTurned)).map(({ tokens }) => tokens);
-    const fitted = law(runs);
-    return {
-      tier, 'runs that have turned': `${turned.length} of ${runs.length}`, 'sizes of D': new Set(turned).size, from: short(Math.min(...turned)), to: short(Math.max(...turned)),
-      'E (nats)': fitted?.irreducible ?? `not fitted: fewer than ${LEAST_SIZES} sizes`, B: fitted?.factor ?? null, 'β': fitted?.exponent ?? null, 'β of Chinchilla': CHINCHILLA_EXPONENT,
-    };
-  }));
+  showTable(
+    byTier(records).map(([tier, runs]) => {
+      const turned = points(runs.filter(hasTurned)).map(({ tokens }) => tokens);
+      const fitted = law(runs);
+      return {
+        tier,
+        'runs that have turned': `${turned.length} of ${runs.length}`,
+        'sizes of D': new Set(turned).size,
+        from: short(Math.min(...turned)),
+        to: short(Math.max(...turned)),
+        'E (nats)': fitted?.irreducible ?? `not fitted: fewer than ${LEAST_SIZES} sizes`,
+        B: fitted?.factor ?? null,
+        β: fitted?.exponent ?? null,
+        'β of Chinchilla': CHINCHILLA_EXPONENT,
+      };
+    }),
+  );
 }
 
 /** Why a run says nothing on the paper's: as over-parameterised as its overfitting run, or on fewer passes than half of the published recipe's. */
 function unlike({ config, parameters }: TextRecord, published: TextConfig): string | undefined {
-  const few = passes(config) < passes(published) / 2 ? `${passes(config).toFixed(1)} passes over its text; the full run has ${passes(published).toFixed(1)}` : undefined;
+  const few =
+    passes(config) < passes(published) / 2
+      ? `${passes(config).toFixed(1)} passes over its text; the full run has ${passes(published).toFixed(1)}`
+      : undefined;
   return excepted(parameters, config.trainTokens) ?? few;
 }
 
 /** @param records main runs only @param published the full run */
 export function gapQuestion(records: readonly TextRecord[], published: TextConfig): Question {
   return {
-    claim: 'On 1% of OpenWebText (90M tokens) training and validation loss of GPT-2 small stay close: ten times the text, and the same training does not overfit.',
-    source: `arXiv 2405.08707, section 6 and Figure 3; "close" as within ${CLOSE_NATS} nats per token at the end`, paper: 0, tolerance: CLOSE_NATS, unit: 'nats per token',
+    claim:
+      'On 1% of OpenWebText (90M tokens) training and validation loss of GPT-2 small stay close: ten times the text, and the same training does not overfit.',
+    source: `arXiv 2405.08707, section 6 and Figure 3; "close" as within ${CLOSE_NATS} nats per token at the end`,
+    paper: 0,
+    tolerance: CLOSE_NATS,
+    unit: 'nats per token',
     leastTier: 'desk',
     ours: records.map((record) => {
       const unfit = unlike(record, published);
-      return { seed: record.config.seed, tier: record.config.tier, value: outcome(record).gapNats, ...(unfit ? { unfit } : {}) };
+      return {
+        seed: record.config.seed,
+        tier: record.config.tier,
+        value: outcome(record).gapNats,
+        ...(unfit ? { unfit } : {}),
+      };
     }),
   };
 }

@@ -33,13 +33,18 @@ const TURN_SECONDS = 2;
 const WARM_UP_SECONDS = 12;
 
 /** Lets each contender train some steps, in rounds. */
-export async function turns(contenders: Contender[], rounds: number): Promise<{ seconds: number[]; peakBytes: number }[]> {
+export async function turns(
+  contenders: Contender[],
+  rounds: number,
+): Promise<{ seconds: number[]; peakBytes: number }[]> {
   const results = contenders.map(() => ({ seconds: [] as number[], peakBytes: 0 }));
   const steps: number[] = [];
   for (const contender of contenders) {
     await contender.ask<Answer>('steps 2');
     const { seconds: first } = await contender.ask<Answer>('steps 2');
-    const { seconds } = await contender.ask<Answer>(`steps ${Math.max(2, Math.round(WARM_UP_SECONDS / median(first)))}`);
+    const { seconds } = await contender.ask<Answer>(
+      `steps ${Math.max(2, Math.round(WARM_UP_SECONDS / median(first)))}`,
+    );
     steps.push(Math.max(2, Math.round(TURN_SECONDS / median(seconds))));
   }
   for (let round = 0; round < rounds; round++) {
@@ -53,12 +58,18 @@ export async function turns(contenders: Contender[], rounds: number): Promise<{ 
 }
 
 /** @param python an interpreter with torch; without it this library alone is measured */
-export async function compare(shape: ShapeName, precision: Precision, rounds: number, python?: string): Promise<Comparison> {
+export async function compare(
+  shape: ShapeName,
+  precision: Precision,
+  rounds: number,
+  python?: string,
+): Promise<Comparison> {
   const starting = [ours(shape, precision), ...(python ? peers(shape, python) : [])];
   try {
     const contenders = await Promise.all(starting);
     const peaks: number[] = [];
-    const peak = async () => peaks.push((await contenders[0]!.ask<{ flopsPerSecond: number }>('peak')).flopsPerSecond);
+    const peak = async () =>
+      peaks.push((await contenders[0]!.ask<{ flopsPerSecond: number }>('peak')).flopsPerSecond);
     await peak();
     const results = await turns(contenders, rounds);
     await peak();
@@ -67,13 +78,22 @@ export async function compare(shape: ShapeName, precision: Precision, rounds: nu
     const speeds = results.map(({ seconds, peakBytes }, i): Speed => {
       const secondsPerStep = median(seconds);
       const shareOfPeak = i === 0 ? productFlops(SHAPES[shape]) / secondsPerStep / peakFlopsPerSecond : null;
-      return { contender: contenders[i]!.name, secondsPerStep, tokensPerSecond: (lines * tokens) / secondsPerStep, shareOfPeak, peakBytes };
+      return {
+        contender: contenders[i]!.name,
+        secondsPerStep,
+        tokensPerSecond: (lines * tokens) / secondsPerStep,
+        shareOfPeak,
+        peakBytes,
+      };
     });
     const [own, ...others] = speeds as [Speed, ...Speed[]];
-    const ratio = others.length ? Math.min(...others.map((s) => s.secondsPerStep)) / own.secondsPerStep : null;
+    const ratio = others.length
+      ? Math.min(...others.map((s) => s.secondsPerStep)) / own.secondsPerStep
+      : null;
     return { shape, peakFlopsPerSecond, speeds, ratio };
   } finally {
-    for (const result of await Promise.allSettled(starting)) if (result.status === 'fulfilled') await result.value.stop();
+    for (const result of await Promise.allSettled(starting))
+      if (result.status === 'fulfilled') await result.value.stop();
   }
 }
 
@@ -92,7 +112,13 @@ export async function soak(shape: ShapeName, precision: Precision, steps: number
     const first = await contender.ask<OwnAnswer>(`steps ${Math.ceil(steps / 10)}`);
     const last = await contender.ask<OwnAnswer>(`steps ${steps}`);
     const both = (of: (answer: OwnAnswer) => number) => ({ first: of(first), last: of(last) });
-    return { shape, steps, tensors: both((a) => a.tensors), residentBytes: both((a) => a.residentBytes), peakBytes: last.peakBytes };
+    return {
+      shape,
+      steps,
+      tensors: both((a) => a.tensors),
+      residentBytes: both((a) => a.residentBytes),
+      peakBytes: last.peakBytes,
+    };
   } finally {
     await contender.stop();
   }

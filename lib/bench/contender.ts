@@ -27,16 +27,31 @@ export class Contender {
   private readonly lines: AsyncIterator<string>;
   private errors = '';
 
-  private constructor(readonly name: string, private readonly child: ChildProcess) {
+  private constructor(
+    readonly name: string,
+    private readonly child: ChildProcess,
+  ) {
     this.lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-    child.stderr!.on('data', (chunk: Buffer) => (this.errors = (this.errors + chunk.toString()).slice(-4000)));
+    child.stderr!.on(
+      'data',
+      (chunk: Buffer) => (this.errors = (this.errors + chunk.toString()).slice(-4000)),
+    );
     child.stdin!.on('error', () => undefined);
   }
 
   /** @returns once it has built its model */
-  static async start(name: string, program: string, args: string[], env: NodeJS.ProcessEnv): Promise<Contender> {
+  static async start(
+    name: string,
+    program: string,
+    args: string[],
+    env: NodeJS.ProcessEnv,
+  ): Promise<Contender> {
     const child = spawn(program, args, { cwd: paths.root, env, stdio: 'pipe' });
-    const failed = new Promise<never>((_, reject) => child.once('error', (error) => reject(new UserError(`${name}: expected a program at ${program}; ${error.message}`))));
+    const failed = new Promise<never>((_, reject) =>
+      child.once('error', (error) =>
+        reject(new UserError(`${name}: expected a program at ${program}; ${error.message}`)),
+      ),
+    );
     const contender = new Contender(name, child);
     await Promise.race([contender.answer(), failed]);
     child.kill('SIGSTOP');
@@ -46,7 +61,9 @@ export class Contender {
   private async answer<T>(): Promise<T> {
     const { value, done } = await this.lines.next();
     if (!done) return JSON.parse(value) as T;
-    throw new UserError(`${this.name}: expected an answer; its process ended: ${this.errors.trim().split('\n').pop() || 'without a word'}`);
+    throw new UserError(
+      `${this.name}: expected an answer; its process ended: ${this.errors.trim().split('\n').pop() || 'without a word'}`,
+    );
   }
 
   /** Between its turns a process is stopped: threads that wait for work by spinning would slow the others. */
@@ -68,7 +85,12 @@ export class Contender {
 }
 
 export const ours = (shape: ShapeName, precision: Precision): Promise<Contender> =>
-  Contender.start(`this library ${precision}`, process.execPath, [...process.execArgv, join(__dirname, 'ours.ts'), shape, precision], process.env);
+  Contender.start(
+    `this library ${precision}`,
+    process.execPath,
+    [...process.execArgv, join(__dirname, 'ours.ts'), shape, precision],
+    process.env,
+  );
 
 const PEER_MODES = ['eager', 'compiled'] as const;
 
@@ -79,6 +101,11 @@ const OWN = [...Object.keys(allocator), 'LD_LIBRARY_PATH', 'XLA_FLAGS'];
 export function peers(shape: ShapeName, python: string): Promise<Contender>[] {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.includes(name)));
   const start = (precision: Precision, mode: string) =>
-    Contender.start(`PyTorch ${precision} ${mode}`, python, [join(__dirname, 'peer.py'), JSON.stringify(SHAPES[shape]), precision, mode], env);
+    Contender.start(
+      `PyTorch ${precision} ${mode}`,
+      python,
+      [join(__dirname, 'peer.py'), JSON.stringify(SHAPES[shape]), precision, mode],
+      env,
+    );
   return (['fp32', 'bf16'] as const).flatMap((precision) => PEER_MODES.map((mode) => start(precision, mode)));
 }

@@ -12,21 +12,35 @@ import { trainStep } from '../train/step';
 import { SHAPES, type ShapeName } from './shapes';
 
 const [shapeName, precision] = process.argv.slice(2) as [ShapeName, 'fp32' | 'bf16'];
-if (precision === 'bf16' && !engine().bf16) throw new UserError('--precision bf16: expected a processor with bfloat16; this one has none: use --precision fp32');
+if (precision === 'bf16' && !engine().bf16)
+  throw new UserError(
+    '--precision bf16: expected a processor with bfloat16; this one has none: use --precision fp32',
+  );
 const shape = SHAPES[shapeName];
 const model = buildModel(shape.model, 1);
 const config: TrainingConfig = {
-  tier: 'smoke', seed: 1, model: shape.model, steps: 1, precision, clipNorm: 1, evaluateEverySteps: 1, checkpointEverySteps: 1,
+  tier: 'smoke',
+  seed: 1,
+  model: shape.model,
+  steps: 1,
+  precision,
+  clipNorm: 1,
+  evaluateEverySteps: 1,
+  checkpointEverySteps: 1,
   schedule: { kind: 'linear', peak: 6e-4, warmupSteps: 0, decaySteps: 1e9 },
   adamw: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 },
 };
 const random = new Random(1, 'bench');
-const windows = Array.from({ length: shape.lines }, () => Uint16Array.from({ length: shape.tokens + 1 }, () => random.int(shape.model.vocabulary)));
+const windows = Array.from({ length: shape.lines }, () =>
+  Uint16Array.from({ length: shape.tokens + 1 }, () => random.int(shape.model.vocabulary)),
+);
 let step = 0;
 
 /** A line of /proc/self/status, bytes. */
 function memory(field: 'VmHWM' | 'VmRSS'): number {
-  const line = readFileSync('/proc/self/status', 'latin1').split('\n').find((l) => l.startsWith(field));
+  const line = readFileSync('/proc/self/status', 'latin1')
+    .split('\n')
+    .find((l) => l.startsWith(field));
   return Number(/\d+/.exec(line!)![0]) * 1024;
 }
 
@@ -38,7 +52,13 @@ function train(steps: number): object {
     lossNats = trainStep(model, config, ++step, () => windowBatch(windows, shape.model)).lossNats;
     seconds.push((performance.now() - startedAt) / 1000);
   }
-  return { seconds, lossNats, peakBytes: memory('VmHWM'), residentBytes: memory('VmRSS'), tensors: tf.memory().numTensors };
+  return {
+    seconds,
+    lossNats,
+    peakBytes: memory('VmHWM'),
+    residentBytes: memory('VmRSS'),
+    tensors: tf.memory().numTensors,
+  };
 }
 
 /** Fastest of some products of 2,048 × 2,048 matrices in the precision of the run, operations a second. */

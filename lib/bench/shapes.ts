@@ -11,10 +11,35 @@ export interface Shape {
 
 /** Without dropout, as the peer is: no published benchmark has it. */
 export const SHAPES = {
-  'gpt2-6x384': { model: { kind: 'gpt2', layers: 6, width: 384, heads: 6, context: 256, vocabulary: 50257, dropout: 0 }, lines: 4, tokens: 256 },
-  'vanilla-6x512': { model: { kind: 'vanilla', layers: 6, width: 512, heads: 8, feedForward: 2048, context: 32, vocabulary: 70, dropout: 0 }, lines: 8, tokens: 32 },
-  'gpt2-4x128': { model: { kind: 'gpt2', layers: 4, width: 128, heads: 4, context: 128, vocabulary: 50257, dropout: 0 }, lines: 16, tokens: 128 },
-  'gpt2-small': { model: { kind: 'gpt2', layers: 12, width: 768, heads: 12, context: 1024, vocabulary: 50257, dropout: 0 }, lines: 1, tokens: 1024 },
+  'gpt2-6x384': {
+    model: { kind: 'gpt2', layers: 6, width: 384, heads: 6, context: 256, vocabulary: 50257, dropout: 0 },
+    lines: 4,
+    tokens: 256,
+  },
+  'vanilla-6x512': {
+    model: {
+      kind: 'vanilla',
+      layers: 6,
+      width: 512,
+      heads: 8,
+      feedForward: 2048,
+      context: 32,
+      vocabulary: 70,
+      dropout: 0,
+    },
+    lines: 8,
+    tokens: 32,
+  },
+  'gpt2-4x128': {
+    model: { kind: 'gpt2', layers: 4, width: 128, heads: 4, context: 128, vocabulary: 50257, dropout: 0 },
+    lines: 16,
+    tokens: 128,
+  },
+  'gpt2-small': {
+    model: { kind: 'gpt2', layers: 12, width: 768, heads: 12, context: 1024, vocabulary: 50257, dropout: 0 },
+    lines: 1,
+    tokens: 1024,
+  },
 } as const satisfies Record<string, Shape>;
 
 export type ShapeName = keyof typeof SHAPES;

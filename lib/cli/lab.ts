@@ -16,8 +16,17 @@ export function requireFreePort(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      const state = error.code === 'EADDRINUSE' ? 'it is in use' : error.code === 'EACCES' ? 'it is not yours to use' : error.message;
-      reject(new UserError(`port ${port}: expected a free port; ${state}; name another: npm run lab -- --port ${port < 1024 ? 8888 : port === 65535 ? 8888 : port + 1}`));
+      const state =
+        error.code === 'EADDRINUSE'
+          ? 'it is in use'
+          : error.code === 'EACCES'
+            ? 'it is not yours to use'
+            : error.message;
+      reject(
+        new UserError(
+          `port ${port}: expected a free port; ${state}; name another: npm run lab -- --port ${port < 1024 ? 8888 : port === 65535 ? 8888 : port + 1}`,
+        ),
+      );
     });
     probe.listen({ port, host: LOOPBACK, exclusive: true }, () => probe.close(() => resolve()));
   });
@@ -46,15 +55,25 @@ export function labArguments(port: number, browser: boolean): string[] {
 
 if (require.main === module)
   main('lab', async (argv) => {
-    const { values } = parse({
-      command: 'lab',
-      summary: 'Starts JupyterLab on this machine alone and prints its address with the token.',
-      options: { port: { type: 'string', help: 'port on loopback', default: '8888' }, 'no-browser': { type: 'boolean', help: 'open no browser' } },
-    }, argv);
+    const { values } = parse(
+      {
+        command: 'lab',
+        summary: 'Starts JupyterLab on this machine alone and prints its address with the token.',
+        options: {
+          port: { type: 'string', help: 'port on loopback', default: '8888' },
+          'no-browser': { type: 'boolean', help: 'open no browser' },
+        },
+      },
+      argv,
+    );
     const port = wholeNumber('--port', values.port, 1, 65535);
     await requireFreePort(port);
     mkdirSync(paths.notebooks, { recursive: true });
     const browser = !values['no-browser'] && hasDisplay(process.platform, process.env);
-    const child = spawn(join(paths.venv, 'bin', 'jupyter-lab'), labArguments(port, browser), { cwd: paths.root, stdio: 'inherit', env: childEnvironment() });
+    const child = spawn(join(paths.venv, 'bin', 'jupyter-lab'), labArguments(port, browser), {
+      cwd: paths.root,
+      stdio: 'inherit',
+      env: childEnvironment(),
+    });
     process.exit(await ended(child));
   });

@@ -12,15 +12,26 @@ const OLDEST = [3, 10] as const;
 /** TensorFlow 2.21 has wheels up to this Python. */
 const NEWEST_WITH_WHEEL = 13;
 
-export interface Python { program: string; version: string; hasVenv: boolean }
+export interface Python {
+  program: string;
+  version: string;
+  hasVenv: boolean;
+}
 
 const minor = (version: string): number => Number(version.split('.')[1]);
-const isNewEnough = ({ version }: Python): boolean => Number(version.split('.')[0]) === OLDEST[0] && minor(version) >= OLDEST[1];
+const isNewEnough = ({ version }: Python): boolean =>
+  Number(version.split('.')[0]) === OLDEST[0] && minor(version) >= OLDEST[1];
 
 function inspect(program: string): Python | null {
-  const script = 'import sys\ntry:\n import venv, ensurepip; ok = 1\nexcept ImportError: ok = 0\nprint("%d.%d.%d" % sys.version_info[:3], ok)';
+  const script =
+    'import sys\ntry:\n import venv, ensurepip; ok = 1\nexcept ImportError: ok = 0\nprint("%d.%d.%d" % sys.version_info[:3], ok)';
   try {
-    const [version, ok] = execFileSync(program, ['-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim().split(' ');
+    const [version, ok] = execFileSync(program, ['-c', script], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+      .trim()
+      .split(' ');
     return { program, version: version!, hasVenv: ok === '1' };
   } catch {
     return null;
@@ -33,9 +44,11 @@ export function choosePython(found: Python[], lookedFor = 'none on PATH'): Pytho
   const best = usable.find(({ version }) => minor(version) <= NEWEST_WITH_WHEEL) ?? usable[0];
   if (best) return best;
   const wanted = `Python: expected ${OLDEST.join('.')} or newer with its venv module`;
-  const todo = 'install Python 3.12 (Debian, Ubuntu: apt install python3 python3-venv), then run the same command again';
+  const todo =
+    'install Python 3.12 (Debian, Ubuntu: apt install python3 python3-venv), then run the same command again';
   const withoutVenv = found.find(isNewEnough);
-  if (withoutVenv) throw new UserError(`${wanted}; ${withoutVenv.program} ${withoutVenv.version} lacks venv; ${todo}`);
+  if (withoutVenv)
+    throw new UserError(`${wanted}; ${withoutVenv.program} ${withoutVenv.version} lacks venv; ${todo}`);
   if (found[0]) throw new UserError(`${wanted}; ${found[0].program} is ${found[0].version}; ${todo}`);
   throw new UserError(`${wanted}; found ${lookedFor}; ${todo}`);
 }
@@ -43,7 +56,9 @@ export function choosePython(found: Python[], lookedFor = 'none on PATH'): Pytho
 /** Python to make .venv with: the variable PYTHON names one, else those on PATH. */
 export function findPython(): Python {
   const given = process.env.PYTHON;
-  const programs = given ? [given] : ['python3', 'python3.13', 'python3.12', 'python3.11', 'python3.10', 'python'];
+  const programs = given
+    ? [given]
+    : ['python3', 'python3.13', 'python3.12', 'python3.11', 'python3.10', 'python'];
   const found: Python[] = [];
   for (const program of programs) {
     const python = inspect(program);
@@ -71,10 +86,19 @@ export async function must(step: string, program: string, args: string[]): Promi
 async function isVenvWhole(): Promise<boolean> {
   if (!existsSync(inVenv('python')) || !existsSync(inVenv('pip'))) return false;
   if (!readFileSync(inVenv('pip'), 'utf8').slice(0, 1000).includes(`${paths.venv}/bin/`)) return false;
-  const cutOff = existsSync(marks) && readdirSync(marks).some((name) => readJson(join(marks, name))?.done !== true);
+  const cutOff =
+    existsSync(marks) && readdirSync(marks).some((name) => readJson(join(marks, name))?.done !== true);
   if (cutOff) return false;
   const log = join(paths.cache, 'setup', 'pip-answers.log');
-  return (await logged(inVenv('python'), ['-m', 'pip', '--version'], { cwd: paths.root, env: childEnvironment(), log })).code === 0;
+  return (
+    (
+      await logged(inVenv('python'), ['-m', 'pip', '--version'], {
+        cwd: paths.root,
+        env: childEnvironment(),
+        log,
+      })
+    ).code === 0
+  );
 }
 
 /** Makes .venv unless it is there and whole. Gives back whether it was made. */
@@ -101,14 +125,22 @@ async function once(name: string, key: string, work: () => Promise<void>): Promi
   return true;
 }
 
-const pip = (step: string, args: string[]): Promise<string> => must(step, inVenv('python'), ['-m', 'pip', 'install', '--no-warn-script-location', ...args]);
+const pip = (step: string, args: string[]): Promise<string> =>
+  must(step, inVenv('python'), ['-m', 'pip', 'install', '--no-warn-script-location', ...args]);
 
 /** requirements.txt in its two halves: Jupyter's packages, and TensorFlow's wheel, of which only the library is used. */
 export function requirements(text: string): { jupyter: string[]; tensorflowVersion: string } {
-  const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim()).filter(Boolean);
+  const lines = text
+    .split('\n')
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter(Boolean);
   const tensorflow = lines.filter((line) => line.startsWith('tensorflow'));
-  const version = tensorflow.length === 1 ? /^tensorflow-cpu==([0-9.]+)/.exec(tensorflow[0]!)?.[1] : undefined;
-  if (!version) throw new UserError(`requirements.txt: expected one line "tensorflow-cpu==VERSION"; got ${tensorflow.length ? tensorflow.join(' and ') : 'none'}; restore it with "git checkout requirements.txt"`);
+  const version =
+    tensorflow.length === 1 ? /^tensorflow-cpu==([0-9.]+)/.exec(tensorflow[0]!)?.[1] : undefined;
+  if (!version)
+    throw new UserError(
+      `requirements.txt: expected one line "tensorflow-cpu==VERSION"; got ${tensorflow.length ? tensorflow.join(' and ') : 'none'}; restore it with "git checkout requirements.txt"`,
+    );
   return { jupyter: lines.filter((line) => !line.startsWith('tensorflow')), tensorflowVersion: version };
 }
 
@@ -121,15 +153,19 @@ export function ensureJupyter(): Promise<boolean> {
 }
 
 /** The wheel to use: with CUDA where an NVIDIA driver is here. */
-export const wheelName = (gpu: boolean): string => `${gpu ? 'tensorflow' : 'tensorflow-cpu'}==${required().tensorflowVersion}`;
+export const wheelName = (gpu: boolean): string =>
+  `${gpu ? 'tensorflow' : 'tensorflow-cpu'}==${required().tensorflowVersion}`;
 
 /** What the wheel's metadata lists under its extra `and-cuda`: NVIDIA's libraries. */
 export const cudaRequirements = (metadata: string): string[] =>
-  [...metadata.matchAll(/^Requires-Dist: (nvidia-[^;]+); extra == "and-cuda"/gm)].map((match) => match[1]!.trim());
+  [...metadata.matchAll(/^Requires-Dist: (nvidia-[^;]+); extra == "and-cuda"/gm)].map((match) =>
+    match[1]!.trim(),
+  );
 
 /** Whether pip's output says that this Python and platform have no such wheel, rather than that the network failed. */
 export const isWithoutWheel = (output: string): boolean =>
-  /No matching distribution found|is not a supported wheel/.test(output) && !/Retrying|Max retries|Connection|Temporary failure/i.test(output);
+  /No matching distribution found|is not a supported wheel/.test(output) &&
+  !/Retrying|Max retries|Connection|Temporary failure/i.test(output);
 
 async function installWheel(wheel: string): Promise<void> {
   const other = wheel.startsWith('tensorflow-cpu') ? 'tensorflow' : 'tensorflow-cpu';
@@ -141,12 +177,18 @@ async function installWheel(wheel: string): Promise<void> {
   await pip('TensorFlow', ['--no-deps', '--no-compile', wheel]);
   if (wheel.startsWith('tensorflow-cpu')) return;
   const info = readdirSync(site).find((name) => /^tensorflow-[0-9.]+\.dist-info$/.test(name));
-  await pip('CUDA libraries', ['--no-compile', ...cudaRequirements(readFileSync(join(site, info!, 'METADATA'), 'utf8'))]);
+  await pip('CUDA libraries', [
+    '--no-compile',
+    ...cudaRequirements(readFileSync(join(site, info!, 'METADATA'), 'utf8')),
+  ]);
 }
 
 /** Installs TensorFlow's wheel; `lacking` says why there is none for this Python and platform. */
-export async function ensureTensorFlow(gpu: boolean): Promise<{ installed: boolean; lacking: string | null }> {
-  if (process.platform !== 'linux') return { installed: false, lacking: `TensorFlow's wheel has no library for Node on ${process.platform}` };
+export async function ensureTensorFlow(
+  gpu: boolean,
+): Promise<{ installed: boolean; lacking: string | null }> {
+  if (process.platform !== 'linux')
+    return { installed: false, lacking: `TensorFlow's wheel has no library for Node on ${process.platform}` };
   const wheel = wheelName(gpu);
   const installed = await once('tensorflow', wheel, async () => {
     try {

@@ -17,7 +17,10 @@ const at = state.places(root);
 class Problem extends Error {}
 
 /** @returns {string[]} the commands of package.json */
-const commands = () => Object.entries(require('../../package.json').scripts).filter(([, line]) => line.includes('start.cjs')).map(([name]) => name);
+const commands = () =>
+  Object.entries(require('../../package.json').scripts)
+    .filter(([, line]) => line.includes('start.cjs'))
+    .map(([name]) => name);
 
 /**
  * Starts a TypeScript file of lib/cli.
@@ -27,8 +30,17 @@ const commands = () => Object.entries(require('../../package.json').scripts).fil
  */
 function startTypeScript(name, args, options) {
   const tsx = pathToFileURL(require.resolve('tsx', { paths: [root] })).href;
-  const env = { ...allocator, ...process.env, ...cuda(path.join(root, '.venv')), TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json') };
-  return spawn(process.execPath, ['--import', tsx, path.join(__dirname, `${name}.ts`), ...args], { stdio: 'inherit', env, ...options });
+  const env = {
+    ...allocator,
+    ...process.env,
+    ...cuda(path.join(root, '.venv')),
+    TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json'),
+  };
+  return spawn(process.execPath, ['--import', tsx, path.join(__dirname, `${name}.ts`), ...args], {
+    stdio: 'inherit',
+    env,
+    ...options,
+  });
 }
 
 /** npm's program: the one that runs this command, else the one on PATH. */
@@ -36,7 +48,10 @@ function npmProgram() {
   const given = process.env.npm_execpath;
   if (given && path.basename(given) === 'npm-cli.js' && fs.existsSync(given)) return given;
   const found = state.onPath('npm');
-  if (!found) throw new Problem('expected npm on PATH; found none; install it (it comes with Node), then run the same command again');
+  if (!found)
+    throw new Problem(
+      'expected npm on PATH; found none; install it (it comes with Node), then run the same command again',
+    );
   return fs.realpathSync(found);
 }
 
@@ -46,7 +61,10 @@ function npmProgram() {
  */
 async function installPackages(npm) {
   const wanted = state.readJson(path.join(root, 'package-lock.json'));
-  if (!wanted) throw new Problem('expected package-lock.json in the project folder; found none that can be read; restore it with "git checkout package-lock.json"');
+  if (!wanted)
+    throw new Problem(
+      'expected package-lock.json in the project folder; found none that can be read; restore it with "git checkout package-lock.json"',
+    );
   const modules = path.join(root, 'node_modules');
   if (state.installedMatchesLock(wanted, state.readJson(path.join(modules, '.package-lock.json')))) return;
   const start = Date.now();
@@ -55,11 +73,29 @@ async function installPackages(npm) {
   // npm takes a package that was cut off for installed, so it starts from nothing, as "npm ci" does. That itself refuses
   // a lock file without the packages for other platforms, which some registries do not carry.
   fs.rmSync(modules, { recursive: true, force: true });
-  const flags = ['install', '--no-save', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-update-notifier', '--logs-max=0', '--cache', path.join(root, '.cache', 'npm')];
-  const { code, output } = await logged(process.execPath, [npm, ...flags], { cwd: root, env: process.env, log });
+  const flags = [
+    'install',
+    '--no-save',
+    '--ignore-scripts',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--logs-max=0',
+    '--cache',
+    path.join(root, '.cache', 'npm'),
+  ];
+  const { code, output } = await logged(process.execPath, [npm, ...flags], {
+    cwd: root,
+    env: process.env,
+    log,
+  });
   if (code !== 0) throw new Problem(failureLine('npm packages', output, path.relative(root, log)));
   if (!state.installedMatchesLock(wanted, state.readJson(path.join(modules, '.package-lock.json'))))
-    throw new Problem('npm packages: expected those of package-lock.json; others came; restore both with "git checkout package.json package-lock.json", then run the same command again');
+    throw new Problem(
+      'npm packages: expected those of package-lock.json; others came; restore both with "git checkout package.json package-lock.json", then run the same command again',
+    );
   console.error(`set-up: npm packages, ${((Date.now() - start) / 1000).toFixed(0)} s`);
 }
 
@@ -73,7 +109,10 @@ function checkFolder() {
   const { bavail, bsize } = fs.statfsSync(root);
   const freeGiB = (bavail * bsize) / 2 ** 30;
   const neededGiB = state.hasGpu() ? ROOM_GIB.gpu : ROOM_GIB.cpu;
-  if (freeGiB < neededGiB) throw new Problem(`expected ${neededGiB} GiB free on the disk of ${root}; there are ${freeGiB.toFixed(1)}; free some and run the same command again`);
+  if (freeGiB < neededGiB)
+    throw new Problem(
+      `expected ${neededGiB} GiB free on the disk of ${root}; there are ${freeGiB.toFixed(1)}; free some and run the same command again`,
+    );
 }
 
 /**
@@ -93,7 +132,10 @@ async function setUp(reason) {
   });
   await installPackages(npm);
   forget();
-  const child = startTypeScript('setup', [npm], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], cwd: root });
+  const child = startTypeScript('setup', [npm], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    cwd: root,
+  });
   if (child.pid) shareLock(at.lock, child.pid);
   const code = await ended(child);
   if (code !== 0) return code;
@@ -110,7 +152,9 @@ async function ensureSetUp() {
   if (!state.reasonToSetUp(root)) return 0;
   checkFolder();
   fs.mkdirSync(path.dirname(at.lock), { recursive: true });
-  const release = await lock(at.lock, (pid) => console.error(`set-up: another command (process ${pid}) is at it; waiting`));
+  const release = await lock(at.lock, (pid) =>
+    console.error(`set-up: another command (process ${pid}) is at it; waiting`),
+  );
   try {
     const reason = state.reasonToSetUp(root);
     return reason ? await setUp(reason) : 0;
@@ -126,8 +170,10 @@ async function ensureSetUp() {
 function problemLine(error) {
   if (error instanceof Problem) return error.message;
   const { code, message, stack } = /** @type {NodeJS.ErrnoException} */ (error);
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') return `expected to write to ${root}; it is not writable (${message}); make it so, or clone the project where you may write`;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return `expected room on the disk of ${root}; it is full; free about 4 GB and run the same command again`;
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
+    return `expected to write to ${root}; it is not writable (${message}); make it so, or clone the project where you may write`;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return `expected room on the disk of ${root}; it is full; free about 4 GB and run the same command again`;
   return stack ?? message;
 }
 
@@ -135,7 +181,8 @@ function problemLine(error) {
  * The folder that relative paths in arguments mean: where the user typed the command. npm itself moves to the project folder.
  * @param {string} command
  */
-const userFolder = (command) => (process.env.npm_lifecycle_event === command && process.env.INIT_CWD) || process.cwd();
+const userFolder = (command) =>
+  (process.env.npm_lifecycle_event === command && process.env.INIT_CWD) || process.cwd();
 
 /**
  * @param {string | undefined} command
@@ -143,7 +190,11 @@ const userFolder = (command) => (process.env.npm_lifecycle_event === command && 
  */
 async function run(command, args) {
   if (!command || !commands().includes(command)) {
-    console.error(`${command ? `"${command}": no such command` : 'no command'}; known: ${commands().map((name) => (name === 'test' ? 'npm test' : `npm run ${name}`)).join(', ')}`);
+    console.error(
+      `${command ? `"${command}": no such command` : 'no command'}; known: ${commands()
+        .map((name) => (name === 'test' ? 'npm test' : `npm run ${name}`))
+        .join(', ')}`,
+    );
     process.exit(1);
   }
   let code = 1;
@@ -153,7 +204,11 @@ async function run(command, args) {
     console.error(`set-up: ${problemLine(error)}`);
   }
   // What is missing is doctor's subject: it runs as soon as the packages are there.
-  const canStart = code === 0 || (code === 1 && command === 'doctor' && fs.existsSync(path.join(root, 'node_modules', 'tsx', 'package.json')));
+  const canStart =
+    code === 0 ||
+    (code === 1 &&
+      command === 'doctor' &&
+      fs.existsSync(path.join(root, 'node_modules', 'tsx', 'package.json')));
   if (canStart) code = await ended(startTypeScript(command, args, { cwd: userFolder(command) }));
   process.exit(code);
 }

@@ -15,7 +15,9 @@ async function timed<T>(name: string, work: () => Promise<T>, done: (result: T) 
   const start = Date.now();
   console.error(`set-up: ${name} ...`);
   const result = await work();
-  console.error(`set-up: ${name}, ${done(result) ? `${((Date.now() - start) / 1000).toFixed(0)} s` : 'already there'}`);
+  console.error(
+    `set-up: ${name}, ${done(result) ? `${((Date.now() - start) / 1000).toFixed(0)} s` : 'already there'}`,
+  );
   return result;
 }
 
@@ -26,10 +28,19 @@ async function minifyPlotly(): Promise<boolean> {
   const mark = join(paths.cache, 'setup', 'plotly.json');
   const version: string = readJson(join(dirname(source), 'package.json')).version;
   if (existsSync(target) && readJson(mark)?.version === version) return false;
-  const esbuild = require(require.resolve('esbuild', { paths: [dirname(require.resolve('tsx/package.json'))] })) as {
-    transform(code: string, options: { minify: boolean; legalComments: string; charset: string }): Promise<{ code: string }>;
+  const esbuild = require(
+    require.resolve('esbuild', { paths: [dirname(require.resolve('tsx/package.json'))] }),
+  ) as {
+    transform(
+      code: string,
+      options: { minify: boolean; legalComments: string; charset: string },
+    ): Promise<{ code: string }>;
   };
-  const { code } = await esbuild.transform(readFileSync(source, 'utf8'), { minify: true, legalComments: 'inline', charset: 'utf8' });
+  const { code } = await esbuild.transform(readFileSync(source, 'utf8'), {
+    minify: true,
+    legalComments: 'inline',
+    charset: 'utf8',
+  });
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(`${target}.part`, code);
   renameSync(`${target}.part`, target);
@@ -40,7 +51,9 @@ async function minifyPlotly(): Promise<boolean> {
 /** Answers JupyterLab's questions about news and updates with no: nothing leaves the machine. */
 function quietLab(): void {
   const file = join(paths.venv, 'share', 'jupyter', 'lab', 'settings', 'overrides.json');
-  const quiet = { '@jupyterlab/apputils-extension:notification': { fetchNews: 'false', checkForUpdates: false } };
+  const quiet = {
+    '@jupyterlab/apputils-extension:notification': { fetchNews: 'false', checkForUpdates: false },
+  };
   writeJson(file, { ...readJson(file), ...quiet });
 }
 
@@ -56,7 +69,11 @@ async function setUp(npm: string): Promise<void> {
   const did = (work: boolean) => work;
   await timed('Python environment', ensureVenv, did);
   const wheel = wheelName(gpu);
-  const { lacking } = await timed(`TensorFlow's library (${wheel})`, () => ensureTensorFlow(gpu), ({ installed }) => installed);
+  const { lacking } = await timed(
+    `TensorFlow's library (${wheel})`,
+    () => ensureTensorFlow(gpu),
+    ({ installed }) => installed,
+  );
   // From here on nothing changes TensorFlow's files: the compiler and pip may work side by side.
   const rest = [
     timed('JupyterLab', jupyter, did),
@@ -76,7 +93,10 @@ function endWithCaller(): void {
 }
 
 main('set-up', async ([npm]) => {
-  if (!npm) throw new UserError('expected the path of npm; got nothing; use "npm run doctor", which sets up what is missing');
+  if (!npm)
+    throw new UserError(
+      'expected the path of npm; got nothing; use "npm run doctor", which sets up what is missing',
+    );
   endWithCaller();
   try {
     await setUp(npm);

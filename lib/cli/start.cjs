@@ -13,9 +13,17 @@ function nodeProblem(version, range) {
   var least = range.replace(/[^0-9.]/g, '').split('.');
   var parts = version.split('.');
   for (var i = 0; i < least.length; i++) {
-    var have = Number(parts[i]), want = Number(least[i]);
+    var have = Number(parts[i]),
+      want = Number(least[i]);
     if (have > want) return null;
-    if (have < want) return 'expected Node ' + least.join('.') + ' or newer; this is Node ' + version + '; install a newer one and run the same command again';
+    if (have < want)
+      return (
+        'expected Node ' +
+        least.join('.') +
+        ' or newer; this is Node ' +
+        version +
+        '; install a newer one and run the same command again'
+      );
   }
   return null;
 }

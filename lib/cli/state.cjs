@@ -35,18 +35,25 @@ function writeJson(file, value) {
 function filesBelow(place) {
   if (!fs.existsSync(place)) return [];
   if (!fs.statSync(place).isDirectory()) return [place];
-  return fs.readdirSync(place).sort().flatMap((name) => filesBelow(path.join(place, name)));
+  return fs
+    .readdirSync(place)
+    .sort()
+    .flatMap((name) => filesBelow(path.join(place, name)));
 }
 
 /** @param {string[]} places */
 function contentHash(places) {
   const hash = createHash('sha256');
-  for (const file of places.flatMap(filesBelow)) hash.update(path.basename(file)).update(fs.readFileSync(file));
+  for (const file of places.flatMap(filesBelow))
+    hash.update(path.basename(file)).update(fs.readFileSync(file));
   return hash.digest('hex').slice(0, 16);
 }
 
 /** Whether an NVIDIA driver is here (Linux, or WSL). */
-const hasGpu = () => ['/proc/driver/nvidia/version', '/dev/nvidia0', '/usr/lib/wsl/lib/libcuda.so.1'].some((place) => fs.existsSync(place));
+const hasGpu = () =>
+  ['/proc/driver/nvidia/version', '/dev/nvidia0', '/usr/lib/wsl/lib/libcuda.so.1'].some((place) =>
+    fs.existsSync(place),
+  );
 
 /**
  * @param {string} program
@@ -67,7 +74,8 @@ function onPath(program) {
 
 /** The C++ compiler and make that node-gyp needs, or null. */
 function compiler() {
-  const found = (process.env.CXX && onPath(process.env.CXX)) || onPath('g++') || onPath('c++') || onPath('clang++');
+  const found =
+    (process.env.CXX && onPath(process.env.CXX)) || onPath('g++') || onPath('c++') || onPath('clang++');
   return found && onPath('make') ? found : null;
 }
 
@@ -76,7 +84,15 @@ const places = (root) => ({
   stamp: path.join(root, '.cache', 'setup', 'ready.json'),
   lock: path.join(root, '.cache', 'setup', 'lock'),
   engine: path.join(root, '.cache', 'engine.json'),
-  binding: path.join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu', 'lib', 'napi-v8', 'tfjs_binding.node'),
+  binding: path.join(
+    root,
+    'node_modules',
+    '@tensorflow',
+    'tfjs-node-gpu',
+    'lib',
+    'napi-v8',
+    'tfjs_binding.node',
+  ),
 });
 
 /**
@@ -91,7 +107,14 @@ function dependsOn(root) {
   return {
     'package-lock.json': here('package-lock.json'),
     'requirements.txt': here('requirements.txt'),
-    'set-up itself': here('lib/cli/setup.ts', 'lib/cli/python.ts', 'lib/cli/binding.ts', 'lib/system', 'lib/report/install.ts', 'lib/report/jupyter'),
+    'set-up itself': here(
+      'lib/cli/setup.ts',
+      'lib/cli/python.ts',
+      'lib/cli/binding.ts',
+      'lib/system',
+      'lib/report/install.ts',
+      'lib/report/jupyter',
+    ),
     Node: `${process.version} ${process.platform} ${process.arch} ${process.execPath}`,
     'the project folder': root,
     GPU: String(hasGpu()),
@@ -105,8 +128,14 @@ function dependsOn(root) {
  */
 function missing(root) {
   const { engine, binding } = places(root);
-  const needed = ['node_modules/.package-lock.json', 'node_modules/tsx/package.json', '.venv/bin/python', '.venv/bin/jupyter-lab', '.venv/share/jupyter/kernels/tslab/kernel.json', '.cache/plotly.min.js']
-    .map((name) => path.join(root, name));
+  const needed = [
+    'node_modules/.package-lock.json',
+    'node_modules/tsx/package.json',
+    '.venv/bin/python',
+    '.venv/bin/jupyter-lab',
+    '.venv/share/jupyter/kernels/tslab/kernel.json',
+    '.cache/plotly.min.js',
+  ].map((name) => path.join(root, name));
   if (readJson(engine)?.engine !== 'plain') needed.push(engine, binding);
   return needed.filter((file) => !fs.existsSync(file)).map((file) => path.relative(root, file));
 }
@@ -135,9 +164,23 @@ const reasonToSetUp = (root) => setupReason(readJson(places(root).stamp), depend
 function installedMatchesLock(wanted, installed) {
   if (!wanted?.packages || !installed?.packages) return false;
   const names = Object.keys(wanted.packages).filter((name) => name !== '');
-  const same = (/** @type {string} */ name) => installed.packages?.[name]?.version === wanted.packages?.[name].version;
-  const mayLack = (/** @type {string} */ name) => wanted.packages?.[name].optional === true && !installed.packages?.[name];
+  const same = (/** @type {string} */ name) =>
+    installed.packages?.[name]?.version === wanted.packages?.[name].version;
+  const mayLack = (/** @type {string} */ name) =>
+    wanted.packages?.[name].optional === true && !installed.packages?.[name];
   return names.every((name) => same(name) || mayLack(name));
 }
 
-module.exports = { readJson, writeJson, hasGpu, onPath, compiler, places, dependsOn, missing, setupReason, reasonToSetUp, installedMatchesLock };
+module.exports = {
+  readJson,
+  writeJson,
+  hasGpu,
+  onPath,
+  compiler,
+  places,
+  dependsOn,
+  missing,
+  setupReason,
+  reasonToSetUp,
+  installedMatchesLock,
+};

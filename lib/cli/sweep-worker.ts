@@ -7,7 +7,11 @@ import { run } from '../train/loop';
 import { silent } from '../train/observer';
 import { errorText } from './arguments';
 
-interface Task { name: SweepName; tier: Tier; index: number }
+interface Task {
+  name: SweepName;
+  tier: Tier;
+  index: number;
+}
 
 export type Answer =
   | { kind: 'progress'; share: number }
@@ -30,6 +34,8 @@ async function train({ name, tier, index }: Task): Promise<void> {
 }
 
 process.on('message', (task: Task) => {
-  train(task).catch((error) => answer({ kind: 'failed', message: errorText('sweep', error).replace(/^sweep: /, '') }));
+  train(task).catch((error) =>
+    answer({ kind: 'failed', message: errorText('sweep', error).replace(/^sweep: /, '') }),
+  );
 });
 process.on('disconnect', () => process.exit());

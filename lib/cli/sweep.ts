@@ -16,7 +16,10 @@ const USAGE = {
   positionals: 'NAME',
   options: {
     tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'desk' },
-    jobs: { type: 'string', help: 'runs at a time, one thread each if more than one (default: one per core)' },
+    jobs: {
+      type: 'string',
+      help: 'runs at a time, one thread each if more than one (default: one per core)',
+    },
     list: { type: 'boolean', help: 'say which runs there are and which are finished, and train none' },
   },
 } as const;
@@ -31,13 +34,18 @@ class Sweep {
   readonly failed: string[] = [];
 
   /** @param indices of the runs to train, in their order @param ids of all runs */
-  constructor(private readonly name: SweepName, private readonly tier: Tier, private readonly indices: number[], private readonly ids: string[]) {}
+  constructor(
+    private readonly name: SweepName,
+    private readonly tier: Tier,
+    private readonly indices: number[],
+    private readonly ids: string[],
+  ) {}
 
   async train(jobs: number): Promise<void> {
     const waiting = [...this.indices];
     const drain = async () => {
       let worker = this.worker(jobs);
-      for (let index; (index = waiting.shift()) !== undefined; ) {
+      for (let index; (index = waiting.shift()) !== undefined;) {
         if (!worker.connected) worker = this.worker(jobs);
         await this.one(worker, index);
       }
@@ -54,8 +62,12 @@ class Sweep {
   }
 
   private worker(jobs: number): ChildProcess {
-    const threads = jobs > 1 ? { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
-    const worker = fork(join(__dirname, 'sweep-worker.ts'), [], { env: { ...process.env, ...threads }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const threads =
+      jobs > 1 ? { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
+    const worker = fork(join(__dirname, 'sweep-worker.ts'), [], {
+      env: { ...process.env, ...threads },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     this.workers.add(worker);
     worker.on('exit', () => this.workers.delete(worker));
     return worker;
@@ -72,7 +84,8 @@ class Sweep {
         this.line.print(`${this.finished} of ${this.indices.length}  ${id}  ${text}${failure ?? ''}`);
         resolve();
       };
-      const died = (code: number | null, signal: NodeJS.Signals | null) => end('FAILED: ', `its process ended with code ${exitCode(code, signal)}`);
+      const died = (code: number | null, signal: NodeJS.Signals | null) =>
+        end('FAILED: ', `its process ended with code ${exitCode(code, signal)}`);
       worker.on('exit', died);
       worker.on('message', (answer: Answer) => {
         if (answer.kind === 'progress') this.shares.set(index, answer.share);
@@ -88,7 +101,10 @@ class Sweep {
   private status(): string {
     const done = this.finished + [...this.shares.values()].reduce((a, b) => a + b, 0);
     const seconds = (performance.now() - this.startedAt) / 1000;
-    const left = done > 0 ? `about ${duration((seconds * (this.indices.length - done)) / done)} left` : 'time left unknown yet';
+    const left =
+      done > 0
+        ? `about ${duration((seconds * (this.indices.length - done)) / done)} left`
+        : 'time left unknown yet';
     return `${bar(done / this.indices.length, 16)} ${this.finished} of ${this.indices.length} runs, ${[...this.shares.values()].map((share) => `${Math.floor(100 * share)}%`).join(' + ')} · ${left}`;
   }
 }
@@ -98,7 +114,8 @@ main('sweep', async (argv) => {
   if (positionals.length > 1) throw new UserError(`expected one sweep; got ${positionals.join(' ')}`);
   const name = oneOf('sweep', positionals[0], SWEEP_NAMES);
   const tier = oneOf('--tier', values.tier, TIERS);
-  const jobs = values.jobs === undefined ? os.availableParallelism() : wholeNumber('--jobs', values.jobs, 1, 256);
+  const jobs =
+    values.jobs === undefined ? os.availableParallelism() : wholeNumber('--jobs', values.jobs, 1, 256);
   // Loaded here, so that help and wrong arguments are answered without TensorFlow.
   const { finishedRecord } = require('../train/loop') as typeof import('../train/loop');
   const { runId } = require('../train/record') as typeof import('../train/record');
@@ -106,17 +123,23 @@ main('sweep', async (argv) => {
   const ids = configs.map(runId);
   const indices = configs.flatMap((config, i) => (finishedRecord(config) ? [] : [i]));
   if (values.list) {
-    for (const i of configs.keys()) console.log(`${indices.includes(i) ? 'to do   ' : 'finished'}  ${ids[i]}`);
+    for (const i of configs.keys())
+      console.log(`${indices.includes(i) ? 'to do   ' : 'finished'}  ${ids[i]}`);
     return;
   }
   console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);
   const sweep = new Sweep(name, tier, indices, ids);
   onStop((signal) => {
     sweep.abandon();
-    console.error('\nsweep: stopped; every run goes on from its last checkpoint when the sweep is started again');
+    console.error(
+      '\nsweep: stopped; every run goes on from its last checkpoint when the sweep is started again',
+    );
     process.exit(exitCode(null, signal));
   });
   // A run that is alone has all cores.
   await sweep.train(Math.min(jobs, indices.length));
-  if (sweep.failed.length) throw new UserError(`${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): mend what their lines say and start the sweep again`);
+  if (sweep.failed.length)
+    throw new UserError(
+      `${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): mend what their lines say and start the sweep again`,
+    );
 });

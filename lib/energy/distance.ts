@@ -39,11 +39,19 @@ interface Block {
  * Visits all blocks; μ is the mean of the first patterns. [−2x, ‖x‖², 1]·[ρ, 1, ‖ρ‖²] is the square; among the patterns themselves
  * it serves a block and its mirror image. While `coarse`, products are in bfloat16; it holds norms that are in two parts to 2⁻¹⁷.
  */
-function eachBlock(patterns: Matrix, states: Matrix, coarse: () => boolean, visit: (block: Block) => void): void {
+function eachBlock(
+  patterns: Matrix,
+  states: Matrix,
+  coarse: () => boolean,
+  visit: (block: Block) => void,
+): void {
   const norms = (of: Float32Array, others: Float32Array) => {
     const most = others.reduce((a, b) => Math.max(a, b));
     return of.map((s) => {
-      if (!(s + most < FAR)) throw new UserError('vectors: expected squared lengths below 1e38, which float32 holds; got longer ones; scale the data');
+      if (!(s + most < FAR))
+        throw new UserError(
+          'vectors: expected squared lengths below 1e38, which float32 holds; got longer ones; scale the data',
+        );
       return s + most;
     });
   };
@@ -63,10 +71,31 @@ function eachBlock(patterns: Matrix, states: Matrix, coarse: () => boolean, visi
         tf.tidy(() => {
           const [y, yy] = about(K.sub(tensorOf(slice(patterns, first, AT_A_TIME)), middle));
           const patternNorms = yy.dataSync() as Float32Array;
-          const block = { squares: product(left, K.concat([y, tf.ones([y.shape[0]!, 2]), ...parts(yy)], 1), true, coarse()), coarse: coarse() };
-          visit({ ...block, firstState, batch, first, along: 1, states: x, patterns: y, norms: norms(stateNorms, patternNorms) });
+          const block = {
+            squares: product(left, K.concat([y, tf.ones([y.shape[0]!, 2]), ...parts(yy)], 1), true, coarse()),
+            coarse: coarse(),
+          };
+          visit({
+            ...block,
+            firstState,
+            batch,
+            first,
+            along: 1,
+            states: x,
+            patterns: y,
+            norms: norms(stateNorms, patternNorms),
+          });
           if (states === patterns && first > firstState)
-            visit({ ...block, firstState: first, batch: slice(patterns, first, AT_A_TIME), first: firstState, along: 0, states: y, patterns: x, norms: norms(patternNorms, stateNorms) });
+            visit({
+              ...block,
+              firstState: first,
+              batch: slice(patterns, first, AT_A_TIME),
+              first: firstState,
+              along: 0,
+              states: y,
+              patterns: x,
+              norms: norms(patternNorms, stateNorms),
+            });
         });
       }
     });
@@ -80,15 +109,26 @@ function upTo(values: ArrayLike<number>, limit: (k: number) => number): number[]
   return all;
 }
 
-const upright = ({ along }: Block, squares: Tensor): Tensor => (along === 1 ? squares : K.transpose(squares, [1, 0]));
+const upright = ({ along }: Block, squares: Tensor): Tensor =>
+  along === 1 ? squares : K.transpose(squares, [1, 0]);
 
 /** Visits the places of a block with a square up to a state's limit, in order; limits may fall on the way. @returns how many */
-function eachBelow(block: Block, limit: (i: number, least: number) => number, visit: (i: number, j: number) => void): number {
+function eachBelow(
+  block: Block,
+  limit: (i: number, least: number) => number,
+  visit: (i: number, j: number) => void,
+): number {
   const [b, least] = [block.squares.shape[block.along]!, tf.min(block.squares, block.along).dataSync()];
   const [states, width] = [upTo(least, (i) => limit(i, least[i]!)), b % PARTS ? b : b / PARTS];
   if (states.length === 0) return 0;
-  const cut = tf.reshape(upright(block, tf.gather(block.squares, tf.tensor1d(states, 'int32'), 1 - block.along)), [-1, width]);
-  const [of, most] = [(k: number) => states[Math.floor((k * width) / b)]!, (k: number) => limit(of(k), least[of(k)]!)];
+  const cut = tf.reshape(
+    upright(block, tf.gather(block.squares, tf.tensor1d(states, 'int32'), 1 - block.along)),
+    [-1, width],
+  );
+  const [of, most] = [
+    (k: number) => states[Math.floor((k * width) / b)]!,
+    (k: number) => limit(of(k), least[of(k)]!),
+  ];
   const chosen = upTo(tf.min(cut, 1).dataSync(), most);
   const values = tf.gather(cut, tf.tensor1d(chosen, 'int32')).dataSync();
   let met = 0;
@@ -105,7 +145,12 @@ function eachBelow(block: Block, limit: (i: number, least: number) => number, vi
 }
 
 /** Σ_i exp(−β‖x − ρ_i‖) (1, 1/‖x − ρ_i‖, (x − ρ_i)/‖x − ρ_i‖), or its first number alone, over its largest exponential. */
-interface Sums { beta: number; slopes: boolean; largest: Float64Array; values: Float64Array }
+interface Sums {
+  beta: number;
+  slopes: boolean;
+  largest: Float64Array;
+  values: Float64Array;
+}
 
 /** Adds exp(−β `distance`) times `terms` to the sums of state i. */
 function add({ beta, largest, values }: Sums, i: number, distance: number, terms: ArrayLike<number>): void {
@@ -123,12 +168,23 @@ function add({ beta, largest, values }: Sums, i: number, distance: number, terms
 function addBlock(sums: Sums, patterns: Matrix, block: Block): void {
   const [{ firstState, states }, squares] = [block, upright(block, block.squares)];
   const limits = block.norms.map((s) => NEAR * s);
-  const near = eachBelow(block, (i) => limits[i]!, (i, j) => {
-    const [x, rho] = [row(block.batch, i), row(patterns, block.first + j)];
-    const distance = Math.sqrt(squaredDistance(x, rho));
-    add(sums, firstState + i, distance, sums.slopes ? [1, 1 / distance, ...x.map((v, k) => (v - rho[k]!) / (distance || 1))] : [1]);
-  });
-  const left = near ? tf.where(tf.lessEqual(squares, tf.tensor2d(limits, [limits.length, 1])), FAR, squares) : squares;
+  const near = eachBelow(
+    block,
+    (i) => limits[i]!,
+    (i, j) => {
+      const [x, rho] = [row(block.batch, i), row(patterns, block.first + j)];
+      const distance = Math.sqrt(squaredDistance(x, rho));
+      add(
+        sums,
+        firstState + i,
+        distance,
+        sums.slopes ? [1, 1 / distance, ...x.map((v, k) => (v - rho[k]!) / (distance || 1))] : [1],
+      );
+    },
+  );
+  const left = near
+    ? tf.where(tf.lessEqual(squares, tf.tensor2d(limits, [limits.length, 1])), FAR, squares)
+    : squares;
   const least = tf.sqrt(tf.min(left, 1, true));
   const distances = tf.sqrt(left);
   const weights = K.exp(K.mul(K.sub(least, distances), tf.scalar(sums.beta)));
@@ -139,29 +195,55 @@ function addBlock(sums: Sums, patterns: Matrix, block: Block): void {
     terms = K.concat([terms, curvature, K.sub(K.mul(states, curvature), product(pulls, block.patterns))], 1);
   }
   const [values, m] = [terms.dataSync() as Float32Array, terms.shape[1]!];
-  least.dataSync().forEach((distance, i) => add(sums, firstState + i, distance, values.subarray(i * m, (i + 1) * m)));
+  least
+    .dataSync()
+    .forEach((distance, i) => add(sums, firstState + i, distance, values.subarray(i * m, (i + 1) * m)));
 }
 
 /**
  * `energies` E_β(x) `[q]`; and, if `slopes` are wanted, A = Σ_i w_i / ‖x − ρ_i‖ `[q]`, infinite on a pattern, and
  * ∇E_β(x) = Σ_i w_i (x − ρ_i) / ‖x − ρ_i‖ `[q·n]`, on a pattern without its term, with w = softmax(−β‖x − ρ_i‖).
  */
-export interface SoftMin { energies: Float64Array; curvatures: Float64Array; gradients: Float64Array }
+export interface SoftMin {
+  energies: Float64Array;
+  curvatures: Float64Array;
+  gradients: Float64Array;
+}
 
 /** For checked rows. `slopes` cost a second product. */
 export function softMin(patterns: Matrix, states: Matrix, beta: number, slopes: boolean): SoftMin {
   const [q, n, m] = [states.rows, states.width, slopes ? states.width + 2 : 1];
-  const sums = { beta, slopes, largest: new Float64Array(q).fill(-Infinity), values: new Float64Array(q * m) };
-  eachBlock(patterns, states, () => false, (block) => addBlock(sums, patterns, block));
+  const sums = {
+    beta,
+    slopes,
+    largest: new Float64Array(q).fill(-Infinity),
+    values: new Float64Array(q * m),
+  };
+  eachBlock(
+    patterns,
+    states,
+    () => false,
+    (block) => addBlock(sums, patterns, block),
+  );
   const over = (i: number, k: number) => sums.values[i * m + k]! / sums.values[i * m]!;
   return {
     energies: sums.largest.map((exponent, i) => -(exponent + Math.log(sums.values[i * m]!)) / beta),
     curvatures: Float64Array.from({ length: slopes ? q : 0 }, (_, i) => over(i, 1)),
-    gradients: Float64Array.from({ length: slopes ? q * n : 0 }, (_, j) => over(Math.floor(j / n), 2 + (j % n))),
+    gradients: Float64Array.from({ length: slopes ? q * n : 0 }, (_, j) =>
+      over(Math.floor(j / n), 2 + (j % n)),
+    ),
   };
 }
 
-function checked({ patterns, states, beta }: { patterns: Rows; states: Rows; beta: number }): [Matrix, Matrix, number] {
+function checked({
+  patterns,
+  states,
+  beta,
+}: {
+  patterns: Rows;
+  states: Rows;
+  beta: number;
+}): [Matrix, Matrix, number] {
   const rho = matrix('patterns', patterns);
   return [rho, matrix('states', states, rho), positive('beta', beta)];
 }
@@ -172,7 +254,8 @@ function checked({ patterns, states, beta }: { patterns: Rows; states: Rows; bet
  * @param patterns `[d, n]` @param states `[q, n]` @param beta per unit of distance @returns `[q]`, in units of distance
  * Trap: with β = 1 it is below the nearest distance by up to log d, so it may be negative.
  */
-export const distanceEnergy = (args: Parameters<typeof checked>[0]): Float64Array => softMin(...checked(args), false).energies;
+export const distanceEnergy = (args: Parameters<typeof checked>[0]): Float64Array =>
+  softMin(...checked(args), false).energies;
 
 /**
  * ∇E_β(x) = Σ_i w_i (x − ρ_i) / ‖x − ρ_i‖ with w = softmax(−β ‖x − ρ_i‖); no longer than 1.
@@ -189,11 +272,16 @@ export function distanceGradient(args: Parameters<typeof checked>[0]): Matrix {
  * Source: Niu et al. 2024, proposition 2. @param g of one state, as E in units of distance @param d patterns @param beta per unit of distance
  * Trap: the lower bound is reached only where all d distances are equal.
  */
-export const softMinBounds = (g: number, d: number, beta: number) => ({ lower: g - Math.log(d) / positive('beta', beta), upper: g });
+export const softMinBounds = (g: number, d: number, beta: number) => ({
+  lower: g - Math.log(d) / positive('beta', beta),
+  upper: g,
+});
 
 /** A step of majorisation-minimisation, x⁺ = x − ∇E_β(x) / A `[q, n]`: `majorisers` of `layers.ts`. */
-export const stepDown = (states: Matrix, { curvatures, gradients }: SoftMin): Matrix =>
-  ({ ...states, values: states.values.map((x, j) => x - gradients[j]! / curvatures[Math.floor(j / states.width)]!) });
+export const stepDown = (states: Matrix, { curvatures, gradients }: SoftMin): Matrix => ({
+  ...states,
+  values: states.values.map((x, j) => x - gradients[j]! / curvatures[Math.floor(j / states.width)]!),
+});
 
 /**
  * The distance-based energy as a memory of real patterns `[d, n]`, β per unit of distance; its update is the MM step
@@ -202,7 +290,11 @@ export const stepDown = (states: Matrix, { curvatures, gradients }: SoftMin): Ma
  */
 export function distanceMemory(args: { patterns: Rows; beta: number }): AssociativeMemory {
   const [rho, beta] = [matrix('patterns', args.patterns), positive('beta', args.beta)];
-  return memory((x) => matrix('states', x, rho), (x) => softMin(rho, x, beta, false).energies, (x) => stepDown(x, softMin(rho, x, beta, true)));
+  return memory(
+    (x) => matrix('states', x, rho),
+    (x) => softMin(rho, x, beta, false).energies,
+    (x) => stepDown(x, softMin(rho, x, beta, true)),
+  );
 }
 
 /**
@@ -213,25 +305,38 @@ export function distanceMemory(args: { patterns: Rows; beta: number }): Associat
  * @returns numbers of the patterns (the lowest of equals) and distances, both `[q]`
  * Trap: repeated patterns are each other's neighbours, at distance 0.
  */
-export function nearestNeighbours({ patterns, states }: { patterns: Rows; states?: Rows }): { indices: Int32Array; distances: Float64Array } {
+export function nearestNeighbours({ patterns, states }: { patterns: Rows; states?: Rows }): {
+  indices: Int32Array;
+  distances: Float64Array;
+} {
   const rho = matrix('patterns', patterns);
-  if (!states && rho.rows < 2) throw new UserError('nearest neighbours: expected at least two patterns, or states; got one pattern; pass states');
+  if (!states && rho.rows < 2)
+    throw new UserError(
+      'nearest neighbours: expected at least two patterns, or states; got one pattern; pass states',
+    );
   const x = states ? matrix('states', states, rho) : rho;
   const [indices, squares] = [new Int32Array(x.rows), new Float64Array(x.rows).fill(Infinity)];
-  const limit = ({ firstState, first, norms, coarse }: Block) => (i: number, least: number) => {
-    const error = ((coarse ? 0.008 : 0) + (rho.width + 5) * 2 ** -23) * norms[i]!;
-    const ofBlock = !states && first === firstState ? Infinity : least + error; // There, the least is a pattern and itself.
-    return Math.min(squares[firstState + i]!, ofBlock) + error;
-  };
+  const limit =
+    ({ firstState, first, norms, coarse }: Block) =>
+    (i: number, least: number) => {
+      const error = ((coarse ? 0.008 : 0) + (rho.width + 5) * 2 ** -23) * norms[i]!;
+      const ofBlock = !states && first === firstState ? Infinity : least + error; // There, the least is a pattern and itself.
+      return Math.min(squares[firstState + i]!, ofBlock) + error;
+    };
   let coarse = engine().bf16;
-  eachBlock(rho, x, () => coarse, (block) => {
-    const met = eachBelow(block, limit(block), (i, j) => {
-      const [at, index] = [block.firstState + i, block.first + j];
-      if (!states && index === at) return;
-      const square = squaredDistance(row(x, at), row(rho, index));
-      if (square < squares[at]!) [indices[at], squares[at]] = [index, square];
-    });
-    coarse &&= met <= CROWD * block.batch.rows;
-  });
+  eachBlock(
+    rho,
+    x,
+    () => coarse,
+    (block) => {
+      const met = eachBelow(block, limit(block), (i, j) => {
+        const [at, index] = [block.firstState + i, block.first + j];
+        if (!states && index === at) return;
+        const square = squaredDistance(row(x, at), row(rho, index));
+        if (square < squares[at]!) [indices[at], squares[at]] = [index, square];
+      });
+      coarse &&= met <= CROWD * block.batch.rows;
+    },
+  );
   return { indices, distances: squares.map(Math.sqrt) };
 }

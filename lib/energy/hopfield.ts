@@ -5,7 +5,12 @@ import { tf, type Tensor } from '../tf';
 import { matrix, positive, product, row, slice, spins, tensorOf, type Matrix, type Rows } from '../matrix';
 
 /** `energies`: `[q]` before the first update and after each; `converged`: `[q]`, whether the last moved the state by at most the tolerance. */
-export interface Retrieval { states: Matrix; energies: Float64Array[]; updates: number; converged: boolean[] }
+export interface Retrieval {
+  states: Matrix;
+  energies: Float64Array[];
+  updates: number;
+  converged: boolean[];
+}
 
 /** States are `[q, n]`, energies `[q]`; `update` returns a new matrix. */
 export interface AssociativeMemory {
@@ -16,7 +21,11 @@ export interface AssociativeMemory {
 }
 
 /** A memory from a check of states, an energy and an update. */
-export function memory(check: (states: Rows) => Matrix, energy: (states: Matrix) => Float64Array, update: (states: Matrix) => Matrix): AssociativeMemory {
+export function memory(
+  check: (states: Rows) => Matrix,
+  energy: (states: Matrix) => Float64Array,
+  update: (states: Matrix) => Matrix,
+): AssociativeMemory {
   return {
     energy: (states) => energy(check(states)),
     update: (states) => update(check(states)),
@@ -26,7 +35,9 @@ export function memory(check: (states: Rows) => Matrix, energy: (states: Matrix)
       let converged = Array.from({ length: states.rows }, () => false);
       while (energies.length <= maxSteps && converged.includes(false)) {
         const next = update(states);
-        converged = converged.map((_, i) => row(next, i).every((v, k) => Math.abs(v - row(states, i)[k]!) <= tolerance));
+        converged = converged.map((_, i) =>
+          row(next, i).every((v, k) => Math.abs(v - row(states, i)[k]!) <= tolerance),
+        );
         states = next;
         energies.push(energy(states));
       }
@@ -39,20 +50,32 @@ export function memory(check: (states: Rows) => Matrix, energy: (states: Matrix)
 const TIE = 1e-12;
 
 /** F(z) = table[z + origin(m)] of an overlap z, up to a factor that the largest overlap m may set; `energy` of Σ F and m. */
-interface Separation { table: Float64Array; origin(m: number): number; energy(sum: number, m: number): number }
+interface Separation {
+  table: Float64Array;
+  origin(m: number): number;
+  energy(sum: number, m: number): number;
+}
 
 /** ±1 memory whose energy falls as Σ_i F(ρ_iᵀx) grows: each unit in turn takes the sign with the larger sum, or stays. */
 function spinMemory(rho: Matrix, { table, origin, energy }: Separation): AssociativeMemory {
   const { rows: d, width: n } = rho;
-  const units = Array.from({ length: n }, (_, k) => Int8Array.from({ length: d }, (_, i) => rho.values[i * n + k]!));
-  const move = (overlaps: Int32Array, unit: Int8Array, by: number) => { for (let i = 0; i < d; i++) overlaps[i] += by * unit[i]!; };
+  const units = Array.from({ length: n }, (_, k) =>
+    Int8Array.from({ length: d }, (_, i) => rho.values[i * n + k]!),
+  );
+  const move = (overlaps: Int32Array, unit: Int8Array, by: number) => {
+    for (let i = 0; i < d; i++) overlaps[i] += by * unit[i]!;
+  };
   const overlapsOf = (x: Float32Array): Int32Array => {
     const overlaps = new Int32Array(d);
     units.forEach((unit, k) => move(overlaps, unit, x[k]!));
     return overlaps;
   };
   const largest = (overlaps: Int32Array) => overlaps.reduce((a, b) => Math.max(a, b));
-  const energyOf = (overlaps: Int32Array, m = largest(overlaps)) => energy(overlaps.reduce((sum, z) => sum + table[z + origin(m)]!, 0), m);
+  const energyOf = (overlaps: Int32Array, m = largest(overlaps)) =>
+    energy(
+      overlaps.reduce((sum, z) => sum + table[z + origin(m)]!, 0),
+      m,
+    );
   const sweep = (x: Float32Array): void => {
     const overlaps = overlapsOf(x);
     let zero = origin(largest(overlaps));
@@ -72,16 +95,25 @@ function spinMemory(rho: Matrix, { table, origin, energy }: Separation): Associa
   };
   const each = (states: Matrix) => Array.from({ length: states.rows }, (_, i) => row(states, i));
   const energies = (states: Matrix) => Float64Array.from(each(states), (x) => energyOf(overlapsOf(x)));
-  return memory((states) => spins('states', states, rho), energies, (states) => {
-    const next = { ...states, values: states.values.slice() };
-    each(next).forEach(sweep);
-    return next;
-  });
+  return memory(
+    (states) => spins('states', states, rho),
+    energies,
+    (states) => {
+      const next = { ...states, values: states.values.slice() };
+      each(next).forEach(sweep);
+      return next;
+    },
+  );
 }
 
 /** F(z) = z^k, or max(z, 0)^k, for overlaps of width n. */
-const powers = (n: number, degree: number, rectified: boolean) =>
-  ({ table: Float64Array.from({ length: 2 * n + 1 }, (_, j) => (rectified ? Math.max(j - n, 0) : j - n) ** degree), origin: () => n });
+const powers = (n: number, degree: number, rectified: boolean) => ({
+  table: Float64Array.from(
+    { length: 2 * n + 1 },
+    (_, j) => (rectified ? Math.max(j - n, 0) : j - n) ** degree,
+  ),
+  origin: () => n,
+});
 
 /**
  * Classical Hopfield network:
@@ -92,7 +124,10 @@ const powers = (n: number, degree: number, rectified: boolean) =>
  */
 export function classicalHopfield(patterns: Rows): AssociativeMemory {
   const rho = spins('patterns', patterns);
-  return spinMemory(rho, { ...powers(rho.width, 2, false), energy: (sum) => (rho.rows - sum / rho.width) / 2 });
+  return spinMemory(rho, {
+    ...powers(rho.width, 2, false),
+    energy: (sum) => (rho.rows - sum / rho.width) / 2,
+  });
 }
 
 /**
@@ -101,10 +136,15 @@ export function classicalHopfield(patterns: Rows): AssociativeMemory {
  * Source: Krotov & Hopfield 2016 (arXiv:1606.01164), section 2. Capacity grows as n^(k−1). @param patterns `[d, n]` of ±1; E has no unit
  * Trap: with an even degree and not rectified, −ρ is as deep as ρ. Sums are exact up to 2⁵³, then rounded.
  */
-export function denseHopfield(patterns: Rows, { degree, rectified }: { degree: number; rectified: boolean }): AssociativeMemory {
+export function denseHopfield(
+  patterns: Rows,
+  { degree, rectified }: { degree: number; rectified: boolean },
+): AssociativeMemory {
   const rho = spins('patterns', patterns);
   if (!(Number.isInteger(degree) && degree >= 2 && rho.rows * rho.width ** degree < Infinity))
-    throw new UserError(`degree: expected a whole number of at least 2, with d n^degree below 1.8e308; got ${degree} for width ${rho.width}; choose another`);
+    throw new UserError(
+      `degree: expected a whole number of at least 2, with d n^degree below 1.8e308; got ${degree} for width ${rho.width}; choose another`,
+    );
   return spinMemory(rho, { ...powers(rho.width, degree, rectified), energy: (sum) => -sum });
 }
 
@@ -123,11 +163,26 @@ export function exponentialHopfield(patterns: Rows): AssociativeMemory {
 
 const STATES_AT_A_TIME = 128;
 /** Rows of what `work` makes of the scores β ρ_iᵀx `[some q, d]`, for some states at a time. */
-function overScores(rho: Matrix, x: Matrix, beta: number, work: (scores: Tensor, patterns: Tensor) => Tensor): Float32Array {
+function overScores(
+  rho: Matrix,
+  x: Matrix,
+  beta: number,
+  work: (scores: Tensor, patterns: Tensor) => Tensor,
+): Float32Array {
   return tf.tidy(() => {
     const patterns = tensorOf(rho);
-    const parts = Array.from({ length: Math.ceil(x.rows / STATES_AT_A_TIME) }, (_, i) => tf.tidy(() =>
-      work(product(K.mul(tensorOf(slice(x, i * STATES_AT_A_TIME, STATES_AT_A_TIME)), tf.scalar(beta)), patterns, true), patterns)));
+    const parts = Array.from({ length: Math.ceil(x.rows / STATES_AT_A_TIME) }, (_, i) =>
+      tf.tidy(() =>
+        work(
+          product(
+            K.mul(tensorOf(slice(x, i * STATES_AT_A_TIME, STATES_AT_A_TIME)), tf.scalar(beta)),
+            patterns,
+            true,
+          ),
+          patterns,
+        ),
+      ),
+    );
     return K.concat(parts, 0).dataSync() as Float32Array;
   });
 }
@@ -143,7 +198,8 @@ function overScores(rho: Matrix, x: Matrix, beta: number, work: (scores: Tensor,
 export function modernHopfield({ patterns, beta }: { patterns: Rows; beta: number }): AssociativeMemory {
   const rho = matrix('patterns', patterns);
   positive('beta', beta);
-  const halfSquares = (m: Matrix) => Float64Array.from({ length: m.rows }, (_, i) => row(m, i).reduce((sum, v) => sum + v * v, 0) / 2);
+  const halfSquares = (m: Matrix) =>
+    Float64Array.from({ length: m.rows }, (_, i) => row(m, i).reduce((sum, v) => sum + v * v, 0) / 2);
   const most = halfSquares(rho).reduce((a, b) => Math.max(a, b));
   const energy = (x: Matrix) => {
     const sums = overScores(rho, x, beta, (scores) => {
@@ -152,6 +208,9 @@ export function modernHopfield({ patterns, beta }: { patterns: Rows; beta: numbe
     });
     return halfSquares(x).map((half, i) => half - sums[i]! / beta + Math.log(rho.rows) / beta + most);
   };
-  const update = (x: Matrix) => ({ ...x, values: overScores(rho, x, beta, (scores, xi) => product(K.softmax(scores), xi)) });
+  const update = (x: Matrix) => ({
+    ...x,
+    values: overScores(rho, x, beta, (scores, xi) => product(K.softmax(scores), xi)),
+  });
   return memory((states) => matrix('states', states, rho), energy, update);
 }

@@ -9,20 +9,35 @@ import { squaredDistance } from '../statistics';
 import { matrix, positive, row, type Matrix, type Rows } from '../matrix';
 
 /** `layers[t]` are the patterns `D_t` `[d_t, n]` of layer t. */
-export interface Layers { layers: readonly Rows[]; beta: number }
+export interface Layers {
+  layers: readonly Rows[];
+  beta: number;
+}
 
 /** E(x) `[q]`; E_t(x) and π_t = softmax_t(−β E_t(x)), the share of each layer in a step (its responsibility, as mixtures say), `[layers][q]`. */
-export interface LayeredEnergy { energies: Float64Array; perLayer: Float64Array[]; shares: Float64Array[] }
+export interface LayeredEnergy {
+  energies: Float64Array;
+  perLayer: Float64Array[];
+  shares: Float64Array[];
+}
 
 function checked({ layers, beta }: Layers): Matrix[] {
   positive('beta', beta);
-  if (layers.length === 0) throw new UserError('layers: expected the patterns of at least one layer; got none; pass a list of layers');
+  if (layers.length === 0)
+    throw new UserError(
+      'layers: expected the patterns of at least one layer; got none; pass a list of layers',
+    );
   const first = matrix('layer 0', layers[0]!);
   return layers.map((patterns, t) => matrix(`layer ${t}`, patterns, first));
 }
 
 /** The energies and, with `slopes`, the global gradient Σ π_t ∇E_t and curvature Σ π_t A_t. */
-function across(layers: readonly Matrix[], states: Matrix, beta: number, slopes: boolean): LayeredEnergy & SoftMin {
+function across(
+  layers: readonly Matrix[],
+  states: Matrix,
+  beta: number,
+  slopes: boolean,
+): LayeredEnergy & SoftMin {
   const parts = layers.map((patterns) => softMin(patterns, states, beta, slopes));
   const perLayer = parts.map((part) => part.energies);
   const energies = perLayer[0]!.map((_, i) => {
@@ -31,8 +46,16 @@ function across(layers: readonly Matrix[], states: Matrix, beta: number, slopes:
   });
   const shares = perLayer.map((e) => e.map((value, i) => Math.exp(beta * (energies[i]! - value))));
   const mixed = (key: 'curvatures' | 'gradients', perState: number) =>
-    parts[0]![key].map((_, j) => parts.reduce((sum, part, t) => sum + shares[t]![Math.floor(j / perState)]! * part[key][j]!, 0));
-  return { energies, perLayer, shares, curvatures: mixed('curvatures', 1), gradients: mixed('gradients', states.width) };
+    parts[0]![key].map((_, j) =>
+      parts.reduce((sum, part, t) => sum + shares[t]![Math.floor(j / perState)]! * part[key][j]!, 0),
+    );
+  return {
+    energies,
+    perLayer,
+    shares,
+    curvatures: mixed('curvatures', 1),
+    gradients: mixed('gradients', states.width),
+  };
 }
 
 /**
@@ -55,19 +78,30 @@ export function layeredEnergy({ states, ...args }: Layers & { states: Rows }): L
  * Source: Niu et al. 2024, section 4.1 (MM); x⁺ is Weiszfeld's step (1937) with weights w. @returns both `[q]`, units of distance
  * Trap: at a pattern A is infinite: the quadratic holds the state there, even where E falls away from it.
  */
-export function majorisers({ at, states, ...args }: Layers & { at: Rows; states: Rows }): { layers: Float64Array; quadratic: Float64Array } {
+export function majorisers({ at, states, ...args }: Layers & { at: Rows; states: Rows }): {
+  layers: Float64Array;
+  quadratic: Float64Array;
+} {
   const layers = checked(args);
   const [y, x] = [matrix('at', at, layers[0]), matrix('states', states, layers[0])];
-  if (x.rows !== y.rows) throw new UserError(`states: expected as many as "at", ${y.rows}; got ${x.rows}; pass one state per point`);
+  if (x.rows !== y.rows)
+    throw new UserError(
+      `states: expected as many as "at", ${y.rows}; got ${x.rows}; pass one state per point`,
+    );
   const there = across(layers, y, args.beta, true);
   const { perLayer } = across(layers, x, args.beta, false);
   const next = stepDown(y, there);
   const square = (a: Matrix, i: number) => squaredDistance(row(a, i), row(next, i));
   const half = (gap: number, curvature: number) => (gap === 0 ? 0 : (curvature * gap) / 2);
-  const term = (share: number, energy: number) => (share === 0 ? 0 : share * (energy + Math.log(share) / args.beta));
+  const term = (share: number, energy: number) =>
+    share === 0 ? 0 : share * (energy + Math.log(share) / args.beta);
   return {
-    layers: there.energies.map((_, i) => there.shares.reduce((sum, share, t) => sum + term(share[i]!, perLayer[t]![i]!), 0)),
-    quadratic: there.energies.map((energy, i) => energy + half(square(x, i) - square(y, i), there.curvatures[i]!)),
+    layers: there.energies.map((_, i) =>
+      there.shares.reduce((sum, share, t) => sum + term(share[i]!, perLayer[t]![i]!), 0),
+    ),
+    quadratic: there.energies.map(
+      (energy, i) => energy + half(square(x, i) - square(y, i), there.curvatures[i]!),
+    ),
   };
 }
 
@@ -79,5 +113,9 @@ export function majorisers({ at, states, ...args }: Layers & { at: Rows; states:
 export function layeredMemory(args: Layers): AssociativeMemory {
   const layers = checked(args);
   const at = (x: Matrix, slopes: boolean) => across(layers, x, args.beta, slopes);
-  return memory((x) => matrix('states', x, layers[0]), (x) => at(x, false).energies, (x) => stepDown(x, at(x, true)));
+  return memory(
+    (x) => matrix('states', x, layers[0]),
+    (x) => at(x, false).energies,
+    (x) => stepDown(x, at(x, true)),
+  );
 }

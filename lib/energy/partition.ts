@@ -23,11 +23,14 @@ export function logGamma(x: number): number {
  * Trap: at the radii in use γ(n, r) / Γ(n) is below the least double from n = 512 on, so a library that returns it gives 0.
  */
 export function logLowerGamma(n: number, r: number): number {
-  if (!(Number.isInteger(n) && n >= 1)) throw new UserError(`n: expected a whole number of at least 1; got ${n}; pass the width of the patterns`);
+  if (!(Number.isInteger(n) && n >= 1))
+    throw new UserError(`n: expected a whole number of at least 1; got ${n}; pass the width of the patterns`);
   const power = n * Math.log(positive('r', r)) - r;
   let [term, sum] = [1, 1];
   for (let k = 1; term > sum * 1e-17; k++) sum += term *= r > n ? (n - k) / r : r / (n + k);
-  return r > n ? logGamma(n) + Math.log1p(-Math.exp(power - logGamma(n)) * (sum / r)) : power + Math.log(sum / n);
+  return r > n
+    ? logGamma(n) + Math.log1p(-Math.exp(power - logGamma(n)) * (sum / r))
+    : power + Math.log(sum / n);
 }
 
 /** log S_n = log 2 + (n/2) log π − log Γ(n/2), the surface of the unit sphere. */
@@ -38,7 +41,8 @@ const logSphere = (n: number): number => Math.LN2 + (n / 2) * Math.log(Math.PI) 
  * Z is at most 1 + (d − 1) e^(2r − s) times that. Source: Niu et al. 2024 (arXiv:2405.08707), section 5.
  * Trap: Z has the unit distance^n, so log Z has no floor, and changing the unit by c shifts it by n log c.
  */
-export const logPartition = ({ n, r, d }: { n: number; r: number; d: number }): number => logSphere(n) + logLowerGamma(n, r) + Math.log(positive('d', d));
+export const logPartition = ({ n, r, d }: { n: number; r: number; d: number }): number =>
+  logSphere(n) + logLowerGamma(n, r) + Math.log(positive('d', d));
 
 /**
  * r*(n) with log S_n + log γ(n, r*) = 0: Z = 1 for one pattern. By Newton's method in log r from the leading order √(n / 2πe)
@@ -53,7 +57,8 @@ export function radius(n: number): number {
 }
 
 /** ⟨E⟩ = γ(n + 1, r) / γ(n, r), mean energy of p around one pattern; entropy of p less log Z. Trap: r n/(n + 1) for r far below n, not 1. */
-export const meanEnergy = (n: number, r: number): number => Math.exp(logLowerGamma(n + 1, r) - logLowerGamma(n, r));
+export const meanEnergy = (n: number, r: number): number =>
+  Math.exp(logLowerGamma(n + 1, r) - logLowerGamma(n, r));
 
 /**
  * log Z + 1/Z, the cross-entropy of Niu et al. 2024 (section 5, recalled), nats; at least 1 for any Z > 0, as log u ≥ 1 − 1/u.
@@ -72,11 +77,26 @@ function unitVectors(n: number, count: number, seed: number): number[][] {
 }
 
 /** Gauss and Legendre's five points on each twelfth of [0, 1], with their weights. */
-const NODES = [[0, 128 / 225], ...[[0.5384693101056831, 0.47862867049936647], [0.906179845938664, 0.23692688505618908]].flatMap(([x, w]) => [[x, w], [-x!, w]])]
-  .flatMap(([x, w]) => Array.from({ length: 12 }, (_, panel) => [(2 * panel + 1 + x!) / 24, w! / 24] as const));
+const NODES = [
+  [0, 128 / 225],
+  ...[
+    [0.5384693101056831, 0.47862867049936647],
+    [0.906179845938664, 0.23692688505618908],
+  ].flatMap(([x, w]) => [
+    [x, w],
+    [-x!, w],
+  ]),
+].flatMap(([x, w]) =>
+  Array.from({ length: 12 }, (_, panel) => [(2 * panel + 1 + x!) / 24, w! / 24] as const),
+);
 
 /** `error`: standard error of log Z, 0 where directions are not drawn; `meanEnergy`: ∫ E p; `crossEntropy`: log Z + mean E(ρ_i), nats. */
-export interface ExactCase { logZ: number; error: number; meanEnergy: number; crossEntropy: number }
+export interface ExactCase {
+  logZ: number;
+  error: number;
+  meanEnergy: number;
+  crossEntropy: number;
+}
 
 /**
  * Few patterns exactly, balls that meet included: Ω is cut into the patterns' nearest-neighbour cells, so that
@@ -84,24 +104,51 @@ export interface ExactCase { logZ: number; error: number; meanEnergy: number; cr
  * over unit vectors u: both for n = 1, equally spaced for n = 2, drawn for n ≥ 3. @param patterns `[d, n]`, all different
  * Trap: the cost is d² times directions, for a dozen patterns and n up to 8; for n = 2 the error falls as directions⁻².
  */
-export function exactCase({ patterns, r, directions, seed }: { patterns: Rows; r: number; directions: number; seed: number }): ExactCase {
+export function exactCase({
+  patterns,
+  r,
+  directions,
+  seed,
+}: {
+  patterns: Rows;
+  r: number;
+  directions: number;
+  seed: number;
+}): ExactCase {
   const rho = matrix('patterns', patterns);
-  if (!(Number.isSafeInteger(directions) && directions >= 2)) throw new UserError(`directions: expected a whole number of at least 2; got ${directions}; a few hundred are exact to a thousandth`);
+  if (!(Number.isSafeInteger(directions) && directions >= 2))
+    throw new UserError(
+      `directions: expected a whole number of at least 2; got ${directions}; a few hundred are exact to a thousandth`,
+    );
   const [n, points] = [rho.width, Array.from({ length: rho.rows }, (_, i) => Array.from(row(rho, i)))];
-  const density = (x: number[]) => points.reduce((sum, p) => sum + Math.exp(-Math.sqrt(squaredDistance(x, p))), 0);
-  if (points.some((p, i) => points.some((q, j) => j < i && squaredDistance(p, q) === 0))) throw new UserError('patterns: expected all different; got two that are equal; leave one out');
+  const density = (x: number[]) =>
+    points.reduce((sum, p) => sum + Math.exp(-Math.sqrt(squaredDistance(x, p))), 0);
+  if (points.some((p, i) => points.some((q, j) => j < i && squaredDistance(p, q) === 0)))
+    throw new UserError('patterns: expected all different; got two that are equal; leave one out');
   const ray = (p: number[], u: number[]): readonly [number, number] => {
-    const ends = points.map((q) => squaredDistance(p, q) / (2 * u.reduce((sum, v, k) => sum + v * (q[k]! - p[k]!), 0))).filter((t) => t > 0);
+    const ends = points
+      .map((q) => squaredDistance(p, q) / (2 * u.reduce((sum, v, k) => sum + v * (q[k]! - p[k]!), 0)))
+      .filter((t) => t > 0);
     const end = Math.min(positive('r', r), ...ends);
-    return NODES.reduce<readonly [number, number]>(([z, e], [node, weight]) => {
-      const f = density(p.map((v, k) => v + end * node * u[k]!));
-      const part = weight * end * (end * node) ** (n - 1) * f;
-      return [z + part, e - part * Math.log(f)];
-    }, [0, 0]);
+    return NODES.reduce<readonly [number, number]>(
+      ([z, e], [node, weight]) => {
+        const f = density(p.map((v, k) => v + end * node * u[k]!));
+        const part = weight * end * (end * node) ** (n - 1) * f;
+        return [z + part, e - part * Math.log(f)];
+      },
+      [0, 0],
+    );
   };
-  const sums = unitVectors(n, directions, seed).map((u) => points.map((p) => ray(p, u)).reduce(([z, e], [dz, de]) => [z + dz, e + de] as const));
+  const sums = unitVectors(n, directions, seed).map((u) =>
+    points.map((p) => ray(p, u)).reduce(([z, e], [dz, de]) => [z + dz, e + de] as const),
+  );
   const [z, e] = [mean(sums.map((s) => s[0])), mean(sums.map((s) => s[1]))];
   const spread = Math.sqrt(mean(sums.map((s) => (s[0] - z) ** 2)) / (sums.length - 1));
   const logZ = logSphere(n) + Math.log(z);
-  return { logZ, error: n <= 2 ? 0 : spread / z, meanEnergy: e / z, crossEntropy: logZ - mean(points.map((p) => Math.log(density(p)))) };
+  return {
+    logZ,
+    error: n <= 2 ? 0 : spread / z,
+    meanEnergy: e / z,
+    crossEntropy: logZ - mean(points.map((p) => Math.log(density(p)))),
+  };
 }

@@ -6,8 +6,10 @@ import { Vanilla } from './vanilla';
 /** A model with its published initialisation, drawn from `seed`. */
 export function buildModel(config: ModelConfig, seed: number): LanguageModel {
   switch (config.kind) {
-    case 'vanilla': return new Vanilla(config, seed);
-    case 'gpt2': return new Gpt2(config, gpt2Initial(config, seed));
+    case 'vanilla':
+      return new Vanilla(config, seed);
+    case 'gpt2':
+      return new Gpt2(config, gpt2Initial(config, seed));
     default: {
       const unknown: never = config;
       throw new Error(`no such model: ${JSON.stringify(unknown)}`);

@@ -23,7 +23,12 @@ type Choose = (logits: Tensor) => ArrayLike<number>;
 const greedy: Choose = (logits) => tf.argMax(logits, 1).dataSync();
 
 /** Continues lines of one length together. Keys and values of what was read are kept, so that a token is read once. */
-function continued(model: LanguageModel, prompts: readonly ArrayLike<number>[], newTokens: number, choose: Choose): number[][] {
+function continued(
+  model: LanguageModel,
+  prompts: readonly ArrayLike<number>[],
+  newTokens: number,
+  choose: Choose,
+): number[][] {
   const [lines, longest] = [prompts.length, prompts[0]!.length];
   const caches = Array.from({ length: model.config.layers }, () => new AttentionCache());
   const added: number[][] = prompts.map(() => []);
@@ -34,7 +39,13 @@ function continued(model: LanguageModel, prompts: readonly ArrayLike<number>[], 
         const tape = new Tape({ bf16: false, record: false });
         const x = model.hidden(tape, inputsOf(unread, n === 0 ? 0 : longest + n - 1), caches);
         const width = unread[0]!.length;
-        const last = K.gatherRows(x.value, tf.tensor1d(Array.from({ length: lines }, (_, b) => (b + 1) * width - 1), 'int32'));
+        const last = K.gatherRows(
+          x.value,
+          tf.tensor1d(
+            Array.from({ length: lines }, (_, b) => (b + 1) * width - 1),
+            'int32',
+          ),
+        );
         const chosen = choose(model.head(tape, tape.node(last)));
         added.forEach((line, b) => line.push(chosen[b]!));
         tape.release();
@@ -66,18 +77,36 @@ function draw(logits: ArrayLike<number>, temperature: number, topK: number, rand
  * New tokens after a prompt. Trap: a vanilla model reads its start token first; put it into the prompt.
  * @returns `[maxNewTokens]`
  */
-export function generate(model: LanguageModel, prompt: ArrayLike<number>, { maxNewTokens, temperature = 1, topK = Infinity, seed }: GenerateOptions): number[] {
-  if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) throw new UserError(`maxNewTokens: expected a whole number of at least 1; got ${maxNewTokens}: set one`);
-  if (!(temperature >= 0 && temperature < Infinity)) throw new UserError(`temperature: expected a number of at least 0; got ${temperature}: 0 takes the likeliest token, 1 draws by the model's probabilities`);
-  if (!(topK === Infinity || (Number.isSafeInteger(topK) && topK >= 1))) throw new UserError(`topK: expected a whole number of at least 1; got ${topK}: leave it out to draw from all tokens`);
+export function generate(
+  model: LanguageModel,
+  prompt: ArrayLike<number>,
+  { maxNewTokens, temperature = 1, topK = Infinity, seed }: GenerateOptions,
+): number[] {
+  if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1)
+    throw new UserError(`maxNewTokens: expected a whole number of at least 1; got ${maxNewTokens}: set one`);
+  if (!(temperature >= 0 && temperature < Infinity))
+    throw new UserError(
+      `temperature: expected a number of at least 0; got ${temperature}: 0 takes the likeliest token, 1 draws by the model's probabilities`,
+    );
+  if (!(topK === Infinity || (Number.isSafeInteger(topK) && topK >= 1)))
+    throw new UserError(
+      `topK: expected a whole number of at least 1; got ${topK}: leave it out to draw from all tokens`,
+    );
   const { context } = model.config;
   if (prompt.length < 1 || prompt.length + maxNewTokens > context)
-    throw new UserError(`prompt: expected 1 token or more, and with the ${maxNewTokens} new ones at most ${context}, the model's context; got ${prompt.length}: change the prompt or maxNewTokens`);
+    throw new UserError(
+      `prompt: expected 1 token or more, and with the ${maxNewTokens} new ones at most ${context}, the model's context; got ${prompt.length}: change the prompt or maxNewTokens`,
+    );
   checkTokens([prompt], model.config);
   if (temperature === 0) return continued(model, [prompt], maxNewTokens, greedy)[0]!;
-  if (seed === undefined) throw new UserError('seed: expected one for temperatures above 0; got none: set seed, or temperature 0 for the likeliest tokens');
+  if (seed === undefined)
+    throw new UserError(
+      'seed: expected one for temperatures above 0; got none: set seed, or temperature 0 for the likeliest tokens',
+    );
   const random = new Random(seed, 'generate');
-  return continued(model, [prompt], maxNewTokens, (logits) => [draw(logits.dataSync(), temperature, topK, random)])[0]!;
+  return continued(model, [prompt], maxNewTokens, (logits) => [
+    draw(logits.dataSync(), temperature, topK, random),
+  ])[0]!;
 }
 
 /** Windows that are continued together: few enough for their keys and values to stay in memory. */
@@ -88,20 +117,40 @@ const WINDOWS_AT_A_TIME = 32;
  * continuation is the next `continuation` tokens, all of them (Carlini et al. 2023, arXiv 2202.07646, section 3).
  * @param windows each of `prefix + continuation` tokens or more; only those are used
  */
-export function memorised(model: LanguageModel, windows: readonly ArrayLike<number>[], { prefix = 32, continuation = 32 } = {}): number {
+export function memorised(
+  model: LanguageModel,
+  windows: readonly ArrayLike<number>[],
+  { prefix = 32, continuation = 32 } = {},
+): number {
   const length = prefix + continuation;
-  if (!(Number.isSafeInteger(prefix) && prefix >= 1 && Number.isSafeInteger(continuation) && continuation >= 1))
-    throw new UserError(`memorised: expected prefix and continuation of 1 token or more; got ${prefix} and ${continuation}: set both`);
+  if (!(
+    Number.isSafeInteger(prefix) &&
+    prefix >= 1 &&
+    Number.isSafeInteger(continuation) &&
+    continuation >= 1
+  ))
+    throw new UserError(
+      `memorised: expected prefix and continuation of 1 token or more; got ${prefix} and ${continuation}: set both`,
+    );
   const shortest = windows.reduce((least, w) => Math.min(least, w.length), Infinity);
   if (windows.length === 0 || shortest < length)
-    throw new UserError(`memorised: expected windows of at least ${length} tokens (prefix ${prefix}, continuation ${continuation}); got ${windows.length === 0 ? 'none' : `one of ${shortest}`}: use longer windows or shorter parts`);
+    throw new UserError(
+      `memorised: expected windows of at least ${length} tokens (prefix ${prefix}, continuation ${continuation}); got ${windows.length === 0 ? 'none' : `one of ${shortest}`}: use longer windows or shorter parts`,
+    );
   const texts = windows.map((w) => Array.prototype.slice.call(w, 0, length) as number[]);
   checkTokens(texts, model.config);
   let known = 0;
   for (let i = 0; i < texts.length; i += WINDOWS_AT_A_TIME) {
     const some = texts.slice(i, i + WINDOWS_AT_A_TIME);
-    const added = continued(model, some.map((text) => text.slice(0, prefix)), continuation, greedy);
-    added.forEach((line, b) => { if (line.every((id, t) => id === some[b]![prefix + t])) known++; });
+    const added = continued(
+      model,
+      some.map((text) => text.slice(0, prefix)),
+      continuation,
+      greedy,
+    );
+    added.forEach((line, b) => {
+      if (line.every((id, t) => id === some[b]![prefix + t])) known++;
+    });
   }
   return known / texts.length;
 }

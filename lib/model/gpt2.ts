@@ -11,14 +11,34 @@ import { DecoderOnly, type Inputs, type OutputLayer } from './model';
 export type Values = (name: string, shape: number[]) => Float32Array;
 
 /** Names and shapes in the order of initialisation. Weights of layers are `[in, out]`. */
-export function gpt2Shapes({ layers, width: C, context, vocabulary }: Gpt2Config): [name: string, shape: number[]][] {
-  const norm = (name: string): [string, number[]][] => [[`${name}.weight`, [C]], [`${name}.bias`, [C]]];
-  const linear = (name: string, rows: number, columns: number): [string, number[]][] => [[`${name}.weight`, [rows, columns]], [`${name}.bias`, [columns]]];
-  const block = (h: string) => [
-    ...norm(`${h}.ln_1`), ...linear(`${h}.attn.c_attn`, C, 3 * C), ...linear(`${h}.attn.c_proj`, C, C),
-    ...norm(`${h}.ln_2`), ...linear(`${h}.mlp.c_fc`, C, 4 * C), ...linear(`${h}.mlp.c_proj`, 4 * C, C),
+export function gpt2Shapes({
+  layers,
+  width: C,
+  context,
+  vocabulary,
+}: Gpt2Config): [name: string, shape: number[]][] {
+  const norm = (name: string): [string, number[]][] => [
+    [`${name}.weight`, [C]],
+    [`${name}.bias`, [C]],
   ];
-  return [['wte.weight', [vocabulary, C]], ['wpe.weight', [context, C]], ...Array.from({ length: layers }, (_, i) => block(`h.${i}`)).flat(), ...norm('ln_f')];
+  const linear = (name: string, rows: number, columns: number): [string, number[]][] => [
+    [`${name}.weight`, [rows, columns]],
+    [`${name}.bias`, [columns]],
+  ];
+  const block = (h: string) => [
+    ...norm(`${h}.ln_1`),
+    ...linear(`${h}.attn.c_attn`, C, 3 * C),
+    ...linear(`${h}.attn.c_proj`, C, C),
+    ...norm(`${h}.ln_2`),
+    ...linear(`${h}.mlp.c_fc`, C, 4 * C),
+    ...linear(`${h}.mlp.c_proj`, 4 * C, C),
+  ];
+  return [
+    ['wte.weight', [vocabulary, C]],
+    ['wpe.weight', [context, C]],
+    ...Array.from({ length: layers }, (_, i) => block(`h.${i}`)).flat(),
+    ...norm('ln_f'),
+  ];
 }
 
 /**
@@ -42,9 +62,14 @@ export class Gpt2 extends DecoderOnly {
   private readonly named: Map<string, Parameter>;
 
   /** @param values called once per parameter, in the order of `gpt2Shapes` */
-  constructor(readonly config: Gpt2Config, values: Values) {
+  constructor(
+    readonly config: Gpt2Config,
+    values: Values,
+  ) {
     super();
-    this.parameters = gpt2Shapes(config).map(([name, shape]) => new Parameter(name, shape, values(name, shape)));
+    this.parameters = gpt2Shapes(config).map(
+      ([name, shape]) => new Parameter(name, shape, values(name, shape)),
+    );
     Parameter.joinVectors(this.parameters);
     this.named = new Map(this.parameters.map((p) => [p.name, p]));
     this.output = { weight: this.get('wte.weight'), bias: null };
@@ -56,14 +81,23 @@ export class Gpt2 extends DecoderOnly {
 
   hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node {
     const { layers, heads, dropout } = this.config;
-    const norm = (x: Node, name: string) => ops.layerNorm(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
-    const linear = (x: Node, name: string) => ops.linear(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
+    const norm = (x: Node, name: string) =>
+      ops.layerNorm(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
+    const linear = (x: Node, name: string) =>
+      ops.linear(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
     const words = ops.embedding(tape, this.get('wte.weight'), batch.inputs);
     const places = ops.embedding(tape, this.get('wpe.weight'), batch.positions);
     let x = ops.dropout(tape, ops.add(tape, words, places), dropout);
     for (let i = 0; i < layers; i++) {
       const h = `h.${i}`;
-      const seen = ops.attention(tape, linear(norm(x, `${h}.ln_1`), `${h}.attn.c_attn`), batch.layout, heads, dropout, caches?.[i]);
+      const seen = ops.attention(
+        tape,
+        linear(norm(x, `${h}.ln_1`), `${h}.attn.c_attn`),
+        batch.layout,
+        heads,
+        dropout,
+        caches?.[i],
+      );
       x = ops.add(tape, x, ops.dropout(tape, linear(seen, `${h}.attn.c_proj`), dropout));
       const up = ops.gelu(tape, linear(norm(x, `${h}.ln_2`), `${h}.mlp.c_fc`));
       x = ops.add(tape, x, ops.dropout(tape, linear(up, `${h}.mlp.c_proj`), dropout));

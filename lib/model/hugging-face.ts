@@ -35,17 +35,38 @@ function readConfig(path: string): Gpt2Config {
   try {
     c = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
   } catch (error) {
-    throw new UserError(`${path}: expected the JSON of a GPT-2 config; ${(error as Error).message}: download it again`);
+    throw new UserError(
+      `${path}: expected the JSON of a GPT-2 config; ${(error as Error).message}: download it again`,
+    );
   }
   const refuse = (field: string, expected: string): never => {
-    throw new UserError(`${path}: ${field}: expected ${expected}; got ${JSON.stringify(c[field]) ?? 'nothing'}: such a model is not computed here`);
+    throw new UserError(
+      `${path}: ${field}: expected ${expected}; got ${JSON.stringify(c[field]) ?? 'nothing'}: such a model is not computed here`,
+    );
   };
-  for (const [field, known] of Object.entries(FIXED)) if (!known.includes(c[field])) refuse(field, JSON.stringify(known[0]));
-  if (c.n_inner !== undefined && c.n_inner !== null && c.n_inner !== 4 * (c.n_embd as number)) refuse('n_inner', `null or ${4 * (c.n_embd as number)}`);
+  for (const [field, known] of Object.entries(FIXED))
+    if (!known.includes(c[field])) refuse(field, JSON.stringify(known[0]));
+  if (c.n_inner !== undefined && c.n_inner !== null && c.n_inner !== 4 * (c.n_embd as number))
+    refuse('n_inner', `null or ${4 * (c.n_embd as number)}`);
   const dropout = c.resid_pdrop ?? 0.1;
-  for (const field of ['embd_pdrop', 'attn_pdrop']) if ((c[field] ?? 0.1) !== dropout) refuse(field, `${String(dropout)}, as resid_pdrop`);
-  const [layers, width, heads, context, vocabulary] = ['n_layer', 'n_embd', 'n_head', 'n_positions', 'vocab_size'].map((field) => c[field] as number) as [number, number, number, number, number];
-  const config: Gpt2Config = { kind: 'gpt2', layers, width, heads, context, vocabulary, dropout: dropout as number };
+  for (const field of ['embd_pdrop', 'attn_pdrop'])
+    if ((c[field] ?? 0.1) !== dropout) refuse(field, `${String(dropout)}, as resid_pdrop`);
+  const [layers, width, heads, context, vocabulary] = [
+    'n_layer',
+    'n_embd',
+    'n_head',
+    'n_positions',
+    'vocab_size',
+  ].map((field) => c[field] as number) as [number, number, number, number, number];
+  const config: Gpt2Config = {
+    kind: 'gpt2',
+    layers,
+    width,
+    heads,
+    context,
+    vocabulary,
+    dropout: dropout as number,
+  };
   try {
     checkModel(config);
   } catch (error) {
@@ -64,8 +85,14 @@ function fileNames(file: SafetensorsFile, config: Gpt2Config): Map<string, strin
   const wanted = new Set(names.values());
   for (const name of there) {
     if (wanted.has(name) || (name.startsWith(prefix) && isMask(name.slice(prefix.length)))) continue;
-    if (name !== 'lm_head.weight') throw new UserError(`${file.path}: expected the tensors of GPT-2 with ${config.layers} layers; got ${name} too: the file is of another model or config`);
-    if (!file.equal(name, names.get('wte.weight')!)) throw new UserError(`${file.path}: lm_head.weight: expected the values of wte.weight, to which GPT-2's output is tied; got others: such a model is not computed here`);
+    if (name !== 'lm_head.weight')
+      throw new UserError(
+        `${file.path}: expected the tensors of GPT-2 with ${config.layers} layers; got ${name} too: the file is of another model or config`,
+      );
+    if (!file.equal(name, names.get('wte.weight')!))
+      throw new UserError(
+        `${file.path}: lm_head.weight: expected the values of wte.weight, to which GPT-2's output is tied; got others: such a model is not computed here`,
+      );
   }
   return names;
 }
@@ -92,12 +119,30 @@ async function valuesOf(p: Parameter): Promise<Float32Array> {
 /** Writes a model as `GPT2LMHeadModel.save_pretrained` does; `prefixed: false`: with the names of OpenAI's published files. */
 export async function writeGpt2(folder: string, model: Gpt2, { prefixed = true } = {}): Promise<void> {
   const { layers, width, heads, context, vocabulary, dropout } = model.config;
-  const tensors = model.parameters.map((p) => ({ name: (prefixed ? PREFIX : '') + p.name, shape: p.shape, values: () => valuesOf(p) }));
+  const tensors = model.parameters.map((p) => ({
+    name: (prefixed ? PREFIX : '') + p.name,
+    shape: p.shape,
+    values: () => valuesOf(p),
+  }));
   await writeSafetensors(join(folder, WEIGHTS), tensors);
   const config = {
-    architectures: [prefixed ? 'GPT2LMHeadModel' : 'GPT2Model'], model_type: 'gpt2', n_layer: layers, n_embd: width, n_head: heads, n_positions: context, vocab_size: vocabulary,
-    n_inner: null, activation_function: 'gelu_new', layer_norm_epsilon: 1e-5, resid_pdrop: dropout, embd_pdrop: dropout, attn_pdrop: dropout,
-    scale_attn_weights: true, scale_attn_by_inverse_layer_idx: false, tie_word_embeddings: true, initializer_range: 0.02,
+    architectures: [prefixed ? 'GPT2LMHeadModel' : 'GPT2Model'],
+    model_type: 'gpt2',
+    n_layer: layers,
+    n_embd: width,
+    n_head: heads,
+    n_positions: context,
+    vocab_size: vocabulary,
+    n_inner: null,
+    activation_function: 'gelu_new',
+    layer_norm_epsilon: 1e-5,
+    resid_pdrop: dropout,
+    embd_pdrop: dropout,
+    attn_pdrop: dropout,
+    scale_attn_weights: true,
+    scale_attn_by_inverse_layer_idx: false,
+    tie_word_embeddings: true,
+    initializer_range: 0.02,
   };
   writeAtomically(join(folder, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
 }

@@ -47,7 +47,10 @@ export interface LanguageModel {
 }
 
 /** Weight `[V, C]` and bias `[V]` of the output layer. */
-export interface OutputLayer { weight: Parameter; bias: Parameter | null }
+export interface OutputLayer {
+  weight: Parameter;
+  bias: Parameter | null;
+}
 
 /** The half of a model that all have: what becomes of the last layer's activations. */
 export abstract class DecoderOnly implements LanguageModel {
@@ -69,7 +72,14 @@ export abstract class DecoderOnly implements LanguageModel {
 
   loss(tape: Tape, batch: Batch): TokenLoss {
     const { weight, bias } = this.output;
-    return crossEntropy(tape, rows(tape, this.hidden(tape, batch), batch.predicted), weight, bias, batch.targets, batch.share);
+    return crossEntropy(
+      tape,
+      rows(tape, this.hidden(tape, batch), batch.predicted),
+      weight,
+      bias,
+      batch.targets,
+      batch.share,
+    );
   }
 
   dispose(): void {
@@ -86,7 +96,12 @@ const vector = (values: Int32Array): Tensor => tf.tensor1d(values, 'int32');
 export function batchOf(lines: ArrayLike<number>[], start: number): Batch {
   const tokens = lines.reduce((n, line) => n + line.length, 0);
   const longest = lines.reduce((n, line) => Math.max(n, line.length), 0);
-  const [inputs, targets, positions, slots] = [0, 1, 2, 3].map(() => new Int32Array(tokens)) as [Int32Array, Int32Array, Int32Array, Int32Array];
+  const [inputs, targets, positions, slots] = [0, 1, 2, 3].map(() => new Int32Array(tokens)) as [
+    Int32Array,
+    Int32Array,
+    Int32Array,
+    Int32Array,
+  ];
   let at = 0;
   lines.forEach((line, b) => {
     for (let t = 0; t < line.length; t++, at++) {
@@ -97,22 +112,38 @@ export function batchOf(lines: ArrayLike<number>[], start: number): Batch {
     }
   });
   const rows = lines.length * longest;
-  const ragged = { slots: vector(slots), rows: tf.scalar(rows, 'int32'), square: vector(Int32Array.of(longest, longest)) };
+  const ragged = {
+    slots: vector(slots),
+    rows: tf.scalar(rows, 'int32'),
+    square: vector(Int32Array.of(longest, longest)),
+  };
   return {
-    inputs: vector(inputs), predicted: null, targets: vector(targets), positions: vector(positions), share: tf.scalar(1 / tokens), tokens,
+    inputs: vector(inputs),
+    predicted: null,
+    targets: vector(targets),
+    positions: vector(positions),
+    share: tf.scalar(1 / tokens),
+    tokens,
     layout: { lines: lines.length, longest, ragged },
   };
 }
 
 /** Throws a UserError unless every sequence fits the model's context and every id its vocabulary. */
-export function checkTokens(sequences: readonly ArrayLike<number>[], { context, vocabulary }: ModelConfig): void {
+export function checkTokens(
+  sequences: readonly ArrayLike<number>[],
+  { context, vocabulary }: ModelConfig,
+): void {
   for (const sequence of sequences) {
     if (sequence.length > context)
-      throw new UserError(`tokens: expected at most ${context}, the model's context; got a sequence of ${sequence.length}: shorten it or use a model with a longer context`);
+      throw new UserError(
+        `tokens: expected at most ${context}, the model's context; got a sequence of ${sequence.length}: shorten it or use a model with a longer context`,
+      );
     for (let t = 0; t < sequence.length; t++) {
       const id = sequence[t]!;
       if (!(Number.isInteger(id) && id >= 0 && id < vocabulary))
-        throw new UserError(`tokens: expected ids from 0 to ${vocabulary - 1}, the model's vocabulary; got ${id} at position ${t}: check that the text was encoded for this model`);
+        throw new UserError(
+          `tokens: expected ids from 0 to ${vocabulary - 1}, the model's vocabulary; got ${id} at position ${t}: check that the text was encoded for this model`,
+        );
     }
   }
 }
@@ -132,15 +163,37 @@ export function inputsOf(sequences: readonly ArrayLike<number>[], from = 0): Inp
  * Batch of windows `[B][T + 1]` of a text: the first T tokens are read, the last `predicted` ones of a window predicted,
  * all T without it.
  */
-export function windowBatch(windows: readonly ArrayLike<number>[], config: ModelConfig, predicted?: number): Batch {
+export function windowBatch(
+  windows: readonly ArrayLike<number>[],
+  config: ModelConfig,
+  predicted?: number,
+): Batch {
   const T = (windows[0]?.length ?? 0) - 1;
   if (T < 1 || windows.some((w) => w.length !== T + 1))
-    throw new UserError(`windows: expected one or more of one length, at least 2 tokens; got lengths ${windows.map((w) => w.length).join(', ') || 'of nothing'}`);
+    throw new UserError(
+      `windows: expected one or more of one length, at least 2 tokens; got lengths ${windows.map((w) => w.length).join(', ') || 'of nothing'}`,
+    );
   const n = predicted ?? T;
-  const [heads, tails] = [windows.map((w) => Array.prototype.slice.call(w, 0, T) as number[]), windows.map((w) => Array.prototype.slice.call(w, T + 1 - n) as number[])];
+  const [heads, tails] = [
+    windows.map((w) => Array.prototype.slice.call(w, 0, T) as number[]),
+    windows.map((w) => Array.prototype.slice.call(w, T + 1 - n) as number[]),
+  ];
   checkTokens(heads, config);
   checkTokens(tails, config);
   const tokens = windows.length * n;
-  const places = n === T ? null : vector(Int32Array.from(windows.flatMap((_, b) => Array.from({ length: n }, (_, t) => (b + 1) * T - n + t))));
-  return { ...inputsOf(heads), predicted: places, targets: vector(Int32Array.from(tails.flat())), share: tf.scalar(1 / tokens), tokens };
+  const places =
+    n === T
+      ? null
+      : vector(
+          Int32Array.from(
+            windows.flatMap((_, b) => Array.from({ length: n }, (_, t) => (b + 1) * T - n + t)),
+          ),
+        );
+  return {
+    ...inputsOf(heads),
+    predicted: places,
+    targets: vector(Int32Array.from(tails.flat())),
+    share: tf.scalar(1 / tokens),
+    tokens,
+  };
 }

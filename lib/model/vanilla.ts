@@ -21,9 +21,18 @@ export function sinusoids(positions: number, width: number): Float32Array {
 }
 
 interface Block {
-  qkvWeight: Parameter; qkvBias: Parameter; outWeight: Parameter; outBias: Parameter;
-  norm1Gain: Parameter; norm1Bias: Parameter; norm2Gain: Parameter; norm2Bias: Parameter;
-  upWeight: Parameter; upBias: Parameter; downWeight: Parameter; downBias: Parameter;
+  qkvWeight: Parameter;
+  qkvBias: Parameter;
+  outWeight: Parameter;
+  outBias: Parameter;
+  norm1Gain: Parameter;
+  norm1Bias: Parameter;
+  norm2Gain: Parameter;
+  norm2Bias: Parameter;
+  upWeight: Parameter;
+  upBias: Parameter;
+  downWeight: Parameter;
+  downBias: Parameter;
 }
 
 /** Post-norm, ReLU, sinusoidal positions, embeddings × √C, untied output; dropout on embeddings, attention weights, hidden units and branches. */
@@ -35,7 +44,10 @@ export class Vanilla extends DecoderOnly {
   private readonly positions: Tensor;
 
   /** Xavier-uniform matrices, zero biases; embeddings normal with std C^−½, so that scaled ones have unit variance; output normal with std 0.01, so that the first loss is near ln V. */
-  constructor(readonly config: VanillaConfig, seed: number) {
+  constructor(
+    readonly config: VanillaConfig,
+    seed: number,
+  ) {
     super();
     const { layers, width: C, feedForward: F, vocabulary: V, context } = config;
     const random = new Random(seed, 'initialisation');
@@ -44,10 +56,15 @@ export class Vanilla extends DecoderOnly {
       this.parameters.push(p);
       return p;
     };
-    const constant = (name: string, n: number, value: number) => make(name, [n], new Float32Array(n).fill(value));
+    const constant = (name: string, n: number, value: number) =>
+      make(name, [n], new Float32Array(n).fill(value));
     const xavier = (name: string, rows: number, columns: number, fanIn = rows, fanOut = columns) => {
       const bound = Math.sqrt(6 / (fanIn + fanOut));
-      return make(name, [rows, columns], Float32Array.from({ length: rows * columns }, () => bound * (2 * random.uniform() - 1)));
+      return make(
+        name,
+        [rows, columns],
+        Float32Array.from({ length: rows * columns }, () => bound * (2 * random.uniform() - 1)),
+      );
     };
     this.table = make('embedding.weight', [V, C], random.normals(V * C, C ** -0.5));
     this.blocks = Array.from({ length: layers }, (_, i) => ({
@@ -64,7 +81,10 @@ export class Vanilla extends DecoderOnly {
       norm2Gain: constant(`block.${i}.norm2.gain`, C, 1),
       norm2Bias: constant(`block.${i}.norm2.bias`, C, 0),
     }));
-    this.output = { weight: make('head.weight', [V, C], random.normals(V * C, 0.01)), bias: constant('head.bias', V, 0) };
+    this.output = {
+      weight: make('head.weight', [V, C], random.normals(V * C, 0.01)),
+      bias: constant('head.bias', V, 0),
+    };
     Parameter.joinVectors(this.parameters);
     this.positions = tf.keep(tf.tensor2d(sinusoids(context, C), [context, C]));
   }
@@ -77,9 +97,25 @@ export class Vanilla extends DecoderOnly {
     let x = ops.dropout(tape, ops.add(tape, words, places), dropout);
     this.blocks.forEach((b, i) => {
       const qkv = ops.linear(tape, x, b.qkvWeight, b.qkvBias);
-      const attended = ops.linear(tape, ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]), b.outWeight, b.outBias);
-      x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, attended, dropout)), b.norm1Gain, b.norm1Bias);
-      const fed = ops.reluFeedForward(tape, x, { weight: b.upWeight, bias: b.upBias }, { weight: b.downWeight, bias: b.downBias }, dropout);
+      const attended = ops.linear(
+        tape,
+        ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]),
+        b.outWeight,
+        b.outBias,
+      );
+      x = ops.layerNorm(
+        tape,
+        ops.add(tape, x, ops.dropout(tape, attended, dropout)),
+        b.norm1Gain,
+        b.norm1Bias,
+      );
+      const fed = ops.reluFeedForward(
+        tape,
+        x,
+        { weight: b.upWeight, bias: b.upBias },
+        { weight: b.downWeight, bias: b.downBias },
+        dropout,
+      );
       x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, fed, dropout)), b.norm2Gain, b.norm2Bias);
       each?.(x);
     });

@@ -13,7 +13,8 @@ interface Kernel {
   interrupted(): boolean;
 }
 
-const kernel = (): Kernel | undefined => (globalThis as Record<symbol, unknown>)[Symbol.for('memorization-notebooks.kernel')] as Kernel | undefined;
+const kernel = (): Kernel | undefined =>
+  (globalThis as Record<symbol, unknown>)[Symbol.for('memorization-notebooks.kernel')] as Kernel | undefined;
 
 /** One output of a cell, replaced in place at each `show` after the first. Outside a notebook nothing is shown. */
 export class Display {

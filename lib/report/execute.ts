@@ -7,7 +7,15 @@ import type { Tier } from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
-import { METADATA, normalised, pairState, readNotebook, verdictsOf, type Notebook, type PairState } from './pair';
+import {
+  METADATA,
+  normalised,
+  pairState,
+  readNotebook,
+  verdictsOf,
+  type Notebook,
+  type PairState,
+} from './pair';
 import type { TrainingProgress } from '../train/observer';
 import type { Verdict } from './verdict';
 
@@ -37,7 +45,11 @@ export interface Result {
 
 /** A cell failed: its source and what it said. */
 export class CellError extends Error {
-  constructor(readonly notebook: string, readonly source: string, readonly output: string) {
+  constructor(
+    readonly notebook: string,
+    readonly source: string,
+    readonly output: string,
+  ) {
     super(`${notebook}: a cell failed\n\n${source.replace(/^/gm, '  | ')}\n\n${output}`);
     this.name = 'CellError';
   }
@@ -52,9 +64,16 @@ export function abandon(): void {
 }
 
 /** Runs a program of the Python environment; its output is in the work folder too. */
-function runPython({ venv }: Places, program: string, args: string[], folder: string, env = childEnvironment()): Promise<{ code: number; output: string }> {
+function runPython(
+  { venv }: Places,
+  program: string,
+  args: string[],
+  folder: string,
+  env = childEnvironment(),
+): Promise<{ code: number; output: string }> {
   const path = join(venv, 'bin', program);
-  if (!existsSync(path)) throw new UserError(`expected ${path}, which set-up installs; found none; run "npm run doctor"`);
+  if (!existsSync(path))
+    throw new UserError(`expected ${path}, which set-up installs; found none; run "npm run doctor"`);
   return logged(path, args, { cwd: paths.root, env, log: join(folder, `${program}.log`) });
 }
 
@@ -62,16 +81,35 @@ const withoutColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/
 
 /** The failing cell in what nbconvert prints: 70 lines of Python, then source and message. */
 export function cellError(name: string, errors: string): Error {
-  const match = /An error occurred while executing the following cell:\n-{10,}\n([\s\S]*?)\n-{10,}\n([\s\S]*)/.exec(withoutColours(errors));
+  const match =
+    /An error occurred while executing the following cell:\n-{10,}\n([\s\S]*?)\n-{10,}\n([\s\S]*)/.exec(
+      withoutColours(errors),
+    );
   if (match) return new CellError(name, match[1]!, match[2]!.trim());
-  if (/DeadKernelError/.test(errors)) return new UserError(`${name}: expected the kernel to live; it died, perhaps of too little memory; run it with --tier smoke to see whether it works at all`);
+  if (/DeadKernelError/.test(errors))
+    return new UserError(
+      `${name}: expected the kernel to live; it died, perhaps of too little memory; run it with --tier smoke to see whether it works at all`,
+    );
   const last = errors.trim().split('\n').slice(-3).join(' ');
   return new UserError(`${name}: expected Jupyter to execute it; it said "${last}"; run "npm run doctor"`);
 }
 
-async function jupytext(places: Places, to: 'ipynb' | 'ts:percent', from: string, target: string): Promise<void> {
-  const { code, output } = await runPython(places, 'jupytext', ['--quiet', '--to', to, '--output', target, from], dirname(target));
-  if (code !== 0) throw new UserError(`${from}: expected a notebook that jupytext can turn into ${to}; it said "${output.trim().split('\n').pop()}"`);
+async function jupytext(
+  places: Places,
+  to: 'ipynb' | 'ts:percent',
+  from: string,
+  target: string,
+): Promise<void> {
+  const { code, output } = await runPython(
+    places,
+    'jupytext',
+    ['--quiet', '--to', to, '--output', target, from],
+    dirname(target),
+  );
+  if (code !== 0)
+    throw new UserError(
+      `${from}: expected a notebook that jupytext can turn into ${to}; it said "${output.trim().split('\n').pop()}"`,
+    );
 }
 
 /** Whether the .ts file of a pair is the one to execute. */
@@ -81,11 +119,19 @@ const tsCounts = (state: PairState): boolean => state === 'ts only' || state ===
 async function prepare({ name, places }: Job, state: PairState, target: string): Promise<void> {
   const from = join(places.notebooks, name);
   if (tsCounts(state)) await jupytext(places, 'ipynb', `${from}.ts`, target);
-  writeAtomically(target, JSON.stringify({ ...readNotebook(tsCounts(state) ? target : `${from}.ipynb`), metadata: METADATA }));
+  writeAtomically(
+    target,
+    JSON.stringify({ ...readNotebook(tsCounts(state) ? target : `${from}.ipynb`), metadata: METADATA }),
+  );
 }
 
 /** The executed notebook and, where it is the older one, its pair, as they will lie in `notebooks`: files in `folder`. */
-async function cleaned({ name, places }: Job, notebook: Notebook, state: PairState, folder: string): Promise<string[]> {
+async function cleaned(
+  { name, places }: Job,
+  notebook: Notebook,
+  state: PairState,
+  folder: string,
+): Promise<string[]> {
   const clean = join(folder, 'clean');
   mkdirSync(clean);
   const ipynb = join(clean, `${name}.ipynb`);
@@ -104,12 +150,31 @@ function progressIn(file: string): TrainingProgress | null {
   }
 }
 
-async function executed(job: Job, folder: string, tell: (at: TrainingProgress | null) => void): Promise<string> {
+async function executed(
+  job: Job,
+  folder: string,
+  tell: (at: TrainingProgress | null) => void,
+): Promise<string> {
   const [progress, target] = [join(folder, 'progress.json'), join(folder, 'executed.ipynb')];
-  const environment = { ...childEnvironment(), TIER: job.tier, SEED: String(job.seed), FIGURES: join(folder, 'figures'), PROGRESS: progress };
+  const environment = {
+    ...childEnvironment(),
+    TIER: job.tier,
+    SEED: String(job.seed),
+    FIGURES: join(folder, 'figures'),
+    PROGRESS: progress,
+  };
   const polling = setInterval(() => tell(progressIn(progress)), 500);
   try {
-    const args = ['--to', 'notebook', '--execute', '--ExecutePreprocessor.record_timing=False', '--ExecutePreprocessor.startup_timeout=300', '--output', target, join(folder, `${job.name}.ipynb`)];
+    const args = [
+      '--to',
+      'notebook',
+      '--execute',
+      '--ExecutePreprocessor.record_timing=False',
+      '--ExecutePreprocessor.startup_timeout=300',
+      '--output',
+      target,
+      join(folder, `${job.name}.ipynb`),
+    ];
     const { code, output } = await runPython(job.places, 'jupyter-nbconvert', args, folder, environment);
     if (code !== 0) throw cellError(job.name, output);
   } finally {
@@ -119,7 +184,10 @@ async function executed(job: Job, folder: string, tell: (at: TrainingProgress | 
 }
 
 /** Executes one notebook: report, figures and, if asked for, the notebook itself are put in place at the end. */
-export async function execute(job: Job, tell: (at: TrainingProgress | null) => void = () => {}): Promise<Result> {
+export async function execute(
+  job: Job,
+  tell: (at: TrainingProgress | null) => void = () => {},
+): Promise<Result> {
   const { name, places } = job;
   const startedAt = performance.now();
   const state = pairState(name, places.notebooks);
@@ -139,9 +207,15 @@ export async function execute(job: Job, tell: (at: TrainingProgress | null) => v
     mkdirSync(places.figures, { recursive: true });
     renameSync(join(folder, `${name}.html`), report);
     const figures = join(folder, 'figures');
-    if (existsSync(figures)) for (const file of readdirSync(figures)) renameSync(join(figures, file), join(places.figures, file));
+    if (existsSync(figures))
+      for (const file of readdirSync(figures)) renameSync(join(figures, file), join(places.figures, file));
     for (const file of pair) renameSync(file, join(places.notebooks, basename(file)));
-    return { name, minutes: (performance.now() - startedAt) / 60_000, verdicts: verdictsOf(notebook), report };
+    return {
+      name,
+      minutes: (performance.now() - startedAt) / 60_000,
+      verdicts: verdictsOf(notebook),
+      report,
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
     workFolders.delete(folder);

@@ -29,7 +29,14 @@ const PACK_FROM = 50;
 const FLOAT32_INTEGERS = 2 ** 24;
 
 const DTYPES = new Map<unknown, string>([
-  [Float64Array, 'f8'], [Float32Array, 'f4'], [Int32Array, 'i4'], [Uint32Array, 'u4'], [Int16Array, 'i2'], [Uint16Array, 'u2'], [Int8Array, 'i1'], [Uint8Array, 'u1'],
+  [Float64Array, 'f8'],
+  [Float32Array, 'f4'],
+  [Int32Array, 'i4'],
+  [Uint32Array, 'u4'],
+  [Int16Array, 'i2'],
+  [Uint16Array, 'u2'],
+  [Int8Array, 'i1'],
+  [Uint8Array, 'u1'],
 ]);
 
 type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
@@ -37,34 +44,49 @@ type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain
 /** Plotly's form of a typed array: base64 of its bytes. */
 function packed(array: ArrayBufferView, shape?: string): Plain {
   const dtype = DTYPES.get(array.constructor);
-  if (!dtype) throw new UserError(`figure: expected numbers in one of ${[...DTYPES.keys()].map((c) => (c as { name: string }).name).join(', ')}; got ${array.constructor.name}`);
+  if (!dtype)
+    throw new UserError(
+      `figure: expected numbers in one of ${[...DTYPES.keys()].map((c) => (c as { name: string }).name).join(', ')}; got ${array.constructor.name}`,
+    );
   const bdata = Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
   return shape ? { dtype, bdata, shape } : { dtype, bdata };
 }
 
-const isNumbers = (value: unknown): value is number[] => Array.isArray(value) && value.every((x) => typeof x === 'number');
+const isNumbers = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((x) => typeof x === 'number');
 
 /** float32 has seven digits, more than a figure shows; float64 where integers would change. */
 const compact = (values: number[]): Float32Array | Float64Array =>
-  values.some((x) => Number.isInteger(x) && Math.abs(x) > FLOAT32_INTEGERS) ? Float64Array.from(values) : Float32Array.from(values);
+  values.some((x) => Number.isInteger(x) && Math.abs(x) > FLOAT32_INTEGERS)
+    ? Float64Array.from(values)
+    : Float32Array.from(values);
 
 /** Long number[] and number[][] packed, or undefined for others. */
 function packedNumbers(value: unknown[]): Plain | undefined {
   if (value.length >= PACK_FROM && isNumbers(value)) return packed(compact(value));
   const columns = Array.isArray(value[0]) ? value[0].length : 0;
-  const isMatrix = columns > 0 && value.length * columns >= PACK_FROM && value.every((row) => isNumbers(row) && row.length === columns);
+  const isMatrix =
+    columns > 0 &&
+    value.length * columns >= PACK_FROM &&
+    value.every((row) => isNumbers(row) && row.length === columns);
   return isMatrix ? packed(compact((value as number[][]).flat()), `${value.length}, ${columns}`) : undefined;
 }
 
 /** JSON copy of a value; NaN and ∞, which JSON lacks, become null, which Plotly draws as a gap. */
 function plain(value: unknown, pack: boolean): Plain {
-  if (ArrayBuffer.isView(value)) return pack ? packed(value) : plain(Array.from(value as unknown as ArrayLike<number>), pack);
-  if (Array.isArray(value)) return (pack ? packedNumbers(value) : undefined) ?? value.map((x) => plain(x, pack));
+  if (ArrayBuffer.isView(value))
+    return pack ? packed(value) : plain(Array.from(value as unknown as ArrayLike<number>), pack);
+  if (Array.isArray(value))
+    return (pack ? packedNumbers(value) : undefined) ?? value.map((x) => plain(x, pack));
   if (value instanceof Date) return value.toISOString();
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
   if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (value === null || typeof value !== 'object') return null;
-  return Object.fromEntries(Object.entries(value).filter(([, x]) => x !== undefined && typeof x !== 'function').map(([key, x]) => [key, plain(x, pack)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, x]) => x !== undefined && typeof x !== 'function')
+      .map(([key, x]) => [key, plain(x, pack)]),
+  );
 }
 
 /** Pixels of a legend: the height of a row, the width of an entry's symbol and of a letter of its name; and of the figure beside it. */
@@ -75,10 +97,15 @@ const WITHOUT_LEGEND: PlotData['type'][] = ['heatmap', 'contour', 'surface'];
 
 /** Rows of the legend, whose entries stand in columns as wide as the widest of them. */
 function legendRows({ data, layout }: Figure, width: number): number {
-  const entries = (data as Partial<PlotData>[]).filter(({ name, showlegend, type = 'scatter' }) => name && showlegend !== false && !WITHOUT_LEGEND.includes(type));
+  const entries = (data as Partial<PlotData>[]).filter(
+    ({ name, showlegend, type = 'scatter' }) =>
+      name && showlegend !== false && !WITHOUT_LEGEND.includes(type),
+  );
   const letters = entries.map(({ name }) => name!.length);
   if (letters.length < 2 || layout?.showlegend === false) return 1;
-  const columns = Math.floor((width - LEGEND.beside) / (LEGEND.symbol + LEGEND.letter * Math.max(...letters)));
+  const columns = Math.floor(
+    (width - LEGEND.beside) / (LEGEND.symbol + LEGEND.letter * Math.max(...letters)),
+  );
   return Math.ceil(letters.length / Math.max(1, columns));
 }
 
@@ -91,7 +118,10 @@ function sizeOf(figure: Figure): { width: number; height: number } {
 /** The figure as Plotly's JSON, in the project's style. */
 export function plainFigure(figure: Figure, { pack }: { pack: boolean }): PlainFigure {
   const { data, layout, config } = figure;
-  return plain({ data, layout: { template: TEMPLATE, ...layout, height: sizeOf(figure).height }, config }, pack) as unknown as PlainFigure;
+  return plain(
+    { data, layout: { template: TEMPLATE, ...layout, height: sizeOf(figure).height }, config },
+    pack,
+  ) as unknown as PlainFigure;
 }
 
 export function pngOf(figure: Figure): Promise<Buffer> {
@@ -102,7 +132,10 @@ export function pngOf(figure: Figure): Promise<Buffer> {
 /** The output of a cell: Plotly's JSON, PNG, text. No HTML, so that the notebook holds no script. */
 export async function figureBundle(figure: Figure, { png }: { png: boolean }): Promise<Bundle> {
   const text = (figure.layout?.title as { text?: string } | undefined)?.text;
-  const data: Bundle['data'] = { [PLOTLY_MIME]: plainFigure(figure, { pack: true }), 'text/plain': text ? `Figure: ${text}` : 'Figure' };
+  const data: Bundle['data'] = {
+    [PLOTLY_MIME]: plainFigure(figure, { pack: true }),
+    'text/plain': text ? `Figure: ${text}` : 'Figure',
+  };
   if (!png) return { data };
   data['image/png'] = (await pngOf(figure)).toString('base64');
   return { data, metadata: { 'image/png': sizeOf(figure) } };
@@ -121,7 +154,8 @@ export async function show(figure: Figure, { display = new Display(), still = tr
  * `reproduce` sets FIGURES to collect them first and put them in place together.
  */
 export async function saveFigure(name: string, figure: Figure): Promise<void> {
-  if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new UserError(`figure name: expected small letters, digits and hyphens; got "${name}"`);
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(name))
+    throw new UserError(`figure name: expected small letters, digits and hyphens; got "${name}"`);
   const folder = process.env.FIGURES ?? paths.figures;
   const png = await pngOf(figure);
   writeAtomically(join(folder, `${name}.json`), `${JSON.stringify(plainFigure(figure, { pack: false }))}\n`);

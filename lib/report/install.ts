@@ -13,7 +13,12 @@ export const plotlyFile = join(paths.cache, 'plotly.min.js');
 
 /** Copies unless the target is at least as new and as long. Trap: JupyterLab's server refuses symbolic links (HTTP 403). */
 function copy(from: string, to: string): void {
-  if (existsSync(to) && statSync(to).size === statSync(from).size && statSync(to).mtimeMs >= statSync(from).mtimeMs) return;
+  if (
+    existsSync(to) &&
+    statSync(to).size === statSync(from).size &&
+    statSync(to).mtimeMs >= statSync(from).mtimeMs
+  )
+    return;
   mkdirSync(dirname(to), { recursive: true });
   const aside = `${to}.${process.pid}.part`;
   copyFileSync(from, aside);
@@ -32,13 +37,16 @@ function kernelSpec(): string {
 
 /** @param venv folder of the Python environment. Does nothing where all is in place. */
 export function installJupyterFiles(venv: string): void {
-  if (!existsSync(plotlyFile)) throw new UserError(`expected ${plotlyFile}, which set-up makes; found none; run "npm run doctor"`);
+  if (!existsSync(plotlyFile))
+    throw new UserError(`expected ${plotlyFile}, which set-up makes; found none; run "npm run doctor"`);
   const share = join(venv, 'share', 'jupyter');
   const labextension = join(share, 'labextensions', 'memorization-plotly');
   const template = join(share, 'nbconvert', 'templates', 'report');
   write(join(share, 'kernels', 'tslab', 'kernel.json'), kernelSpec());
-  for (const file of ['package.json', 'static/remoteEntry.js']) copy(join(sources, 'labextension', file), join(labextension, file));
-  for (const file of ['conf.json', 'index.html.j2', 'report.css']) copy(join(sources, 'template', file), join(template, file));
+  for (const file of ['package.json', 'static/remoteEntry.js'])
+    copy(join(sources, 'labextension', file), join(labextension, file));
+  for (const file of ['conf.json', 'index.html.j2', 'report.css'])
+    copy(join(sources, 'template', file), join(template, file));
   copy(plotlyFile, join(labextension, 'static', 'plotly.min.js'));
   copy(plotlyFile, join(template, 'plotly.min.js'));
   copy(require.resolve('mathjax/es5/tex-svg.js'), join(template, 'tex-svg.js'));

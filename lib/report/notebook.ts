@@ -20,7 +20,14 @@ import { banner } from '../tf';
 import { Display } from './display';
 
 /** Headings of a notebook, in their order. */
-export const SECTIONS = ['Claim', 'Scale', 'Experiment', 'Figure', 'Verdict', 'What would change it'] as const;
+export const SECTIONS = [
+  'Claim',
+  'Scale',
+  'Experiment',
+  'Figure',
+  'Verdict',
+  'What would change it',
+] as const;
 
 /** Tier of this execution: the variable TIER, which `reproduce --tier` sets; quick without it, as in JupyterLab. */
 export const tierFromEnvironment = (): Tier => oneOf('TIER', process.env.TIER ?? 'quick', TIERS);
@@ -32,6 +39,8 @@ export const seedFromEnvironment = (): number => wholeNumber('SEED', process.env
 export function openNotebook(): { tier: Tier; seed: number } {
   const [tier, seed] = [tierFromEnvironment(), seedFromEnvironment()];
   const text = `Tier ${tier}, seed ${seed}. ${banner()}`;
-  new Display().show({ data: { 'text/markdown': `**Tier ${tier}, seed ${seed}.** ${banner()}`, 'text/plain': text } });
+  new Display().show({
+    data: { 'text/markdown': `**Tier ${tier}, seed ${seed}.** ${banner()}`, 'text/plain': text },
+  });
   return { tier, seed };
 }

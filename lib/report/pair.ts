@@ -31,7 +31,11 @@ export const textOf = (lines: string | string[]): string => (Array.isArray(lines
 
 /** Names NN-name of all notebooks in a folder, in order. */
 export function notebookNames(folder: string = paths.notebooks): string[] {
-  const names = existsSync(folder) ? readdirSync(folder).filter((file) => /\.(ipynb|ts)$/.test(file)).map((file) => file.replace(/\.(ipynb|ts)$/, '')) : [];
+  const names = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((file) => /\.(ipynb|ts)$/.test(file))
+        .map((file) => file.replace(/\.(ipynb|ts)$/, ''))
+    : [];
   return [...new Set(names)].sort();
 }
 
@@ -40,12 +44,18 @@ export function notebookNames(folder: string = paths.notebooks): string[] {
  * All of them for no word.
  */
 export function selectNotebooks(words: readonly string[], names: readonly string[]): string[] {
-  if (!names.length) throw new UserError(`expected notebooks in ${paths.notebooks}; found none; restore them with "git checkout notebooks"`);
+  if (!names.length)
+    throw new UserError(
+      `expected notebooks in ${paths.notebooks}; found none; restore them with "git checkout notebooks"`,
+    );
   const chosen = words.flatMap((word) => {
     const wanted = basename(word).replace(/\.(ipynb|ts)$/, '');
     const exact = names.filter((name) => name === wanted || name.split('-')[0] === wanted);
     const found = exact.length ? exact : names.filter((name) => name.replace(/^\d+-/, '').startsWith(wanted));
-    if (!wanted || !found.length) throw new UserError(`notebook: expected one of ${names.join(', ')}, or its number or the start of its name; got "${word}"`);
+    if (!wanted || !found.length)
+      throw new UserError(
+        `notebook: expected one of ${names.join(', ')}, or its number or the start of its name; got "${word}"`,
+      );
     return found;
   });
   return words.length ? names.filter((name) => chosen.includes(name)) : [...names];
@@ -56,26 +66,45 @@ export function readNotebook(path: string): Notebook {
   try {
     notebook = JSON.parse(readFileSync(path, 'utf8')) as Notebook;
   } catch (error) {
-    throw new UserError(`notebook ${path}: expected JSON; ${(error as Error).message}; restore it with "git checkout"`);
+    throw new UserError(
+      `notebook ${path}: expected JSON; ${(error as Error).message}; restore it with "git checkout"`,
+    );
   }
-  if (!Array.isArray(notebook.cells)) throw new UserError(`notebook ${path}: expected cells; got none; restore it with "git checkout"`);
+  if (!Array.isArray(notebook.cells))
+    throw new UserError(`notebook ${path}: expected cells; got none; restore it with "git checkout"`);
   return notebook;
 }
 
-export interface SourceCell { kind: 'code' | 'markdown'; source: string }
+export interface SourceCell {
+  kind: 'code' | 'markdown';
+  source: string;
+}
 
 /** Cells of a notebook without their outputs. */
 export const sourceCells = ({ cells }: Notebook): SourceCell[] =>
-  cells.filter((cell) => cell.cell_type !== 'raw').map((cell) => ({ kind: cell.cell_type as SourceCell['kind'], source: textOf(cell.source).trim() }));
+  cells
+    .filter((cell) => cell.cell_type !== 'raw')
+    .map((cell) => ({ kind: cell.cell_type as SourceCell['kind'], source: textOf(cell.source).trim() }));
 
 /** Cells of a file in percent format: `// %%` begins a code cell, `// %% [markdown]` text, whose lines are comments. */
 export function percentCells(text: string): SourceCell[] {
   const body = text.replace(/^\/\/ ---\n[\s\S]*?\n\/\/ ---\n/, '');
-  return body.split(/^(?=\/\/ %%)/m).filter((part) => part.trim()).map((part) => {
-    const [head = '', ...lines] = part.startsWith('// %%') ? part.split('\n') : ['// %%', ...part.split('\n')];
-    const markdown = head.includes('[markdown]');
-    return { kind: markdown ? 'markdown' : 'code', source: lines.map((line) => (markdown ? line.replace(/^\/\/ ?/, '') : line)).join('\n').trim() };
-  });
+  return body
+    .split(/^(?=\/\/ %%)/m)
+    .filter((part) => part.trim())
+    .map((part) => {
+      const [head = '', ...lines] = part.startsWith('// %%')
+        ? part.split('\n')
+        : ['// %%', ...part.split('\n')];
+      const markdown = head.includes('[markdown]');
+      return {
+        kind: markdown ? 'markdown' : 'code',
+        source: lines
+          .map((line) => (markdown ? line.replace(/^\/\/ ?/, '') : line))
+          .join('\n')
+          .trim(),
+      };
+    });
 }
 
 const same = (a: SourceCell[], b: SourceCell[]): boolean => JSON.stringify(a) === JSON.stringify(b);
@@ -93,7 +122,10 @@ export function pairState(name: string, folder: string = paths.notebooks): PairS
 
 /** Verdicts that an executed notebook shows. */
 export const verdictsOf = ({ cells }: Notebook): Verdict[] =>
-  cells.flatMap((cell) => cell.outputs ?? []).map((output) => output.data?.[VERDICT_MIME]).filter((v): v is Verdict => v !== undefined);
+  cells
+    .flatMap((cell) => cell.outputs ?? [])
+    .map((output) => output.data?.[VERDICT_MIME])
+    .filter((v): v is Verdict => v !== undefined);
 
 /** Of every notebook here: which kernel runs it, and that jupytext keeps the .ts beside it. */
 export const METADATA = {

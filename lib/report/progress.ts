@@ -33,7 +33,9 @@ export function progressText(at: TrainingProgress): string {
 
 /** What a run that does not begin at the beginning says first. */
 const startText = (fromStep: number, steps: number): string =>
-  fromStep < steps ? `continues at step ${fromStep.toLocaleString('en')} of ${steps.toLocaleString('en')}` : `finished before, ${steps.toLocaleString('en')} steps: read from its record`;
+  fromStep < steps
+    ? `continues at step ${fromStep.toLocaleString('en')} of ${steps.toLocaleString('en')}`
+    : `finished before, ${steps.toLocaleString('en')} steps: read from its record`;
 
 /** The first call and then one per `seconds` pass. */
 export class Throttle {
@@ -52,7 +54,9 @@ export class TerminalLine {
   private shown = false;
   constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {}
 
-  get isLive(): boolean { return this.stream.isTTY === true; }
+  get isLive(): boolean {
+    return this.stream.isTTY === true;
+  }
 
   update(text: string): void {
     if (!this.isLive) return;
@@ -78,10 +82,20 @@ const htmlBar = (at: TrainingProgress, place: string): string =>
 
 /** Training and held-out loss so far. */
 export function curveFigure(curve: readonly CurvePoint[], steps: number, subtitle: string): Figure {
-  const line = (name: string, color: string, loss: (p: CurvePoint) => number) =>
-    ({ type: 'scatter' as const, mode: 'lines+markers' as const, name, x: curve.map((p) => p.step), y: curve.map(loss), line: { color }, marker: { size: 5 } });
+  const line = (name: string, color: string, loss: (p: CurvePoint) => number) => ({
+    type: 'scatter' as const,
+    mode: 'lines+markers' as const,
+    name,
+    x: curve.map((p) => p.step),
+    y: curve.map(loss),
+    line: { color },
+    marker: { size: 5 },
+  });
   return {
-    data: [line('training', COLOURS.ours, (p) => p.trainLossNats), line('held out', COLOURS.second, (p) => p.heldOutLossNats)],
+    data: [
+      line('training', COLOURS.ours, (p) => p.trainLossNats),
+      line('held out', COLOURS.second, (p) => p.heldOutLossNats),
+    ],
     layout: {
       title: title('Loss while training', subtitle),
       xaxis: axis('step', 'optimiser updates', { range: [0, steps] }),
@@ -102,7 +116,8 @@ export function notebookObserver(runs = 1): TrainingObserver {
   const [barPace, filePace] = [new Throttle(0.2), new Throttle(1)];
   let [run, steps] = [0, 0];
   let [place, subtitle] = ['', ''];
-  const draw = (curve: readonly CurvePoint[], still: boolean) => show(curveFigure(curve, steps, subtitle), { display: curves, still });
+  const draw = (curve: readonly CurvePoint[], still: boolean) =>
+    show(curveFigure(curve, steps, subtitle), { display: curves, still });
   return {
     async started({ config, steps: all, fromStep, curve }) {
       steps = all;
@@ -113,7 +128,13 @@ export function notebookObserver(runs = 1): TrainingObserver {
     },
     async progressed(at) {
       const last = at.step === at.steps;
-      if (barPace.passes() || last) line.show({ data: { 'text/html': htmlBar(at, place), 'text/plain': `${percent(at)} · ${place}${progressText(at)}` } });
+      if (barPace.passes() || last)
+        line.show({
+          data: {
+            'text/html': htmlBar(at, place),
+            'text/plain': `${percent(at)} · ${place}${progressText(at)}`,
+          },
+        });
       if (filePace.passes() || last) tellReproduce(at);
       await tick();
     },
@@ -127,14 +148,16 @@ export function notebookObserver(runs = 1): TrainingObserver {
 }
 
 /** The losses of a point of the curve. */
-export const lossText = ({ trainLossNats, heldOutLossNats }: CurvePoint): string => `training ${trainLossNats.toFixed(4)}, held out ${heldOutLossNats.toFixed(4)} nats per token`;
+export const lossText = ({ trainLossNats, heldOutLossNats }: CurvePoint): string =>
+  `training ${trainLossNats.toFixed(4)}, held out ${heldOutLossNats.toFixed(4)} nats per token`;
 
 /** What an evaluation measured beside the losses. */
 function measuresText(point: CurvePoint): string {
   const percent = (share: number) => `${(100 * share).toFixed(0)}%`;
   if ('generalisation' in point) return `hierarchical ${percent(point.generalisation)}`;
   if ('memorised' in point) return `memorised ${percent(point.memorised.train)} of training lines`;
-  if ('memorisedBits' in point) return `${Math.round(point.memorisedBits).toLocaleString('en')} bits memorised, ${percent(point.recalledShare)} recalled`;
+  if ('memorisedBits' in point)
+    return `${Math.round(point.memorisedBits).toLocaleString('en')} bits memorised, ${percent(point.recalledShare)} recalled`;
   return `epoch ${point.epoch.toFixed(1)}${point.memorisedShare === null ? '' : `, memorised ${percent(point.memorisedShare)}`}`;
 }
 
@@ -148,15 +171,20 @@ export function terminalObserver(line = new TerminalLine()): TrainingObserver {
     },
     progressed(at) {
       latest = at;
-      if (pace.passes() || at.step === at.steps) line.update(`${bar(at.step / at.steps)} ${percent(at)} · ${progressText(at)}`);
+      if (pace.passes() || at.step === at.steps)
+        line.update(`${bar(at.step / at.steps)} ${percent(at)} · ${progressText(at)}`);
       // Lets Ctrl-C in, which only the event loop delivers.
       return tick();
     },
     evaluated(point) {
-      line.print(`step ${point.step.toLocaleString('en')}: ${lossText(point)}, ${measuresText(point)}${latest ? `, ${duration(latest.secondsLeft)} left` : ''}`);
+      line.print(
+        `step ${point.step.toLocaleString('en')}: ${lossText(point)}, ${measuresText(point)}${latest ? `, ${duration(latest.secondsLeft)} left` : ''}`,
+      );
     },
     finished(record) {
-      line.print(`${record.curve.length ? 'finished' : 'nothing to do'}: ${record.minutes.toFixed(1)} minutes, ${record.tokensPerSecond.toLocaleString('en')} tokens/s`);
+      line.print(
+        `${record.curve.length ? 'finished' : 'nothing to do'}: ${record.minutes.toFixed(1)} minutes, ${record.tokensPerSecond.toLocaleString('en')} tokens/s`,
+      );
     },
   };
 }

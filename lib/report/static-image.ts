@@ -13,18 +13,37 @@ export interface PlainFigure {
 
 interface PlotlyWindow {
   JSON: typeof JSON;
-  Plotly: { toImage(figure: PlainFigure, options: { format: 'svg'; width: number; height: number }): Promise<string> };
+  Plotly: {
+    toImage(figure: PlainFigure, options: { format: 'svg'; width: number; height: number }): Promise<string>;
+  };
 }
 
 /** Trace types drawn by WebGL, which is not there: some would come out blank, one would spin for minutes. */
-const NEEDS_WEBGL = new Set(['scatter3d', 'surface', 'mesh3d', 'cone', 'streamtube', 'isosurface', 'volume', 'splom', 'parcoords', 'scatterpolargl']);
+const NEEDS_WEBGL = new Set([
+  'scatter3d',
+  'surface',
+  'mesh3d',
+  'cone',
+  'streamtube',
+  'isosurface',
+  'volume',
+  'splom',
+  'parcoords',
+  'scatterpolargl',
+]);
 
 /** What the DOM lacks for Plotly: 2-D canvas, sizes of text, lengths of paths. */
 function completeDom(window: any): void {
   const { createCanvas } = require('@napi-rs/canvas') as typeof import('@napi-rs/canvas');
   const { svgPathProperties } = require('svg-path-properties') as typeof import('svg-path-properties');
   window.URL.createObjectURL = () => '';
-  window.matchMedia = () => ({ matches: false, addListener() {}, removeListener() {}, addEventListener() {}, removeEventListener() {} });
+  window.matchMedia = () => ({
+    matches: false,
+    addListener() {},
+    removeListener() {},
+    addEventListener() {},
+    removeEventListener() {},
+  });
 
   const canvases = new WeakMap<object, Canvas>();
   const canvasOf = (element: { width: number; height: number }): Canvas => {
@@ -35,8 +54,12 @@ function completeDom(window: any): void {
     return canvas;
   };
   const canvas = window.HTMLCanvasElement.prototype;
-  canvas.getContext = function (kind: string) { return kind === '2d' ? canvasOf(this).getContext('2d') : null; };
-  canvas.toDataURL = function () { return canvasOf(this).toDataURL('image/png'); };
+  canvas.getContext = function (kind: string) {
+    return kind === '2d' ? canvasOf(this).getContext('2d') : null;
+  };
+  canvas.toDataURL = function () {
+    return canvasOf(this).toDataURL('image/png');
+  };
 
   const rectangle = function (this: SvgNode) {
     const box = boxOf(this);
@@ -45,10 +68,16 @@ function completeDom(window: any): void {
   const svg = window.SVGElement.prototype;
   svg.getBBox = rectangle;
   window.Element.prototype.getBoundingClientRect = rectangle;
-  svg.getComputedTextLength = function () { return rectangle.call(this).width; };
+  svg.getComputedTextLength = function () {
+    return rectangle.call(this).width;
+  };
   const path = (element: SvgNode) => new svgPathProperties(element.getAttribute?.('d') || 'M0,0');
-  svg.getTotalLength = function () { return path(this).getTotalLength(); };
-  svg.getPointAtLength = function (length: number) { return path(this).getPointAtLength(length); };
+  svg.getTotalLength = function () {
+    return path(this).getTotalLength();
+  };
+  svg.getPointAtLength = function (length: number) {
+    return path(this).getPointAtLength(length);
+  };
 }
 
 let booted: PlotlyWindow | undefined;
@@ -56,7 +85,8 @@ let booted: PlotlyWindow | undefined;
 /** A page with plotly.js in it; takes about a second, once. */
 function page(): PlotlyWindow {
   if (booted) return booted;
-  if (!existsSync(plotlyFile)) throw new UserError(`expected ${plotlyFile}, which set-up makes; found none; run "npm run doctor"`);
+  if (!existsSync(plotlyFile))
+    throw new UserError(`expected ${plotlyFile}, which set-up makes; found none; run "npm run doctor"`);
   const { JSDOM } = require('jsdom');
   const { window } = new JSDOM('<body></body>', { runScripts: 'outside-only', pretendToBeVisual: true });
   completeDom(window);
@@ -70,7 +100,10 @@ function page(): PlotlyWindow {
  */
 async function toSvg(figure: PlainFigure, width: number, height: number): Promise<string> {
   const webgl = figure.data.find(({ type }) => type !== undefined && NEEDS_WEBGL.has(type));
-  if (webgl) throw new UserError(`figure: expected a 2-D "still" beside the 3-D trace "${webgl.type}"; got none; give the figure one for its PNG`);
+  if (webgl)
+    throw new UserError(
+      `figure: expected a 2-D "still" beside the 3-D trace "${webgl.type}"; got none; give the figure one for its PNG`,
+    );
   const { JSON: pageJson, Plotly } = page();
   const copy = pageJson.parse(JSON.stringify(figure)) as PlainFigure;
   for (const trace of copy.data) if (trace.type === 'scattergl') trace.type = 'scatter';
@@ -82,9 +115,23 @@ async function toSvg(figure: PlainFigure, width: number, height: number): Promis
 }
 
 /** @param scale pixels of the image per pixel of the screen */
-export async function toPng(figure: PlainFigure, width: number, height: number, scale: number): Promise<Buffer> {
+export async function toPng(
+  figure: PlainFigure,
+  width: number,
+  height: number,
+  scale: number,
+): Promise<Buffer> {
   const { Resvg } = require('@resvg/resvg-js') as typeof import('@resvg/resvg-js');
-  const font = { loadSystemFonts: false, fontFiles: FONT_FILES, defaultFontFamily: FONT_FAMILY, sansSerifFamily: FONT_FAMILY };
-  const image = new Resvg(await toSvg(figure, width, height), { background: 'white', fitTo: { mode: 'zoom', value: scale }, font });
+  const font = {
+    loadSystemFonts: false,
+    fontFiles: FONT_FILES,
+    defaultFontFamily: FONT_FAMILY,
+    sansSerifFamily: FONT_FAMILY,
+  };
+  const image = new Resvg(await toSvg(figure, width, height), {
+    background: 'white',
+    fitTo: { mode: 'zoom', value: scale },
+    font,
+  });
   return image.render().asPng();
 }

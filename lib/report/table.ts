@@ -11,7 +11,10 @@ export function cellText(value: CellValue): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e12)) return value.toExponential(2);
-  return value.toLocaleString('en', Number.isInteger(value) ? {} : { maximumFractionDigits: size < 10 ? 4 : size < 1000 ? 2 : 0 });
+  return value.toLocaleString(
+    'en',
+    Number.isInteger(value) ? {} : { maximumFractionDigits: size < 10 ? 4 : size < 1000 ? 2 : 0 },
+  );
 }
 
 const looksNumeric = (text: string): boolean => /^[+−-]?[\d.,]+(e[+-]?\d+)?%?$|^–$/.test(text);
@@ -29,14 +32,19 @@ export function htmlTable(columns: readonly string[], rows: readonly (readonly s
     const whole = tag === 'td' && text.length <= SHORT ? '; white-space: nowrap' : '';
     return `<${tag} style="text-align: ${numeric[i] ? 'right' : 'left'}; padding: 0.25em 0.5em${whole}">${escapeHtml(text)}</${tag}>`;
   };
-  const row = (tag: 'td' | 'th', texts: readonly string[]) => `<tr>${texts.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
+  const row = (tag: 'td' | 'th', texts: readonly string[]) =>
+    `<tr>${texts.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
   return `<table><thead>${row('th', columns)}</thead><tbody>${rows.map((texts) => row('td', texts)).join('')}</tbody></table>`;
 }
 
 export function textTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const numeric = numericColumns(columns, rows);
   const widths = columns.map((name, i) => Math.max(name.length, ...rows.map((row) => (row[i] ?? '').length)));
-  const line = (texts: readonly string[]) => texts.map((text, i) => (numeric[i] ? text.padStart(widths[i]!) : text.padEnd(widths[i]!))).join('  ').trimEnd();
+  const line = (texts: readonly string[]) =>
+    texts
+      .map((text, i) => (numeric[i] ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd();
   return [line(columns), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n');
 }
 

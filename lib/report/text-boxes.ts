@@ -2,7 +2,10 @@
 import { createCanvas, GlobalFonts } from '@napi-rs/canvas';
 
 export const FONT_FAMILY = 'DejaVu Sans';
-export const FONT_FILES = [require.resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf'), require.resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf')];
+export const FONT_FILES = [
+  require.resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf'),
+  require.resolve('dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf'),
+];
 
 /** DejaVu Sans: height of the letters above the base line, and of a line of text, in font sizes. */
 const ASCENT = 0.93;
@@ -20,16 +23,24 @@ export interface SvgNode {
   querySelectorAll(selector: string): Iterable<SvgNode>;
 }
 
-export interface Box { left: number; top: number; right: number; bottom: number }
+export interface Box {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
 
 /** x′ = a x + c y + e, y′ = b x + d y + f, in SVG's order. */
 type Matrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 const IDENTITY: Matrix = [1, 0, 0, 1, 0, 0];
 
 const multiply = (m: Matrix, n: Matrix): Matrix => [
-  m[0] * n[0] + m[2] * n[1], m[1] * n[0] + m[3] * n[1],
-  m[0] * n[2] + m[2] * n[3], m[1] * n[2] + m[3] * n[3],
-  m[0] * n[4] + m[2] * n[5] + m[4], m[1] * n[4] + m[3] * n[5] + m[5],
+  m[0] * n[0] + m[2] * n[1],
+  m[1] * n[0] + m[3] * n[1],
+  m[0] * n[2] + m[2] * n[3],
+  m[1] * n[2] + m[3] * n[3],
+  m[0] * n[4] + m[2] * n[5] + m[4],
+  m[1] * n[4] + m[3] * n[5] + m[5],
 ];
 
 function rotation([degrees = 0, x = 0, y = 0]: number[]): Matrix {
@@ -41,7 +52,10 @@ function rotation([degrees = 0, x = 0, y = 0]: number[]): Matrix {
 export function transformMatrix(transform: string): Matrix {
   let matrix = IDENTITY;
   for (const [, name, list] of transform.matchAll(/(\w+)\(([^)]*)\)/g)) {
-    const v = list!.split(/[\s,]+/).filter(Boolean).map(Number);
+    const v = list!
+      .split(/[\s,]+/)
+      .filter(Boolean)
+      .map(Number);
     const [x = 0, y] = v;
     if (name === 'translate') matrix = multiply(matrix, [1, 0, 0, 1, x, y ?? 0]);
     else if (name === 'scale') matrix = multiply(matrix, [x, 0, 0, y ?? x, 0, 0]);
@@ -73,7 +87,8 @@ function textBox(node: SvgNode): Box {
   const width = Math.max(...lines.map((line) => measuring.measureText(line).width));
   const height = size * (LINE + LINE_DISTANCE * (lines.length - 1));
   const anchor = inherited(node, 'text-anchor');
-  const left = Number(node.getAttribute?.('x') ?? 0) - (anchor === 'middle' ? width / 2 : anchor === 'end' ? width : 0);
+  const left =
+    Number(node.getAttribute?.('x') ?? 0) - (anchor === 'middle' ? width / 2 : anchor === 'end' ? width : 0);
   const top = Number(node.getAttribute?.('y') ?? 0) - ASCENT * size;
   return { left, top, right: left + width, bottom: top + height };
 }
@@ -97,8 +112,12 @@ export function boxOf(node: SvgNode): Box {
     .flatMap((text) => {
       const m = matrixTo(text, node);
       const { left, top, right, bottom } = textBox(text);
-      return [[left, top], [right, top], [left, bottom], [right, bottom]]
-        .map(([x, y]) => [m[0] * x! + m[2] * y! + m[4], m[1] * x! + m[3] * y! + m[5]] as const);
+      return [
+        [left, top],
+        [right, top],
+        [left, bottom],
+        [right, bottom],
+      ].map(([x, y]) => [m[0] * x! + m[2] * y! + m[4], m[1] * x! + m[3] * y! + m[5]] as const);
     });
   if (!corners.length) return { left: 0, top: 0, right: 0, bottom: 0 };
   const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];

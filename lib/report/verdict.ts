@@ -42,8 +42,12 @@ export interface Verdict extends Question {
 }
 
 /** Why a run cannot decide; undefined: it can. */
-export const unfitness = ({ tier, unfit }: OwnValue, { leastTier = 'quick' }: Pick<Question, 'leastTier'>): string | undefined =>
-  unfit ?? (TIERS.indexOf(tier) < TIERS.indexOf(leastTier) ? `${tier} runs are too small to decide` : undefined);
+export const unfitness = (
+  { tier, unfit }: OwnValue,
+  { leastTier = 'quick' }: Pick<Question, 'leastTier'>,
+): string | undefined =>
+  unfit ??
+  (TIERS.indexOf(tier) < TIERS.indexOf(leastTier) ? `${tier} runs are too small to decide` : undefined);
 
 function isWithin({ value }: OwnValue, { paper, tolerance, relation }: Question): boolean {
   if (relation === 'at most') return value <= paper + tolerance;
@@ -57,26 +61,44 @@ function isWithin({ value }: OwnValue, { paper, tolerance, relation }: Question)
  */
 export function verdict(question: Question): Verdict {
   const { paper, tolerance, ours } = question;
-  if (!Number.isFinite(paper) || !(tolerance > 0 || (question.relation && tolerance === 0))) throw new UserError(`verdict: expected a paper's value and a tolerance above 0, or of 0 for a bound; got ${paper} and ${tolerance}`);
+  if (!Number.isFinite(paper) || !(tolerance > 0 || (question.relation && tolerance === 0)))
+    throw new UserError(
+      `verdict: expected a paper's value and a tolerance above 0, or of 0 for a bound; got ${paper} and ${tolerance}`,
+    );
   const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const within = fit.filter((run) => isWithin(run, question)).length;
   const decided = (outcome: Outcome, reason: string): Verdict => ({ ...question, outcome, reason });
 
   if (!ours.length) return decided('INCONCLUSIVE', 'no run');
-  if (!fit.length) return decided('INCONCLUSIVE', `no run that can decide: ${[...new Set(ours.map((run) => unfitness(run, question)))].join('; ')}`);
-  const all = (where: string) => (fit.length === 1 ? `the run is ${where} the tolerance` : `all ${fit.length} runs are ${where} the tolerance`);
+  if (!fit.length)
+    return decided(
+      'INCONCLUSIVE',
+      `no run that can decide: ${[...new Set(ours.map((run) => unfitness(run, question)))].join('; ')}`,
+    );
+  const all = (where: string) =>
+    fit.length === 1
+      ? `the run is ${where} the tolerance`
+      : `all ${fit.length} runs are ${where} the tolerance`;
   if (within === fit.length) return decided('REPRODUCED', all('within'));
   if (within === 0) return decided('NOT REPRODUCED', all('outside'));
-  return decided(question.universal ? 'NOT REPRODUCED' : 'INCONCLUSIVE', `${within} of ${fit.length} runs within the tolerance${question.universal ? '; the claim is on all' : ''}`);
+  return decided(
+    question.universal ? 'NOT REPRODUCED' : 'INCONCLUSIVE',
+    `${within} of ${fit.length} runs within the tolerance${question.universal ? '; the claim is on all' : ''}`,
+  );
 }
 
 const isSmall = (x: number): boolean => x !== 0 && Math.abs(x) < 1e-3;
-const number = (x: number, digits = 3): string => (!Number.isFinite(x) ? String(x) : isSmall(x) ? x.toExponential(1) : x.toFixed(digits));
+const number = (x: number, digits = 3): string =>
+  !Number.isFinite(x) ? String(x) : isSmall(x) ? x.toExponential(1) : x.toFixed(digits);
 
 /** `1.00 ± 0.05 nats`, `at most 0.00 + 0.10 nats` */
 export function expectedText({ paper, tolerance, relation, unit }: Question): string {
-  const text = (x: number) => (Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) && !isSmall(x) ? String(Number(x.toPrecision(3))) : number(x, 2));
-  const allowed = tolerance === 0 ? '' : ` ${!relation ? '±' : relation === 'at most' ? '+' : '−'} ${text(tolerance)}`;
+  const text = (x: number) =>
+    Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) && !isSmall(x)
+      ? String(Number(x.toPrecision(3)))
+      : number(x, 2);
+  const allowed =
+    tolerance === 0 ? '' : ` ${!relation ? '±' : relation === 'at most' ? '+' : '−'} ${text(tolerance)}`;
   return `${relation ? `${relation} ` : ''}${text(paper)}${allowed} ${unit}`;
 }
 
@@ -85,7 +107,13 @@ function rows(v: Verdict): string[][] {
   return v.ours.map((run) => {
     const unfit = unfitness(run, v);
     const finding = unfit ? `not counted: ${unfit}` : isWithin(run, v) ? 'within' : 'outside';
-    return [run.tier, String(run.seed), number(run.value), `${run.value >= v.paper ? '+' : '−'}${number(Math.abs(run.value - v.paper))}`, finding];
+    return [
+      run.tier,
+      String(run.seed),
+      number(run.value),
+      `${run.value >= v.paper ? '+' : '−'}${number(Math.abs(run.value - v.paper))}`,
+      finding,
+    ];
   });
 }
 

@@ -8,7 +8,16 @@ export { sitePackages };
 const cache = (...names: string[]): string => join(paths.cache, ...names);
 
 /** Variables of the user that would bring foreign packages, kernels or extensions into .venv. */
-const FOREIGN = ['PYTHONHOME', 'PYTHONPATH', 'PIP_TARGET', 'PIP_PREFIX', 'PIP_REQUIREMENT', 'JUPYTER_PATH', 'JUPYTER_CONFIG_PATH', 'JUPYTERLAB_DIR'];
+const FOREIGN = [
+  'PYTHONHOME',
+  'PYTHONPATH',
+  'PIP_TARGET',
+  'PIP_PREFIX',
+  'PIP_REQUIREMENT',
+  'JUPYTER_PATH',
+  'JUPYTER_CONFIG_PATH',
+  'JUPYTERLAB_DIR',
+];
 
 /** This process's environment with .venv first on PATH and every cache, configuration and state folder under .cache. */
 export function childEnvironment(): NodeJS.ProcessEnv {

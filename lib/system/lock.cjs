@@ -22,7 +22,7 @@ function startOf(pid) {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? null : fields[19] ?? '';
+    return fields[0] === 'Z' ? null : (fields[19] ?? '');
   } catch {
     return fs.existsSync('/proc/self/stat') ? null : '';
   }
@@ -42,7 +42,9 @@ const holder = (pid) => ({ pid, started: startOf(pid) ?? '' });
 function holders(file) {
   try {
     const list = JSON.parse(fs.readFileSync(file, 'utf8'));
-    return Array.isArray(list) ? list.filter((h) => Number.isInteger(h?.pid) && startOf(h.pid) === h.started) : [];
+    return Array.isArray(list)
+      ? list.filter((h) => Number.isInteger(h?.pid) && startOf(h.pid) === h.started)
+      : [];
   } catch {
     return [];
   }

@@ -35,11 +35,20 @@ function cuda(venv) {
   const site = sitePackages(venv);
   const nvidia = site && path.join(site, 'nvidia');
   if (!nvidia || !fs.existsSync(nvidia)) return {};
-  const folders = fs.readdirSync(nvidia).map((name) => path.join(nvidia, name, 'lib')).filter((folder) => fs.existsSync(folder));
-  const before = (process.env.LD_LIBRARY_PATH ?? '').split(path.delimiter).filter((folder) => folder && !folders.includes(folder));
+  const folders = fs
+    .readdirSync(nvidia)
+    .map((name) => path.join(nvidia, name, 'lib'))
+    .filter((folder) => fs.existsSync(folder));
+  const before = (process.env.LD_LIBRARY_PATH ?? '')
+    .split(path.delimiter)
+    .filter((folder) => folder && !folders.includes(folder));
   const nvcc = path.join(nvidia, 'cuda_nvcc');
-  const flags = process.env.XLA_FLAGS ?? (fs.existsSync(nvcc) ? `--xla_gpu_cuda_data_dir=${nvcc}` : undefined);
-  return { LD_LIBRARY_PATH: [...folders, ...before].join(path.delimiter), ...(flags === undefined ? {} : { XLA_FLAGS: flags }) };
+  const flags =
+    process.env.XLA_FLAGS ?? (fs.existsSync(nvcc) ? `--xla_gpu_cuda_data_dir=${nvcc}` : undefined);
+  return {
+    LD_LIBRARY_PATH: [...folders, ...before].join(path.delimiter),
+    ...(flags === undefined ? {} : { XLA_FLAGS: flags }),
+  };
 }
 
 module.exports = { allocator, sitePackages, cuda };

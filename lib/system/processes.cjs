@@ -41,7 +41,9 @@ function logged(program, args, { cwd, env, log, limitSeconds }) {
     let output = '';
     const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(child);
-    const timer = limitSeconds ? setTimeout(() => child.pid && process.kill(-child.pid, 'SIGTERM'), limitSeconds * 1000) : undefined;
+    const timer = limitSeconds
+      ? setTimeout(() => child.pid && process.kill(-child.pid, 'SIGTERM'), limitSeconds * 1000)
+      : undefined;
     /** @param {string} text */
     const take = (text) => {
       output = (output + text).slice(-100_000);
@@ -113,11 +115,19 @@ const exitCode = (code, signal) => code ?? 128 + (signal ? os.constants.signals[
  */
 function failureLine(step, output, log) {
   const end = `then run the same command again (details: ${log})`;
-  if (/ENOSPC|No space left on device|disk quota exceeded|EDQUOT/i.test(output)) return `${step}: expected room on the disk; it is full; free about 4 GB, ${end}`;
-  if (/EACCES|EROFS|EPERM|Permission denied|Read-only file system/i.test(output)) return `${step}: expected to write to the project folder; it is not writable; make it so, ${end}`;
-  if (/ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name|Name or service not known|ProxyError|Connection broken/i.test(output))
+  if (/ENOSPC|No space left on device|disk quota exceeded|EDQUOT/i.test(output))
+    return `${step}: expected room on the disk; it is full; free about 4 GB, ${end}`;
+  if (/EACCES|EROFS|EPERM|Permission denied|Read-only file system/i.test(output))
+    return `${step}: expected to write to the project folder; it is not writable; make it so, ${end}`;
+  if (
+    /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name|Name or service not known|ProxyError|Connection broken/i.test(
+      output,
+    )
+  )
     return `${step}: expected the package registry to answer; it does not; check the network and the proxy, ${end}`;
-  const lines = output.split('\n').filter((line) => line.trim() && !/Log files were not written|complete log of this run/.test(line));
+  const lines = output
+    .split('\n')
+    .filter((line) => line.trim() && !/Log files were not written|complete log of this run/.test(line));
   const reason = lines.filter((line) => /error/i.test(line)).pop() ?? lines.pop() ?? 'it printed nothing';
   return `${step}: expected it to succeed; it said "${reason.trim().slice(0, 200)}"; mend that, ${end}`;
 }

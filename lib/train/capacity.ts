@@ -19,10 +19,14 @@ const COMPLETE_SHARE = 0.99;
 export const bitsOf = (config: CapacityConfig): number => config.items * bitsOfItem(config);
 
 /** Bits that a model of whole recall has memorised: which of the D items a sequence is, log2(D) bits, stays open; of an association nothing does. */
-export const mostBits = (config: CapacityConfig): number => bitsOf(config) - (config.what === 'sequences' ? config.items * Math.log2(config.items) : 0);
+export const mostBits = (config: CapacityConfig): number =>
+  bitsOf(config) - (config.what === 'sequences' ? config.items * Math.log2(config.items) : 0);
 
 /** Whether there is nothing left to memorise. */
-export const isComplete = (config: CapacityConfig, { recalledShare, memorisedBits }: CapacityMeasures): boolean => recalledShare === 1 && memorisedBits >= COMPLETE_SHARE * mostBits(config);
+export const isComplete = (
+  config: CapacityConfig,
+  { recalledShare, memorisedBits }: CapacityMeasures,
+): boolean => recalledShare === 1 && memorisedBits >= COMPLETE_SHARE * mostBits(config);
 
 export class Capacity implements Task<CapacityConfig> {
   readonly dataHash: string;
@@ -34,7 +38,11 @@ export class Capacity implements Task<CapacityConfig> {
   /** Runs of one seed and size share their items; the order is drawn from the same seed. */
   constructor(private readonly config: CapacityConfig) {
     const { itemTokens: tokens, promptTokens: prompt, seed, items, model } = config;
-    const draw = (count: number, stream: string) => randomItems({ items: count, tokens, prompt, values: model.vocabulary - 1 }, new Random(seed, `capacity/${stream}`));
+    const draw = (count: number, stream: string) =>
+      randomItems(
+        { items: count, tokens, prompt, values: model.vocabulary - 1 },
+        new Random(seed, `capacity/${stream}`),
+      );
     [this.items, this.fresh] = [draw(items, 'items'), draw(FRESH, 'fresh')];
     this.dataHash = itemsHash(this.items);
     this.order = new Epochs(items, seed);
@@ -59,7 +67,11 @@ export class Capacity implements Task<CapacityConfig> {
       });
     }
     const fresh = inGroups(this.fresh, EVALUATION_BATCH).map((items) => () => this.batch(items));
-    return { heldOutLossNats: meanLoss(model, config, fresh), memorisedBits: bits, recalledShare: recalled / this.items.length };
+    return {
+      heldOutLossNats: meanLoss(model, config, fresh),
+      memorisedBits: bits,
+      recalledShare: recalled / this.items.length,
+    };
   }
 
   complete(measures: CapacityMeasures): boolean {
@@ -71,6 +83,10 @@ export class Capacity implements Task<CapacityConfig> {
   /** The start token, the model's last id, stands before every item. */
   private batch(items: Uint16Array[]): Batch {
     const { model } = this.config;
-    return windowBatch(items.map((item) => [model.vocabulary - 1, ...item]), model, this.predicted);
+    return windowBatch(
+      items.map((item) => [model.vocabulary - 1, ...item]),
+      model,
+      this.predicted,
+    );
   }
 }

@@ -34,7 +34,8 @@ export interface RunningMeans {
 }
 
 /** `last`: after the latest step that was kept; `best`: at the point of the curve with the lowest held-out loss. */
-export const checkpointPath = (config: RunConfig, which: 'last' | 'best' = 'last'): string => join(runFolder(runId(config)), `${which}.checkpoint`);
+export const checkpointPath = (config: RunConfig, which: 'last' | 'best' = 'last'): string =>
+  join(runFolder(runId(config)), `${which}.checkpoint`);
 
 const FORMAT = 'memorization-notebooks/checkpoint/2';
 const PARTS = ['value', 'm', 'v'] as const;
@@ -43,7 +44,10 @@ const bytes = (a: Float32Array): Buffer => Buffer.from(a.buffer, a.byteOffset, a
 
 /** Everything behind the first line. */
 async function* content(state: RunState, parameters: Parameter[]): AsyncGenerator<Buffer> {
-  const header: Header = { ...state, parameters: parameters.map(({ name, shape, scales }) => ({ name, shape, scales })) };
+  const header: Header = {
+    ...state,
+    parameters: parameters.map(({ name, shape, scales }) => ({ name, shape, scales })),
+  };
   yield Buffer.from(`${JSON.stringify(header)}\n`);
   for (const p of parameters) {
     const state = await p.state();
@@ -52,7 +56,9 @@ async function* content(state: RunState, parameters: Parameter[]): AsyncGenerato
 }
 
 const unwritten = (path: string, error: unknown): UserError =>
-  new UserError(`checkpoint: expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; the previous checkpoint is whole`);
+  new UserError(
+    `checkpoint: expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; the previous checkpoint is whole`,
+  );
 
 /** Writes aside, syncs and renames: a kill at any moment leaves the previous checkpoint whole. */
 export async function saveCheckpoint(path: string, state: RunState, parameters: Parameter[]): Promise<void> {
@@ -62,7 +68,9 @@ export async function saveCheckpoint(path: string, state: RunState, parameters: 
     yield Buffer.from(`${FORMAT} ${hash.digest('hex')}\n`);
     yield* content(state, parameters);
   }
-  await writePartsAtomically(path, file()).catch((error) => { throw unwritten(path, error); });
+  await writePartsAtomically(path, file()).catch((error) => {
+    throw unwritten(path, error);
+  });
 }
 
 /** Gives the checkpoint at `path` a second name; both are one file until the first is written anew. */
@@ -100,13 +108,22 @@ function lineAt(file: number, at: number): Buffer {
 
 /** Checks all of a checkpoint before any of it is used. */
 function checked(path: string, file: number): { header: Header; body: number } {
-  const broken = (why: string) => new UserError(`checkpoint ${path}: ${why}; delete it to start this run anew`);
-  const first = pieces(file, 0).next().value?.subarray(0, FORMAT.length + 66).toString('latin1') ?? '';
+  const broken = (why: string) =>
+    new UserError(`checkpoint ${path}: ${why}; delete it to start this run anew`);
+  const first =
+    pieces(file, 0)
+      .next()
+      .value?.subarray(0, FORMAT.length + 66)
+      .toString('latin1') ?? '';
   const [format, sha256] = first.split('\n')[0]!.split(' ');
-  if (format !== FORMAT) throw broken(`expected format ${FORMAT}; got ${JSON.stringify(format?.slice(0, 60))}: it is foreign, damaged or of another version`);
+  if (format !== FORMAT)
+    throw broken(
+      `expected format ${FORMAT}; got ${JSON.stringify(format?.slice(0, 60))}: it is foreign, damaged or of another version`,
+    );
   const hash = createHash('sha256');
   for (const piece of pieces(file, first.length)) hash.update(piece);
-  if (hash.digest('hex') !== sha256) throw broken('its content does not match its SHA-256: it is damaged or cut off');
+  if (hash.digest('hex') !== sha256)
+    throw broken('its content does not match its SHA-256: it is damaged or cut off');
   const header = lineAt(file, first.length);
   return { header: JSON.parse(header.toString('utf8')) as Header, body: first.length + header.length + 1 };
 }
@@ -115,7 +132,8 @@ function checked(path: string, file: number): { header: Header; body: number } {
 function floatsAt(file: number, at: number, size: number): Float32Array {
   const values = new Float32Array(size);
   const target = bytes(values);
-  for (let done = 0; done < target.length; ) done += readSync(file, target, done, target.length - done, at + done);
+  for (let done = 0; done < target.length;)
+    done += readSync(file, target, done, target.length - done, at + done);
   return values;
 }
 
@@ -126,13 +144,21 @@ export function loadCheckpoint(path: string, configHash: string, parameters: Par
   try {
     const { header, body } = checked(path, file);
     if (header.record.configHash !== configHash)
-      throw new UserError(`checkpoint ${path}: expected config hash ${configHash.slice(0, 12)}; got ${header.record.configHash.slice(0, 12)}: it belongs to another run`);
+      throw new UserError(
+        `checkpoint ${path}: expected config hash ${configHash.slice(0, 12)}; got ${header.record.configHash.slice(0, 12)}: it belongs to another run`,
+      );
     let at = body;
     parameters.forEach((p, i) => {
       const there = header.parameters[i];
       if (there?.name !== p.name || there.shape.join() !== p.shape.join())
-        throw new UserError(`checkpoint ${path}: expected ${p.name} [${p.shape}]; got ${there ? `${there.name} [${there.shape}]` : 'nothing'}: it belongs to another model`);
-      const [value, m, v] = PARTS.map((_, part) => floatsAt(file, at + 4 * p.size * part, p.size)) as [Float32Array, Float32Array, Float32Array];
+        throw new UserError(
+          `checkpoint ${path}: expected ${p.name} [${p.shape}]; got ${there ? `${there.name} [${there.shape}]` : 'nothing'}: it belongs to another model`,
+        );
+      const [value, m, v] = PARTS.map((_, part) => floatsAt(file, at + 4 * p.size * part, p.size)) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
       at += 4 * p.size * PARTS.length;
       p.restore({ scales: there.scales, value, m, v });
     });

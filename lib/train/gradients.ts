@@ -33,12 +33,18 @@ type Values = ReadonlyMap<Bank, Scaled>;
 
 /** @returns loss, squares, gradients */
 function backward(model: LanguageModel, batch: Batch, options: Options, values: Values): Tensor[] {
-  const perParameter = new Map([...values].flatMap(([bank, { stored, scale }]) => bank.parts(stored).map((part, i) => [bank.parameters[i]!, { stored: part, scale }] as const)));
+  const perParameter = new Map(
+    [...values].flatMap(([bank, { stored, scale }]) =>
+      bank.parts(stored).map((part, i) => [bank.parameters[i]!, { stored: part, scale }] as const),
+    ),
+  );
   const tape = new Tape({ ...options, values: perParameter, record: true });
   const { mean } = model.loss(tape, batch);
   tape.backward(mean);
   tape.release();
-  const gradients = [...values.keys()].map((bank) => bank.joined(bank.parameters.map((p) => tape.gradients.get(p)!)));
+  const gradients = [...values.keys()].map((bank) =>
+    bank.joined(bank.parameters.map((p) => tape.gradients.get(p)!)),
+  );
   return [mean.value, K.sumSquares(gradients), ...gradients];
 }
 
@@ -57,19 +63,38 @@ export function disposeGraphs(model: LanguageModel): void {
  * The graph for batches like this one. Unequal lines that fit one block of attention and one piece of the loss leave
  * nothing of their lengths in it; any other shape of batch has a graph of its own.
  */
-function graphFor(model: LanguageModel, batch: Batch, options: Options, values: Values, feeds: Tensor[]): Graph {
+function graphFor(
+  model: LanguageModel,
+  batch: Batch,
+  options: Options,
+  values: Values,
+  feeds: Tensor[],
+): Graph {
   const { lines, longest, ragged } = batch.layout;
-  const any = ragged !== null && batch.predicted === null && longest <= QUERY_BLOCK && batch.tokens <= tokensAtATime(model.config.vocabulary);
+  const any =
+    ragged !== null &&
+    batch.predicted === null &&
+    longest <= QUERY_BLOCK &&
+    batch.tokens <= tokensAtATime(model.config.vocabulary);
   // Banks with the same scale share its tensor, and so its place in the graph.
   const scales = [...values.values()].map(({ scale }) => scale);
   const shared = scales.map((scale) => (scale ? scales.indexOf(scale) : '')).join(' ');
-  const key = [any ? `any length, ${longest >= BF16_FROM}` : `${longest} ${batch.tokens} ${batch.predicted !== null}`, lines, options.bf16, options.dropout !== undefined, shared].join();
+  const key = [
+    any ? `any length, ${longest >= BF16_FROM}` : `${longest} ${batch.tokens} ${batch.predicted !== null}`,
+    lines,
+    options.bf16,
+    options.dropout !== undefined,
+    shared,
+  ].join();
   const known = graphs.get(model) ?? new Map<string, Graph>();
   graphs.set(model, known);
   let graph = known.get(key);
   if (!graph) {
     const ofParameters = new Set([...values.values()].flatMap(({ stored, scale }) => [stored, scale]));
-    const shaped = feeds.map((tensor) => ({ tensor, shape: any && !ofParameters.has(tensor) ? null : tensor.shape }));
+    const shaped = feeds.map((tensor) => ({
+      tensor,
+      shape: any && !ofParameters.has(tensor) ? null : tensor.shape,
+    }));
     known.set(key, (graph = Graph.trace(shaped, () => backward(model, batch, options, values))));
   }
   return graph;
@@ -77,17 +102,36 @@ function graphFor(model: LanguageModel, batch: Batch, options: Options, values: 
 
 /** Tensors of a batch: all that differs from step to step, beside the parameters. */
 function tensorsOf({ inputs, predicted, targets, positions, share, layout: { ragged } }: Batch): Tensor[] {
-  return [inputs, ...(predicted ? [predicted] : []), targets, positions, share, ...(ragged ? [ragged.slots, ragged.rows, ragged.square] : [])];
+  return [
+    inputs,
+    ...(predicted ? [predicted] : []),
+    targets,
+    positions,
+    share,
+    ...(ragged ? [ragged.slots, ragged.rows, ragged.square] : []),
+  ];
 }
 
 /** Loss, squares and gradients of one batch. On a GPU a session would take its inputs by way of the host, and plain TFJS has none. */
-function ofBatch(model: LanguageModel, batch: Batch, options: Options, decays: boolean, asGraph: boolean): Tensor[] {
+function ofBatch(
+  model: LanguageModel,
+  batch: Batch,
+  options: Options,
+  decays: boolean,
+  asGraph: boolean,
+): Tensor[] {
   return tf.tidy(() => {
     const banks = banksOf(model.parameters);
     const scaled = decays || banks.some(({ scales }) => scales.value !== 1);
     const scales = new Map<number, Tensor>();
-    const scaleOf = ({ scales: { value } }: Bank) => scales.get(value) ?? scales.set(value, tf.scalar(value)).get(value)!;
-    const values = new Map(banks.map((bank) => [bank, { stored: bank.stored(), scale: scaled && bank.isMatrix ? scaleOf(bank) : null }]));
+    const scaleOf = ({ scales: { value } }: Bank) =>
+      scales.get(value) ?? scales.set(value, tf.scalar(value)).get(value)!;
+    const values = new Map(
+      banks.map((bank) => [
+        bank,
+        { stored: bank.stored(), scale: scaled && bank.isMatrix ? scaleOf(bank) : null },
+      ]),
+    );
     if (!asGraph) return backward(model, batch, options, values);
     const ofParameters = [...[...values.values()].map(({ stored }) => stored), ...scales.values()];
     const feeds = [...ofParameters, ...tensorsOf(batch), ...(options.dropout ? [options.dropout] : [])];
@@ -96,15 +140,23 @@ function ofBatch(model: LanguageModel, batch: Batch, options: Options, decays: b
 }
 
 /** Sum of two lists, tensor by tensor; both are freed on the way. */
-const added = (sum: Tensor[], more: Tensor[]): Tensor[] => sum.map((a, i) => {
-  const both = K.add(a, more[i]!);
-  tf.dispose([a, more[i]!]);
-  return both;
-});
+const added = (sum: Tensor[], more: Tensor[]): Tensor[] =>
+  sum.map((a, i) => {
+    const both = K.add(a, more[i]!);
+    tf.dispose([a, more[i]!]);
+    return both;
+  });
 
 /** @param batches of a step, whose gradients add up @param asGraph for tests: whether TensorFlow gets a whole graph, or op by op */
-export function gradientsOf(model: LanguageModel, batches: Batch[], { bf16, dropout, decays }: GradientOptions, asGraph = isNative() && engine().device === 'cpu'): Gradients {
-  const [first, ...others] = batches.map((batch, i) => () => ofBatch(model, batch, { bf16, dropout: dropout[i] }, decays, asGraph));
+export function gradientsOf(
+  model: LanguageModel,
+  batches: Batch[],
+  { bf16, dropout, decays }: GradientOptions,
+  asGraph = isNative() && engine().device === 'cpu',
+): Gradients {
+  const [first, ...others] = batches.map(
+    (batch, i) => () => ofBatch(model, batch, { bf16, dropout: dropout[i] }, decays, asGraph),
+  );
   let all = first!();
   for (const other of others) all = added(all, other());
   const [loss, squares, ...gradients] = all as [Tensor, Tensor, ...Tensor[]];

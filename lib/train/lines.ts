@@ -17,7 +17,10 @@ export class Lines {
   private readonly order: Epochs;
 
   /** @param config `trainLines` of the split, `batchLines` a step, `seed` of the order */
-  constructor(grammar: Grammar, private readonly config: { trainLines: number; batchLines: number; seed: number }) {
+  constructor(
+    grammar: Grammar,
+    private readonly config: { trainLines: number; batchLines: number; seed: number },
+  ) {
     const splits = sampleSplits(grammar, { seed: DATA_SEED, train: config.trainLines });
     this.dataHash = dataHash(splits);
     [this.train, this.heldOut, this.generalisation] = [splits.train, splits.dev, splits.generalisation];

@@ -24,12 +24,16 @@ const SYNTHETIC = { name: 'synthetic', limits: { train: 2_000_000, validation: 5
 /** What a config trains on. */
 async function taskOf(config: RunConfig): Promise<Task> {
   switch (config.experiment) {
-    case 'question-formation': return new QuestionFormation(config);
-    case 'plateau-intervention': return new PlateauIntervention(config);
-    case 'capacity': return new Capacity(config);
+    case 'question-formation':
+      return new QuestionFormation(config);
+    case 'plateau-intervention':
+      return new PlateauIntervention(config);
+    case 'capacity':
+      return new Capacity(config);
     case 'overfitting-9m':
     case 'scaling-90m':
-      if (config.dataset === SYNTHETIC.name && !datasetNames().includes(SYNTHETIC.name)) await makeSynthetic(SYNTHETIC);
+      if (config.dataset === SYNTHETIC.name && !datasetNames().includes(SYNTHETIC.name))
+        await makeSynthetic(SYNTHETIC);
       return new Text(config, openDataset(config.dataset));
     default: {
       const unknown: never = config;
@@ -47,10 +51,14 @@ export function finishedRecord(config: RunConfig): RunRecord | null {
 }
 
 /** The finished records among those of a list of runs, in its order. */
-export const finishedRecords = <C extends RunConfig>(configs: readonly C[]): RunRecord<C>[] => configs.map(finishedRecord).filter((record) => record !== null) as unknown as RunRecord<C>[];
+export const finishedRecords = <C extends RunConfig>(configs: readonly C[]): RunRecord<C>[] =>
+  configs.map(finishedRecord).filter((record) => record !== null) as unknown as RunRecord<C>[];
 
 /** The finished record of this run, if there is one; else trains, from the last checkpoint if there is one. */
-export async function run<C extends RunConfig>(config: C, observer: TrainingObserver = silent): Promise<RunRecord<C>> {
+export async function run<C extends RunConfig>(
+  config: C,
+  observer: TrainingObserver = silent,
+): Promise<RunRecord<C>> {
   checkConfig(config);
   const known = finishedRecord(config);
   if (known) {
@@ -71,7 +79,10 @@ export async function run<C extends RunConfig>(config: C, observer: TrainingObse
 }
 
 /** Runs one after the other; one observer sees them all. */
-export async function runAll<C extends RunConfig>(configs: readonly C[], observer: TrainingObserver = silent): Promise<RunRecord<C>[]> {
+export async function runAll<C extends RunConfig>(
+  configs: readonly C[],
+  observer: TrainingObserver = silent,
+): Promise<RunRecord<C>[]> {
   const records: RunRecord<C>[] = [];
   for (const config of configs) records.push(await run(config, observer));
   return records;
@@ -80,7 +91,8 @@ export async function runAll<C extends RunConfig>(configs: readonly C[], observe
 /** The model of a run as one of its checkpoints has it. Its memory is the caller's to `dispose` of. */
 export function trainedModel(config: RunConfig, which: 'last' | 'best'): LanguageModel {
   const path = checkpointPath(config, which);
-  if (!existsSync(path)) throw new UserError(`checkpoint: expected a file at ${path}; found none: train this run here first`);
+  if (!existsSync(path))
+    throw new UserError(`checkpoint: expected a file at ${path}; found none: train this run here first`);
   const model = buildModel(config.model, config.seed);
   loadCheckpoint(path, configHash(config), model.parameters);
   return model;

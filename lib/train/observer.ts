@@ -2,11 +2,22 @@ import type { CurvePoint, RunRecord } from './record';
 import type { RunConfig } from '../config';
 
 /** What training has to tell at one moment. */
-export interface TrainingProgress { step: number; steps: number; lossNats: number; tokensPerSecond: number; secondsLeft: number }
+export interface TrainingProgress {
+  step: number;
+  steps: number;
+  lossNats: number;
+  tokensPerSecond: number;
+  secondsLeft: number;
+}
 
 /** What a training run tells whoever shows it. A rejected promise stops the run; its last checkpoint stays. */
 export interface TrainingObserver {
-  started(run: { config: RunConfig; steps: number; fromStep: number; curve: readonly CurvePoint[] }): Promise<void> | void;
+  started(run: {
+    config: RunConfig;
+    steps: number;
+    fromStep: number;
+    curve: readonly CurvePoint[];
+  }): Promise<void> | void;
   /** After every step. */
   progressed(at: TrainingProgress): Promise<void> | void;
   /** After every evaluation; `point` is the last of `curve`. */

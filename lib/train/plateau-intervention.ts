@@ -12,7 +12,11 @@ import { inGroups, scored, type Task } from './task';
 const EVALUATION_BATCH = 100;
 
 /** What a model makes of some lines. */
-interface Scores { lossNats: number; positionNats: number[]; memorisedShare: number }
+interface Scores {
+  lossNats: number;
+  positionNats: number[];
+  memorisedShare: number;
+}
 
 export class PlateauIntervention implements Task<PlateauConfig> {
   private readonly lines: Lines;
@@ -30,9 +34,13 @@ export class PlateauIntervention implements Task<PlateauConfig> {
   }
 
   evaluate(model: LanguageModel): PlateauMeasures {
-    const [heldOut, train] = [this.lines.heldOut, this.lines.train].map((lines) => this.scores(model, lines.slice(0, this.config.evaluationLines))) as [Scores, Scores];
+    const [heldOut, train] = [this.lines.heldOut, this.lines.train].map((lines) =>
+      this.scores(model, lines.slice(0, this.config.evaluationLines)),
+    ) as [Scores, Scores];
     return {
-      heldOutLossNats: heldOut.lossNats, trainLinesLossNats: train.lossNats, positionNats: heldOut.positionNats,
+      heldOutLossNats: heldOut.lossNats,
+      trainLinesLossNats: train.lossNats,
+      positionNats: heldOut.positionNats,
       memorised: { train: train.memorisedShare, heldOut: heldOut.memorisedShare },
     };
   }
@@ -57,6 +65,10 @@ export class PlateauIntervention implements Task<PlateauConfig> {
       nats += sum(losses);
       tokens += at;
     }
-    return { lossNats: nats / tokens, positionNats: positions.map((sum) => sum / lines.length), memorisedShare: memorised / lines.length };
+    return {
+      lossNats: nats / tokens,
+      positionNats: positions.map((sum) => sum / lines.length),
+      memorisedShare: memorised / lines.length,
+    };
   }
 }

@@ -10,7 +10,12 @@ import { evaluated, inGroups, meanLoss, type Task } from './task';
 const EVALUATION_BATCH = 50;
 
 /** A question whose first word tells the main auxiliary from the first one: the words differ. */
-interface Probe { ids: Uint16Array; position: number; main: number; first: number }
+interface Probe {
+  ids: Uint16Array;
+  position: number;
+  main: number;
+  first: number;
+}
 
 export class QuestionFormation implements Task<QuestionFormationConfig> {
   private readonly lines: Lines;
@@ -36,7 +41,10 @@ export class QuestionFormation implements Task<QuestionFormationConfig> {
   }
 
   evaluate(model: LanguageModel): QuestionFormationMeasures {
-    return { heldOutLossNats: meanLoss(model, this.config, this.heldOutBatches()), generalisation: this.preference(model) };
+    return {
+      heldOutLossNats: meanLoss(model, this.config, this.heldOutBatches()),
+      generalisation: this.preference(model),
+    };
   }
 
   heldOutBatches(): (() => Batch)[] {

@@ -4,7 +4,15 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
-import { TIERS, type CapacityConfig, type ConfigOf, type PlateauConfig, type RunConfig, type TextConfig, type Tier } from '../config';
+import {
+  TIERS,
+  type CapacityConfig,
+  type ConfigOf,
+  type PlateauConfig,
+  type RunConfig,
+  type TextConfig,
+  type Tier,
+} from '../config';
 import { UserError } from '../errors';
 import { writeAtomically } from '../files';
 import { paths } from '../paths';
@@ -60,7 +68,13 @@ export interface CapacityMeasures {
 }
 
 /** By the field `experiment`. */
-export type Measures<C extends RunConfig> = C extends TextConfig ? TextMeasures : C extends PlateauConfig ? PlateauMeasures : C extends CapacityConfig ? CapacityMeasures : QuestionFormationMeasures;
+export type Measures<C extends RunConfig> = C extends TextConfig
+  ? TextMeasures
+  : C extends PlateauConfig
+    ? PlateauMeasures
+    : C extends CapacityConfig
+      ? CapacityMeasures
+      : QuestionFormationMeasures;
 
 /** One point of the curves. */
 export type CurvePoint<C extends RunConfig = RunConfig> = Measures<C> & {
@@ -113,11 +127,15 @@ export function configHash(config: RunConfig): string {
 /** What a run's name says of its data. */
 function dataName(config: RunConfig): string {
   switch (config.experiment) {
-    case 'question-formation': return '';
-    case 'plateau-intervention': return `-width-${config.model.width}-grammar-${config.grammar}-${config.trainLines}-lines`;
-    case 'capacity': return `-width-${config.model.width}-${config.items}-${config.what}`;
+    case 'question-formation':
+      return '';
+    case 'plateau-intervention':
+      return `-width-${config.model.width}-grammar-${config.grammar}-${config.trainLines}-lines`;
+    case 'capacity':
+      return `-width-${config.model.width}-${config.items}-${config.what}`;
     case 'overfitting-9m':
-    case 'scaling-90m': return `-${config.trainTokens}-tokens`;
+    case 'scaling-90m':
+      return `-${config.trainTokens}-tokens`;
   }
 }
 
@@ -131,7 +149,9 @@ export const runFolder = (id: string): string => join(paths.local, 'runs', id);
 
 /** Where a run's record is kept: desk and full ones are committed. */
 export function recordPath(id: string, tier: RunConfig['tier']): string {
-  return tier === 'desk' || tier === 'full' ? join(paths.runs, `${id}.json`) : join(runFolder(id), 'record.json');
+  return tier === 'desk' || tier === 'full'
+    ? join(paths.runs, `${id}.json`)
+    : join(runFolder(id), 'record.json');
 }
 
 export function writeRecord(record: RunRecord): void {
@@ -139,32 +159,56 @@ export function writeRecord(record: RunRecord): void {
 }
 
 export function readRecord(path: string): RunRecord {
-  if (!existsSync(path)) throw new UserError(`record: expected a file at ${path}; found none: run the experiment first`);
+  if (!existsSync(path))
+    throw new UserError(`record: expected a file at ${path}; found none: run the experiment first`);
   let record: RunRecord;
   try {
     record = JSON.parse(readFileSync(path, 'utf8')) as RunRecord;
   } catch {
-    throw new UserError(`record ${path}: expected JSON; it is damaged: restore it from git or run the experiment again`);
+    throw new UserError(
+      `record ${path}: expected JSON; it is damaged: restore it from git or run the experiment again`,
+    );
   }
   const whole = record.format === 1 && Array.isArray(record.curve) && record.config !== undefined;
-  if (!whole) throw new UserError(`record ${path}: expected format 1 with config and curve; got format ${String(record.format)}: it is from another program or version`);
-  if (configHash(record.config) !== record.configHash) throw new UserError(`record ${path}: expected config hash ${configHash(record.config).slice(0, 12)}; it says ${String(record.configHash).slice(0, 12)}: it was edited or damaged, restore it from git`);
+  if (!whole)
+    throw new UserError(
+      `record ${path}: expected format 1 with config and curve; got format ${String(record.format)}: it is from another program or version`,
+    );
+  if (configHash(record.config) !== record.configHash)
+    throw new UserError(
+      `record ${path}: expected config hash ${configHash(record.config).slice(0, 12)}; it says ${String(record.configHash).slice(0, 12)}: it was edited or damaged, restore it from git`,
+    );
   return record;
 }
 
 /** All committed records, in the order of their ids. */
 export const allCommitted = (): RunRecord[] =>
-  (existsSync(paths.runs) ? readdirSync(paths.runs) : []).filter((name) => name.endsWith('.json')).sort().map((name) => readRecord(join(paths.runs, name)));
+  (existsSync(paths.runs) ? readdirSync(paths.runs) : [])
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => readRecord(join(paths.runs, name)));
 
 /** Those of an experiment. */
-export const committedRecords = <E extends RunConfig['experiment']>(experiment: E): RunRecord<ConfigOf<E>>[] =>
-  allCommitted().filter((record): record is RunRecord<ConfigOf<E>> => record.config.experiment === experiment);
+export const committedRecords = <E extends RunConfig['experiment']>(
+  experiment: E,
+): RunRecord<ConfigOf<E>>[] =>
+  allCommitted().filter(
+    (record): record is RunRecord<ConfigOf<E>> => record.config.experiment === experiment,
+  );
 
 /** The records of an execution, and of others those that are not among them. */
-export const beside = <C extends RunConfig>(own: readonly RunRecord<C>[], others: readonly RunRecord<C>[]): RunRecord<C>[] => [...own, ...others.filter(({ id }) => !own.some((record) => record.id === id))];
+export const beside = <C extends RunConfig>(
+  own: readonly RunRecord<C>[],
+  others: readonly RunRecord<C>[],
+): RunRecord<C>[] => [...own, ...others.filter(({ id }) => !own.some((record) => record.id === id))];
 
 function commit(): string {
-  const git = (...args: string[]) => execFileSync('git', args, { cwd: paths.root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  const git = (...args: string[]) =>
+    execFileSync('git', args, {
+      cwd: paths.root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   try {
     return git('rev-parse', 'HEAD') + (git('status', '--porcelain', '--', 'lib', 'package.json') ? '+' : '');
   } catch {
@@ -174,10 +218,17 @@ function commit(): string {
 
 /** `2 CPU cores`, `a GPU`: of all runs, each once. */
 export const hardwareText = (records: readonly Pick<RunRecord, 'hardware'>[]): string =>
-  [...new Set(records.map(({ hardware: { cores, device } }) => (device === 'gpu' ? 'a GPU' : `${cores} CPU cores`)))].join(', ');
+  [
+    ...new Set(
+      records.map(({ hardware: { cores, device } }) => (device === 'gpu' ? 'a GPU' : `${cores} CPU cores`)),
+    ),
+  ].join(', ');
 
 /** Items of one key together, in the order in which keys come. */
-export function grouped<T, K extends string | number>(items: readonly T[], key: (item: T) => K): [key: K, items: T[]][] {
+export function grouped<T, K extends string | number>(
+  items: readonly T[],
+  key: (item: T) => K,
+): [key: K, items: T[]][] {
   const groups = new Map<K, T[]>();
   for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
   return [...groups];
@@ -188,15 +239,33 @@ export const ofFullestTier = <T>(items: readonly T[], tierOf: (item: T) => Tier)
   grouped(items, tierOf).sort(([a], [b]) => TIERS.indexOf(b) - TIERS.indexOf(a))[0]?.[1] ?? [];
 
 /** Runs of one tier together: within one experiment only they share a model. */
-export const byTier = <R extends Pick<RunRecord, 'config'>>(records: readonly R[]): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);
+export const byTier = <R extends Pick<RunRecord, 'config'>>(
+  records: readonly R[],
+): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);
 
 /** Record of a run that begins now. */
 export function newRecord(config: RunConfig, dataHash: string, parameters: number): RunRecord {
   const { tensorflowVersion, tfjsVersion, device } = engine();
   return {
-    format: 1, id: runId(config), config, configHash: configHash(config), dataHash, commit: commit(),
+    format: 1,
+    id: runId(config),
+    config,
+    configHash: configHash(config),
+    dataHash,
+    commit: commit(),
     versions: { node: process.versions.node, tensorflow: tensorflowVersion, tfjs: tfjsVersion },
-    hardware: { cpu: os.cpus()[0]?.model.trim() ?? 'unknown', cores: os.cpus().length, memoryGiB: Math.round(os.totalmem() / 2 ** 30), device },
-    computedIn: usesBf16(config) ? 'bf16' : 'fp32', startedAt: new Date().toISOString(), finishedAt: null, minutes: 0, parameters, tokensPerSecond: 0, curve: [],
+    hardware: {
+      cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+      cores: os.cpus().length,
+      memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+      device,
+    },
+    computedIn: usesBf16(config) ? 'bf16' : 'fp32',
+    startedAt: new Date().toISOString(),
+    finishedAt: null,
+    minutes: 0,
+    parameters,
+    tokensPerSecond: 0,
+    curve: [],
   };
 }

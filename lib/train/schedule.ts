@@ -6,7 +6,8 @@ import type { ScheduleConfig } from '../config';
  */
 export function learningRate(s: ScheduleConfig, step: number): number {
   if (step <= s.warmupSteps) return (s.peak * step) / s.warmupSteps;
-  if (s.kind === 'linear') return s.peak * Math.max(0, (s.decaySteps - step) / (s.decaySteps - s.warmupSteps));
+  if (s.kind === 'linear')
+    return s.peak * Math.max(0, (s.decaySteps - step) / (s.decaySteps - s.warmupSteps));
   const decayed = Math.min(1, (step - s.warmupSteps) / (s.decaySteps - s.warmupSteps));
   return s.floor + 0.5 * (1 + Math.cos(Math.PI * decayed)) * (s.peak - s.floor);
 }

@@ -20,7 +20,9 @@ export interface StepResult {
 /** A loss or gradient that is not a finite number ends a run; its last checkpoint is whole. */
 export class DivergedError extends Error {
   constructor(what: string, step: number, rate: number, largest: string) {
-    super(`training stopped at step ${step}: ${what} is not a finite number (learning rate ${rate}, largest gradient ${largest}); the last checkpoint is from before: lower the learning rate or lengthen the warm-up`);
+    super(
+      `training stopped at step ${step}: ${what} is not a finite number (learning rate ${rate}, largest gradient ${largest}); the last checkpoint is from before: lower the learning rate or lengthen the warm-up`,
+    );
     this.name = 'DivergedError';
   }
 }
@@ -33,7 +35,12 @@ export const usesBf16 = (config: TrainingConfig): boolean => config.precision ==
  * one batch. Dropout masks are drawn from a stream of their own per step, so that a run continued at any step draws what
  * it would have drawn.
  */
-export function trainStep(model: LanguageModel, config: TrainingConfig, step: number, ...makeBatches: (() => Batch)[]): StepResult {
+export function trainStep(
+  model: LanguageModel,
+  config: TrainingConfig,
+  step: number,
+  ...makeBatches: (() => Batch)[]
+): StepResult {
   return tf.tidy(() => {
     const batches = makeBatches.map((make) => make());
     const tokens = batches.reduce((n, batch) => n + batch.tokens, 0);
@@ -49,7 +56,8 @@ export function trainStep(model: LanguageModel, config: TrainingConfig, step: nu
 
     const rate = learningRate(config.schedule, step);
     const [lossNats, gradientNorm] = [loss.dataSync()[0]!, Math.sqrt(squares.dataSync()[0]!)];
-    const stop = (what: string) => new DivergedError(what, step, rate, largest(model, gradientsOf(model, shared, options).gradients));
+    const stop = (what: string) =>
+      new DivergedError(what, step, rate, largest(model, gradientsOf(model, shared, options).gradients));
     if (!Number.isFinite(lossNats)) throw stop('the loss');
     if (!Number.isFinite(gradientNorm)) throw stop('the gradient');
 
@@ -70,7 +78,15 @@ export function globalNorm(gradients: Tensor[]): number {
 /** The parameter whose gradient has the largest norm, with that norm; what is not a number is the largest. */
 function largest(model: LanguageModel, gradients: Tensor[]): string {
   const size = (norm: number) => (Number.isNaN(norm) ? Infinity : norm);
-  const all = banksOf(model.parameters).flatMap((bank, i) => tf.tidy(() => bank.parts(gradients[i]!).map((g, j) => ({ name: bank.parameters[j]!.name, norm: globalNorm([g]) })) as never) as unknown as { name: string; norm: number }[]);
+  const all = banksOf(model.parameters).flatMap(
+    (bank, i) =>
+      tf.tidy(
+        () =>
+          bank
+            .parts(gradients[i]!)
+            .map((g, j) => ({ name: bank.parameters[j]!.name, norm: globalNorm([g]) })) as never,
+      ) as unknown as { name: string; norm: number }[],
+  );
   const { name, norm } = all.reduce((a, b) => (size(b.norm) > size(a.norm) ? b : a));
   return `${norm} at ${name}`;
 }

@@ -25,7 +25,9 @@ export interface Task<C extends RunConfig = RunConfig> {
 
 /** Items in groups of at most `size`. */
 export function inGroups<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
 }
 
 /** Runs `measure` on a forward pass in the run's precision, without dropout. */
@@ -52,12 +54,21 @@ export function meanLoss(model: LanguageModel, config: TrainingConfig, batches: 
 }
 
 /** Loss in nats of every predicted token of a batch, in its order, and whether the model finds no token likelier. */
-export function scored(model: LanguageModel, config: TrainingConfig, make: () => Batch): { nats: Float64Array; right: boolean[] } {
+export function scored(
+  model: LanguageModel,
+  config: TrainingConfig,
+  make: () => Batch,
+): { nats: Float64Array; right: boolean[] } {
   let [nats, right] = [new Float64Array(), [] as boolean[]];
   evaluated(config, (tape) => {
     const batch = make();
     const logits = model.logits(tape, batch);
-    const [values, targets, places, V] = [logits.dataSync() as Float32Array, batch.targets.dataSync(), batch.predicted?.dataSync(), logits.shape[1]!];
+    const [values, targets, places, V] = [
+      logits.dataSync() as Float32Array,
+      batch.targets.dataSync(),
+      batch.predicted?.dataSync(),
+      logits.shape[1]!,
+    ];
     nats = Float64Array.from(targets, (target, i) => {
       const row = values.subarray((places?.[i] ?? i) * V, ((places?.[i] ?? i) + 1) * V);
       const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -82,12 +93,16 @@ export function allLayers(model: LanguageModel, config: TrainingConfig, batches:
   const { width } = model.config;
   const perBatch = batches.map((make) => {
     const layers: Matrix[] = [];
-    const keep = (x: Tensor) => layers.push({ values: x.dataSync() as Float32Array, rows: x.shape[0]!, width });
-    evaluated(config, (tape) => { keep(model.hidden(tape, make(), undefined, (block) => keep(block.value)).value); });
+    const keep = (x: Tensor) =>
+      layers.push({ values: x.dataSync() as Float32Array, rows: x.shape[0]!, width });
+    evaluated(config, (tape) => {
+      keep(model.hidden(tape, make(), undefined, (block) => keep(block.value)).value);
+    });
     return layers;
   });
   return perBatch[0]!.map((_, layer) => stacked(perBatch.map((layers) => layers[layer]!)));
 }
 
 /** Last-layer activations, one row per token that is read, as the output sees them: for GPT-2 behind its final layer norm. */
-export const lastLayer = (model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix => allLayers(model, config, batches).at(-1)!;
+export const lastLayer = (model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix =>
+  allLayers(model, config, batches).at(-1)!;

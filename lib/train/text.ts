@@ -20,16 +20,27 @@ export class Text implements Task<TextConfig> {
   private readonly order: Epochs;
 
   /** Takes the data set over: `dispose` closes it. */
-  constructor(private readonly config: TextConfig, private readonly dataset: Dataset) {
+  constructor(
+    private readonly config: TextConfig,
+    private readonly dataset: Dataset,
+  ) {
     const { context } = config.model;
     this.dataHash = dataset.sha256;
     this.train = new Windows(`training text of ${dataset.name}`, dataset.train, config.trainTokens, context);
     this.order = new Epochs(this.train.count, config.order === 'shuffled' ? config.seed : null);
-    const validation = new Windows(`validation text of ${dataset.name}`, dataset.validation, dataset.validation.tokens, context);
+    const validation = new Windows(
+      `validation text of ${dataset.name}`,
+      dataset.validation,
+      dataset.validation.tokens,
+      context,
+    );
     this.heldOut = validation.spread(config.evaluationWindows).map((i) => validation.read(i));
     this.probes = this.train.spread(config.memorised?.windows ?? 0).map((i) => this.train.read(i));
     const windows = config.energy?.windows ?? 0;
-    this.compared = { train: this.train.spread(windows).map((i) => this.train.read(i)), heldOut: validation.spread(windows).map((i) => validation.read(i)) };
+    this.compared = {
+      train: this.train.spread(windows).map((i) => this.train.read(i)),
+      heldOut: validation.spread(windows).map((i) => validation.read(i)),
+    };
   }
 
   batches(step: number): (() => Batch)[] {
@@ -40,7 +51,11 @@ export class Text implements Task<TextConfig> {
   evaluate(model: LanguageModel, step: number): TextMeasures {
     const { accumulate, batchWindows, memorised: parts } = this.config;
     return {
-      heldOutLossNats: meanLoss(model, this.config, this.inBatches(this.heldOut, (window) => window)),
+      heldOutLossNats: meanLoss(
+        model,
+        this.config,
+        this.inBatches(this.heldOut, (window) => window),
+      ),
       epoch: (step * accumulate * batchWindows) / this.train.count,
       memorisedShare: parts && memorised(model, this.probes, parts),
       ...(this.config.energy ? this.geometry(model) : { energies: null, nearest: null }),
@@ -48,11 +63,28 @@ export class Text implements Task<TextConfig> {
   }
 
   private geometry(model: LanguageModel): Pick<TextMeasures, 'energies' | 'nearest'> {
-    const rows = (windows: Uint16Array[]) => windows.map((window) => lastLayer(model, this.config, this.inBatches([window], (w) => w)));
+    const rows = (windows: Uint16Array[]) =>
+      windows.map((window) =>
+        lastLayer(
+          model,
+          this.config,
+          this.inBatches([window], (w) => w),
+        ),
+      );
     const [train, heldOut] = [rows(this.compared.train), rows(this.compared.heldOut)];
-    const energy = (patterns: Matrix[], states: Matrix[]) => mean(distanceEnergy({ patterns: stacked(patterns), states: stacked(states), beta: 1 }));
-    const distance = (patterns: Matrix[], states: Matrix[]) => mean(nearestNeighbours({ patterns: stacked(patterns), states: stacked(states) }).distances);
-    const apart = (of: typeof energy) => mean(train.map((window, i) => of(train.filter((_, j) => j !== i), [window])));
+    const energy = (patterns: Matrix[], states: Matrix[]) =>
+      mean(distanceEnergy({ patterns: stacked(patterns), states: stacked(states), beta: 1 }));
+    const distance = (patterns: Matrix[], states: Matrix[]) =>
+      mean(nearestNeighbours({ patterns: stacked(patterns), states: stacked(states) }).distances);
+    const apart = (of: typeof energy) =>
+      mean(
+        train.map((window, i) =>
+          of(
+            train.filter((_, j) => j !== i),
+            [window],
+          ),
+        ),
+      );
     return {
       energies: { own: energy(train, train), others: apart(energy), heldOut: energy(train, heldOut) },
       nearest: { others: apart(distance), heldOut: distance(train, heldOut) },

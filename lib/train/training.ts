@@ -1,7 +1,14 @@
 import type { RunConfig } from '../config';
 import { UserError } from '../errors';
 import type { LanguageModel } from '../model/model';
-import { checkpointPath, linkCheckpoint, loadCheckpoint, saveCheckpoint, type RunningMeans, type RunState } from './checkpoint';
+import {
+  checkpointPath,
+  linkCheckpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+  type RunningMeans,
+  type RunState,
+} from './checkpoint';
 import type { TrainingObserver } from './observer';
 import { newRecord, writeRecord, type CurvePoint, type RunRecord } from './record';
 import { trainStep, type StepResult } from './step';
@@ -20,7 +27,12 @@ export class Training {
   /** What this session has trained. */
   private trained = { steps: 0, seconds: 0, tokens: 0 };
 
-  constructor(private readonly config: RunConfig, private readonly model: LanguageModel, private readonly task: Task, private readonly observer: TrainingObserver) {
+  constructor(
+    private readonly config: RunConfig,
+    private readonly model: LanguageModel,
+    private readonly task: Task,
+    private readonly observer: TrainingObserver,
+  ) {
     const parameters = model.parameters.reduce((n, p) => n + p.size, 0);
     this.record = newRecord(config, task.dataHash, parameters);
     const path = checkpointPath(config);
@@ -29,17 +41,32 @@ export class Training {
     this.minutesBefore = this.record.minutes;
   }
 
-  private continue(path: string, { step, tokensSeen, since, record: { startedAt, minutes, curve, commit, tokensPerSecond, dataHash, computedIn } }: RunState): void {
+  private continue(
+    path: string,
+    {
+      step,
+      tokensSeen,
+      since,
+      record: { startedAt, minutes, curve, commit, tokensPerSecond, dataHash, computedIn },
+    }: RunState,
+  ): void {
     const { config, record } = this;
     if (step > config.steps)
-      throw new UserError(`config.steps: expected at least ${step}, where the run's checkpoint stands; got ${config.steps}: ask for more, or delete ${path} to begin anew`);
+      throw new UserError(
+        `config.steps: expected at least ${step}, where the run's checkpoint stands; got ${config.steps}: ask for more, or delete ${path} to begin anew`,
+      );
     if (dataHash !== record.dataHash)
-      throw new UserError(`checkpoint ${path}: expected data ${record.dataHash.slice(0, 12)}; got ${dataHash.slice(0, 12)}: the data set has changed since; make it again as it was, or delete the checkpoint to begin anew`);
+      throw new UserError(
+        `checkpoint ${path}: expected data ${record.dataHash.slice(0, 12)}; got ${dataHash.slice(0, 12)}: the data set has changed since; make it again as it was, or delete the checkpoint to begin anew`,
+      );
     if (computedIn && computedIn !== record.computedIn)
-      throw new UserError(`checkpoint ${path}: expected products in ${computedIn}, as it was made with; this machine has ${record.computedIn}: continue it where it began, or delete the checkpoint to begin anew`);
+      throw new UserError(
+        `checkpoint ${path}: expected products in ${computedIn}, as it was made with; this machine has ${record.computedIn}: continue it where it began, or delete the checkpoint to begin anew`,
+      );
     [this.step, this.tokensSeen, this.since] = [step, tokensSeen, since];
     // A session that trains no further step leaves the run the work of those before.
-    const commits = step < config.steps && !commit.endsWith(record.commit) ? `${commit}, ${record.commit}` : commit;
+    const commits =
+      step < config.steps && !commit.endsWith(record.commit) ? `${commit}, ${record.commit}` : commit;
     this.record = { ...record, startedAt, minutes, curve, tokensPerSecond, commit: commits };
     this.nameBest();
   }
@@ -54,8 +81,15 @@ export class Training {
       this.count(result, (performance.now() - startedAt) / 1000);
       const { tokensPerSecond } = record;
       const secondsLeft = ((config.steps - this.step) * this.trained.seconds) / this.trained.steps;
-      await observer.progressed({ step: this.step, steps: config.steps, lossNats: result.lossNats, tokensPerSecond, secondsLeft });
-      if (this.step === config.steps || this.step % config.evaluateEverySteps === 0) await observer.evaluated(this.evaluate(result), record.curve);
+      await observer.progressed({
+        step: this.step,
+        steps: config.steps,
+        lossNats: result.lossNats,
+        tokensPerSecond,
+        secondsLeft,
+      });
+      if (this.step === config.steps || this.step % config.evaluateEverySteps === 0)
+        await observer.evaluated(this.evaluate(result), record.curve);
       if (this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0) await this.save();
     }
     record.finishedAt = new Date().toISOString();
@@ -106,7 +140,10 @@ export class Training {
   /** Whether this very step's held-out loss is the lowest so far. */
   private isBest(): boolean {
     const now = this.pointNow();
-    return now !== undefined && this.record.curve.every((point) => point === now || point.heldOutLossNats > now.heldOutLossNats);
+    return (
+      now !== undefined &&
+      this.record.curve.every((point) => point === now || point.heldOutLossNats > now.heldOutLossNats)
+    );
   }
 
   /** After a save, and after a kill between a save and this. */
@@ -117,7 +154,11 @@ export class Training {
   private async save(): Promise<void> {
     this.record.minutes = this.minutesBefore + (performance.now() - this.startedAt) / 60_000;
     const { step, tokensSeen, record, since } = this;
-    await saveCheckpoint(checkpointPath(this.config), { step, tokensSeen, record, since }, this.model.parameters);
+    await saveCheckpoint(
+      checkpointPath(this.config),
+      { step, tokensSeen, record, since },
+      this.model.parameters,
+    );
     this.nameBest();
   }
 }

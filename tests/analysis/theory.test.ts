@@ -8,13 +8,25 @@ import { paths } from '../../lib/paths';
 import { radius } from '../../lib/energy/partition';
 import { buildModel } from '../../lib/model/build';
 import { excepted, inequalityQuestion, optimumQuestion, predictorLoss } from '../../lib/analysis/bound';
-import { descentFigure, descentQuestions, stackOf, stackQuestion, violations } from '../../lib/analysis/layers';
+import {
+  descentFigure,
+  descentQuestions,
+  stackOf,
+  stackQuestion,
+  violations,
+} from '../../lib/analysis/layers';
 import { PUBLISHED, publishedModel, radiusQuestion, type Distances } from '../../lib/analysis/radius';
 import { verdict } from '../../lib/report/verdict';
 import { assertClose } from '../assert-close';
 
 test('03: log Z + 1/Z is never below 1; at Z = 1 the exact cross-entropy is 0 and not 1', () => {
-  assert.equal(verdict({ ...inequalityQuestion('smoke', 1), ours: [{ seed: 1, tier: 'quick', value: inequalityQuestion('smoke', 1).ours[0]!.value }] }).outcome, 'REPRODUCED');
+  assert.equal(
+    verdict({
+      ...inequalityQuestion('smoke', 1),
+      ours: [{ seed: 1, tier: 'quick', value: inequalityQuestion('smoke', 1).ours[0]!.value }],
+    }).outcome,
+    'REPRODUCED',
+  );
   assert.ok(inequalityQuestion('smoke', 1).ours[0]!.value <= 0);
   assertClose([optimumQuestion('quick', 1).ours[0]!.value], [0], { absolute: 1e-10, what: 'log Z at r*' });
 });
@@ -26,13 +38,20 @@ test('03: the energy as a predictor: more exact with β, below 1 nat at last, ln
   assert.ok(losses[0]! < Math.log(20) && losses[0]! > Math.log(20) - 0.15, String(losses[0]));
 });
 
-test('03: a run is excepted from the ratio of parameters to tokens of the paper\'s own example on', () => {
+test("03: a run is excepted from the ratio of parameters to tokens of the paper's own example on", () => {
   assert.equal(excepted(124.4e6, 9.01e6), undefined);
   assert.match(excepted(30e6, 90_000)!, /333\.3 parameters per token; the paper's own example has 13\.8/);
 });
 
 test('02: along a descent the energy falls and both majorisers lie above it', () => {
-  const [energy, layers, quadratic] = descentFigure([[-2, 0], [1, 1]], [0, 3], 4).data as unknown as { y: number[] }[];
+  const [energy, layers, quadratic] = descentFigure(
+    [
+      [-2, 0],
+      [1, 1],
+    ],
+    [0, 3],
+    4,
+  ).data as unknown as { y: number[] }[];
   for (let i = 1; i < energy!.y.length; i++) {
     assert.ok(energy!.y[i]! <= energy!.y[i - 1]! + 1e-6);
     assert.ok(layers!.y[i - 1]! >= energy!.y[i]! - 1e-6 && quadratic!.y[i - 1]! >= energy!.y[i]! - 1e-6);
@@ -40,7 +59,12 @@ test('02: along a descent the energy falls and both majorisers lie above it', ()
   assert.ok(energy!.y.at(-1)! < energy!.y[0]! - 0.5);
   const found = violations('smoke', 1);
   assert.ok(Math.max(found.rise, found.below, found.apart) < 1e-4, JSON.stringify(found));
-  assert.equal(descentQuestions({ ...found, rise: 1 }, 'quick', 1).map((q) => verdict(q).outcome).join(), 'NOT REPRODUCED,REPRODUCED,REPRODUCED');
+  assert.equal(
+    descentQuestions({ ...found, rise: 1 }, 'quick', 1)
+      .map((q) => verdict(q).outcome)
+      .join(),
+    'NOT REPRODUCED,REPRODUCED,REPRODUCED',
+  );
 });
 
 test('02: the stack of a model: a falling share per pair of blocks, energies that agree with it, cosines', () => {
@@ -50,13 +74,20 @@ test('02: the stack of a model: a falling share per pair of blocks, energies tha
   model.dispose();
   assert.deepEqual([stack.energies.length, stack.falling.length, stack.alignment.length], [3, 2, 2]);
   assert.ok([...stack.falling, ...stack.alignment.map(Math.abs)].every((v) => v >= 0 && v <= 1));
-  stack.falling.forEach((share, t) => { if (share === 1) assert.ok(stack.energies[t + 1]! < stack.energies[t]!); });
+  stack.falling.forEach((share, t) => {
+    if (share === 1) assert.ok(stack.energies[t + 1]! < stack.energies[t]!);
+  });
   assert.equal(stackQuestion({ ...stack, falling: [0.8, 1] }, 'desk', 1).ours[0]!.value, 0.9);
 });
 
 test('07: the median of the raw held-out distances over r*', () => {
   const some = (values: number[]) => ({ training: Float64Array.of(9), heldOut: Float64Array.from(values) });
-  const all: Distances = { name: PUBLISHED, width: 128, raw: some([1, 2, radius(128) * 1.2, 80, 90]), normed: some([5]) };
+  const all: Distances = {
+    name: PUBLISHED,
+    width: 128,
+    raw: some([1, 2, radius(128) * 1.2, 80, 90]),
+    normed: some([5]),
+  };
   const question = radiusQuestion([all, { ...all, name: 'a small model', raw: some([50]) }], 'full', 1);
   assertClose([question.ours[0]!.value], [1.2], { relative: 1e-9, what: 'median over r*' });
   assert.equal(verdict(question).outcome, 'REPRODUCED', 'another model decides nothing');

@@ -14,10 +14,17 @@ const usage = {
   },
 } as const;
 
-const refuses = (argv: string[], line: RegExp) => assert.throws(() => parse(usage, argv), (e: Error) => e instanceof UserError && line.test(e.message));
+const refuses = (argv: string[], line: RegExp) =>
+  assert.throws(
+    () => parse(usage, argv),
+    (e: Error) => e instanceof UserError && line.test(e.message),
+  );
 
 test('values, defaults, short flags and positionals', () => {
-  assert.deepEqual(parse(usage, ['plateau', '--tier=smoke', '-s', '3', '--json']), { values: { tier: 'smoke', seed: '3', json: true }, positionals: ['plateau'] });
+  assert.deepEqual(parse(usage, ['plateau', '--tier=smoke', '-s', '3', '--json']), {
+    values: { tier: 'smoke', seed: '3', json: true },
+    positionals: ['plateau'],
+  });
   assert.deepEqual(parse(usage, []), { values: { tier: 'quick' }, positionals: [] });
   assert.deepEqual(parse(usage, ['--seed', '-1']).values.seed, '-1');
   assert.deepEqual(parse(usage, ['--', '--json']).positionals, ['--json']);
@@ -38,28 +45,46 @@ test('a forgotten value is not taken from the next flag', () => {
 
 test('a command without positionals refuses them', () => {
   const { positionals: _, ...bare } = usage;
-  assert.throws(() => parse(bare, ['quick']), /"quick": expected flags only \(--tier, --seed, --json, --help\); got an argument/);
+  assert.throws(
+    () => parse(bare, ['quick']),
+    /"quick": expected flags only \(--tier, --seed, --json, --help\); got an argument/,
+  );
 });
 
 test('the help names every flag with its default', () => {
-  assert.equal(helpText(usage), [
-    'Usage: npm run train -- EXPERIMENT [flags]',
-    'Trains.',
-    '',
-    '      --tier VALUE  size (default: quick)',
-    '  -s, --seed VALUE  seed of everything random',
-    '      --json        print JSON',
-    '  -h, --help        print this and stop',
-  ].join('\n'));
+  assert.equal(
+    helpText(usage),
+    [
+      'Usage: npm run train -- EXPERIMENT [flags]',
+      'Trains.',
+      '',
+      '      --tier VALUE  size (default: quick)',
+      '  -s, --seed VALUE  seed of everything random',
+      '      --json        print JSON',
+      '  -h, --help        print this and stop',
+    ].join('\n'),
+  );
 });
 
 test('a UserError is one line, any other error keeps its stack', () => {
-  assert.equal(errorText('train', new UserError('seed: expected\n  a number')), 'train: seed: expected a number');
+  assert.equal(
+    errorText('train', new UserError('seed: expected\n  a number')),
+    'train: seed: expected a number',
+  );
   assert.match(errorText('train', new TypeError('broken')), /^train: TypeError: broken\n\s+at /);
 });
 
 test('numbers of tokens are written with or without a unit', () => {
-  assert.deepEqual(['900000', '900k', '0.09M', '9M', '1.5B'].map((text) => numberOfTokens('--tokens', text)), [900_000, 900_000, 90_000, 9_000_000, 1_500_000_000]);
+  assert.deepEqual(
+    ['900000', '900k', '0.09M', '9M', '1.5B'].map((text) => numberOfTokens('--tokens', text)),
+    [900_000, 900_000, 90_000, 9_000_000, 1_500_000_000],
+  );
   for (const wrong of ['', '0', '9m', '1.5', '-9M', '9 M', '1e6', '0.0000001M', 'M'])
-    assert.throws(() => numberOfTokens('--tokens', wrong), (e: Error) => e instanceof UserError && e.message === `--tokens: expected a number of tokens, such as 900000, 900k or 9M; got "${wrong}"`, wrong);
+    assert.throws(
+      () => numberOfTokens('--tokens', wrong),
+      (e: Error) =>
+        e instanceof UserError &&
+        e.message === `--tokens: expected a number of tokens, such as 900000, 900k or 9M; got "${wrong}"`,
+      wrong,
+    );
 });

@@ -7,15 +7,36 @@ import { pathToFileURL } from 'node:url';
 import { paths } from '../../lib/paths';
 import { hasDisplay, labArguments, requireFreePort } from '../../lib/cli/lab';
 
-const listen = () => new Promise<{ port: number; close: () => Promise<void> }>((resolve) => {
-  const server = createServer();
-  server.listen(0, '127.0.0.1', () => resolve({ port: (server.address() as AddressInfo).port, close: () => new Promise((done) => server.close(() => done())) }));
-});
+const listen = () =>
+  new Promise<{ port: number; close: () => Promise<void> }>((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () =>
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => new Promise((done) => server.close(() => done())),
+      }),
+    );
+  });
 
 test('a port in use is one line and exit code 1; a free one is accepted', async () => {
   const { port, close } = await listen();
-  await assert.rejects(requireFreePort(port), new RegExp(`^UserError: port ${port}: expected a free port; it is in use; name another: npm run lab -- --port`));
-  const { status, stderr } = spawnSync(process.execPath, ['--import', pathToFileURL(require.resolve('tsx')).href, join(paths.root, 'lib', 'cli', 'lab.ts'), '--port', String(port)], { cwd: paths.root, encoding: 'utf8' });
+  await assert.rejects(
+    requireFreePort(port),
+    new RegExp(
+      `^UserError: port ${port}: expected a free port; it is in use; name another: npm run lab -- --port`,
+    ),
+  );
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      pathToFileURL(require.resolve('tsx')).href,
+      join(paths.root, 'lib', 'cli', 'lab.ts'),
+      '--port',
+      String(port),
+    ],
+    { cwd: paths.root, encoding: 'utf8' },
+  );
   assert.equal(status, 1);
   assert.match(stderr, /^lab: port \d+: expected a free port;[^\n]*\n$/);
   await close();
@@ -31,7 +52,14 @@ test('a browser is opened only where one can be seen', () => {
 
 test('JupyterLab listens on loopback alone, on the port that was asked for, and asks nobody for news', () => {
   const args = labArguments(9000, false);
-  for (const wanted of ['--ServerApp.ip=127.0.0.1', '--ServerApp.port=9000', '--ServerApp.port_retries=0', '--ServerApp.open_browser=False', '--LabApp.news_url=None', '--LabApp.extension_manager=readonly'])
+  for (const wanted of [
+    '--ServerApp.ip=127.0.0.1',
+    '--ServerApp.port=9000',
+    '--ServerApp.port_retries=0',
+    '--ServerApp.open_browser=False',
+    '--LabApp.news_url=None',
+    '--LabApp.extension_manager=readonly',
+  ])
     assert.ok(args.includes(wanted), wanted);
   assert.ok(!args.some((arg) => /token|password/i.test(arg)), 'the token stays on');
 });

@@ -10,7 +10,11 @@ import { recordPath, runFolder, runId } from '../../lib/train/record';
 function sweep(...argv: string[]): { status: number | null; stdout: string; stderr: string } {
   const env: NodeJS.ProcessEnv = { ...process.env };
   delete env.NODE_TEST_CONTEXT;
-  return spawnSync(process.execPath, ['--import', 'tsx', join(paths.root, 'lib/cli/sweep.ts'), ...argv], { cwd: paths.root, env, encoding: 'utf8' });
+  return spawnSync(process.execPath, ['--import', 'tsx', join(paths.root, 'lib/cli/sweep.ts'), ...argv], {
+    cwd: paths.root,
+    env,
+    encoding: 'utf8',
+  });
 }
 
 const configs = SWEEPS.capacity('smoke');
@@ -25,15 +29,26 @@ test('a run that fails stops no other; the next start trains what is missing, an
     const broken = sweep('capacity', '--tier', 'smoke', '--jobs', '2');
     assert.equal(broken.status, 1, broken.stderr);
     assert.match(broken.stderr, new RegExp(`${first}  FAILED: checkpoint: expected to write`));
-    assert.match(broken.stderr, new RegExp(`sweep: 1 of 2 runs failed \\(${first}\\): mend what their lines say and start the sweep again\n$`));
+    assert.match(
+      broken.stderr,
+      new RegExp(
+        `sweep: 1 of 2 runs failed \\(${first}\\): mend what their lines say and start the sweep again\n$`,
+      ),
+    );
     assert.ok(existsSync(recordPath(second, 'smoke')), 'the other run is finished');
   } finally {
     rmSync(runFolder(first));
   }
-  assert.match(sweep('capacity', '--tier', 'smoke', '--list').stdout, new RegExp(`^to do     ${first}\nfinished  ${second}\n$`));
+  assert.match(
+    sweep('capacity', '--tier', 'smoke', '--list').stdout,
+    new RegExp(`^to do     ${first}\nfinished  ${second}\n$`),
+  );
   const mended = sweep('capacity', '--tier', 'smoke', '--jobs', '1');
   assert.equal(mended.status, 0, mended.stderr);
-  assert.match(mended.stderr, new RegExp(`1 of 2 runs are finished[^]*1 of 1  ${first}  0\\.\\d min  training `));
+  assert.match(
+    mended.stderr,
+    new RegExp(`1 of 2 runs are finished[^]*1 of 1  ${first}  0\\.\\d min  training `),
+  );
   assert.match(sweep('capacity', '--tier', 'smoke').stderr, /2 of 2 runs are finished\n$/);
 });
 

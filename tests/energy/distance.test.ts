@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { distanceEnergy, distanceGradient, distanceMemory, nearestNeighbours, softMinBounds } from '../../lib/energy/distance';
+import {
+  distanceEnergy,
+  distanceGradient,
+  distanceMemory,
+  nearestNeighbours,
+  softMinBounds,
+} from '../../lib/energy/distance';
 import { row } from '../../lib/matrix';
 import { matrix } from '../../lib/matrix';
 import { UserError } from '../../lib/errors';
@@ -25,7 +31,9 @@ test('energies equal float64 and keep within the soft-min bounds; so do gradient
       long = Math.max(long, distance(row(gradients, i), new Float32Array(x.length)) - 1);
     });
   }
-  t.diagnostic(`${CASES} cases: energy off by at most ${deviation.toExponential(1)} of its terms, bounds violated by ${violation.toExponential(1)}, gradient off by ${slope.toExponential(1)} (1 + β terms), longer than 1 by ${long.toExponential(1)}`);
+  t.diagnostic(
+    `${CASES} cases: energy off by at most ${deviation.toExponential(1)} of its terms, bounds violated by ${violation.toExponential(1)}, gradient off by ${slope.toExponential(1)} (1 + β terms), longer than 1 by ${long.toExponential(1)}`,
+  );
   assert.ok(deviation < 1e-5 && violation < 1e-5, `energy ${deviation}, bounds ${violation}`);
   assert.ok(slope < 1e-5 && long < 1e-6, `gradient ${slope}, length ${long}`);
 });
@@ -34,31 +42,67 @@ test('the gradient is that of the energy: central differences', () => {
   const random = new Random(2, 'differences');
   const [patterns, states] = [normals(random, 6, 3), normals(random, 5, 3)];
   const gradients = distanceGradient({ patterns, states, beta: 2 });
-  states.forEach((x, i) => x.forEach((_, k) => {
-    const at = (h: number) => energy(patterns, Array.from(x, (v, l) => (l === k ? v + h : v)), 2);
-    assertClose([row(gradients, i)[k]!], [(at(1e-5) - at(-1e-5)) / 2e-5], { absolute: 1e-6, what: 'slope' });
-  }));
+  states.forEach((x, i) =>
+    x.forEach((_, k) => {
+      const at = (h: number) =>
+        energy(
+          patterns,
+          Array.from(x, (v, l) => (l === k ? v + h : v)),
+          2,
+        );
+      assertClose([row(gradients, i)[k]!], [(at(1e-5) - at(-1e-5)) / 2e-5], {
+        absolute: 1e-6,
+        what: 'slope',
+      });
+    }),
+  );
 });
 
 test('several blocks of patterns and batches of states: as one by one', () => {
   const random = new Random(3, 'blocks');
   const [patterns, states] = [normals(random, 2100, 5), normals(random, 1030, 5)];
   const energies = distanceEnergy({ patterns, states, beta: 3 });
-  assertClose(energies, states.map((x) => energy(patterns, x, 3)), { absolute: 1e-5, what: 'energy' });
+  assertClose(
+    energies,
+    states.map((x) => energy(patterns, x, 3)),
+    { absolute: 1e-5, what: 'energy' },
+  );
   const { indices, distances } = nearestNeighbours({ patterns, states });
-  assertClose(distances, states.map((x) => nearest(patterns, x)), { relative: 1e-12, what: 'nearest' });
-  assertClose(distances, states.map((x, i) => distance(x, patterns[indices[i]!]!)), { relative: 1e-12, what: 'index' });
+  assertClose(
+    distances,
+    states.map((x) => nearest(patterns, x)),
+    { relative: 1e-12, what: 'nearest' },
+  );
+  assertClose(
+    distances,
+    states.map((x, i) => distance(x, patterns[indices[i]!]!)),
+    { relative: 1e-12, what: 'index' },
+  );
 });
 
 test('distances of 10⁴ with β of 10³, and patterns far from the origin, neither overflow nor cancel', () => {
   const random = new Random(4, 'far');
   const patterns = normals(random, 50, 768, 400);
-  const states = [...normals(random, 5, 768, 400), ...normals(random, 5, 768, 1e-3).map((x, i) => x.map((v, k) => v + patterns[i]![k]!))];
+  const states = [
+    ...normals(random, 5, 768, 400),
+    ...normals(random, 5, 768, 1e-3).map((x, i) => x.map((v, k) => v + patterns[i]![k]!)),
+  ];
   const shifted = (rows: Float32Array[]) => rows.map((x) => x.map((v) => v + 4096));
-  for (const [p, x] of [[patterns, states], [shifted(patterns), shifted(states)]] as const) {
-    assertClose(distanceEnergy({ patterns: p, states: x, beta: 1e3 }), x.map((v) => energy(p, v, 1e3)), { relative: 1e-6, what: 'energy' });
+  for (const [p, x] of [
+    [patterns, states],
+    [shifted(patterns), shifted(states)],
+  ] as const) {
+    assertClose(
+      distanceEnergy({ patterns: p, states: x, beta: 1e3 }),
+      x.map((v) => energy(p, v, 1e3)),
+      { relative: 1e-6, what: 'energy' },
+    );
   }
-  assertClose(distanceEnergy({ patterns, states, beta: 1e3 }), states.map((x) => nearest(patterns, x)), { relative: 1e-6, what: 'large β: g' });
+  assertClose(
+    distanceEnergy({ patterns, states, beta: 1e3 }),
+    states.map((x) => nearest(patterns, x)),
+    { relative: 1e-6, what: 'large β: g' },
+  );
   assert.ok(nearest(patterns, states[0]!) > 1e4 && nearest(patterns, states[5]!) < 0.1);
 });
 
@@ -72,26 +116,49 @@ test('nearest neighbours are exact: clusters, repeated patterns, states on patte
     queries.forEach((x, i) => {
       const all = patterns.map((p) => distance(x, p));
       assertClose([distances[i]!], [nearest(patterns, x)], { relative: 1e-12, what: 'distance' });
-      assert.equal(indices[i], all.findIndex((v) => v <= nearest(patterns, x) * (1 + 1e-14)));
+      assert.equal(
+        indices[i],
+        all.findIndex((v) => v <= nearest(patterns, x) * (1 + 1e-14)),
+      );
     });
     const among = nearestNeighbours({ patterns });
-    assertClose(among.distances, patterns.map((p, i) => nearest(patterns.filter((_, j) => j !== i), p)), { relative: 1e-12, what: 'among the others' });
+    assertClose(
+      among.distances,
+      patterns.map((p, i) =>
+        nearest(
+          patterns.filter((_, j) => j !== i),
+          p,
+        ),
+      ),
+      { relative: 1e-12, what: 'among the others' },
+    );
     among.indices.forEach((j, i) => assert.notEqual(j, i));
   }
 });
 
 test('nearest among themselves over several blocks, with repeated patterns far apart in the list; energies of patterns beside themselves', () => {
   const patterns = normals(new Random(8, 'blocks'), 2100, 4);
-  for (const [i, j] of [[3, 2050], [1030, 2060]] as const) patterns[j] = patterns[i]!;
+  for (const [i, j] of [
+    [3, 2050],
+    [1030, 2060],
+  ] as const)
+    patterns[j] = patterns[i]!;
   const { indices, distances } = nearestNeighbours({ patterns });
   patterns.forEach((p, i) => {
     let [best, least] = [-1, Infinity];
-    patterns.forEach((other, j) => { const to = j === i ? Infinity : distance(p, other); if (to < least) [best, least] = [j, to]; });
+    patterns.forEach((other, j) => {
+      const to = j === i ? Infinity : distance(p, other);
+      if (to < least) [best, least] = [j, to];
+    });
     assert.equal(indices[i], best);
     assertClose([distances[i]!], [least], { absolute: 1e-12, what: 'distance' });
   });
   const all = matrix('patterns', patterns);
-  assertClose(distanceEnergy({ patterns: all, states: all, beta: 2 }).slice(2044, 2054), patterns.slice(2044, 2054).map((x) => energy(patterns, x, 2)), { absolute: 1e-6, what: 'energy' });
+  assertClose(
+    distanceEnergy({ patterns: all, states: all, beta: 2 }).slice(2044, 2054),
+    patterns.slice(2044, 2054).map((x) => energy(patterns, x, 2)),
+    { absolute: 1e-6, what: 'energy' },
+  );
 });
 
 test('retrieval: the energy never rises, down to a pattern; a state on a pattern stays', (t) => {
@@ -101,10 +168,15 @@ test('retrieval: the energy never rises, down to a pattern; a state on a pattern
     const { patterns, states, beta } = randomCase(random);
     const memory = distanceMemory({ patterns, beta });
     const { energies } = memory.retrieve(states, { maxSteps: 5, tolerance: 0 });
-    states.forEach((x, i) => energies.slice(1).forEach((e, s) => {
-      // The state itself is rounded to float32.
-      rise = Math.max(rise, (e[i]! - energies[s]![i]!) / (termsOf(patterns, x, beta) + distance(x, new Float32Array(x.length))));
-    }));
+    states.forEach((x, i) =>
+      energies.slice(1).forEach((e, s) => {
+        // The state itself is rounded to float32.
+        rise = Math.max(
+          rise,
+          (e[i]! - energies[s]![i]!) / (termsOf(patterns, x, beta) + distance(x, new Float32Array(x.length))),
+        );
+      }),
+    );
   }
   t.diagnostic(`${CASES} cases: largest rise ${rise.toExponential(1)} of the energy's terms`);
   assert.ok(rise < 1e-6, `energy rose by ${rise}`);
@@ -112,9 +184,17 @@ test('retrieval: the energy never rises, down to a pattern; a state on a pattern
   const patterns = normals(random, 30, 20);
   const noisy = patterns.map((p) => p.map((v) => v + 0.2 * random.normal()));
   const found = distanceMemory({ patterns, beta: 8 }).retrieve(noisy, { maxSteps: 200, tolerance: 1e-6 });
-  assertClose(found.states.values, patterns.flatMap((p) => Array.from(p)), { absolute: 1e-4, what: 'retrieved' });
+  assertClose(
+    found.states.values,
+    patterns.flatMap((p) => Array.from(p)),
+    { absolute: 1e-4, what: 'retrieved' },
+  );
   assert.ok(found.converged.every(Boolean) && found.energies.length === found.updates + 1);
-  assertClose(distanceMemory({ patterns, beta: 0.1 }).update(patterns).values, patterns.flatMap((p) => Array.from(p)), { what: 'on a pattern' });
+  assertClose(
+    distanceMemory({ patterns, beta: 0.1 }).update(patterns).values,
+    patterns.flatMap((p) => Array.from(p)),
+    { what: 'on a pattern' },
+  );
 });
 
 test('no tensor is left behind', () => {
@@ -131,25 +211,57 @@ test('no tensor is left behind', () => {
 });
 
 test('bad input is one clear line', () => {
-  const [patterns, states, beta] = [[[1, 2], [3, 4]], [[0, 0]], 1];
+  const [patterns, states, beta] = [
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    [[0, 0]],
+    1,
+  ];
   const bad: [object, RegExp][] = [
-    [{ patterns: [[1, 2], [3]] }, /^patterns: expected rows of one width; row 0 has 2 numbers and row 1 has 1;/],
+    [
+      { patterns: [[1, 2], [3]] },
+      /^patterns: expected rows of one width; row 0 has 2 numbers and row 1 has 1;/,
+    ],
     [{ patterns: [] }, /^patterns: expected at least one row of at least one number; got none/],
     [{ patterns: [[1, NaN]] }, /^patterns: expected finite numbers; row 0, column 1 is NaN/],
-    [{ states: [[0, 0], [Infinity, 0]] }, /^states: expected finite numbers; row 1, column 0 is Infinity/],
+    [
+      {
+        states: [
+          [0, 0],
+          [Infinity, 0],
+        ],
+      },
+      /^states: expected finite numbers; row 1, column 0 is Infinity/,
+    ],
     [{ states: [[0, 1e20]] }, /^vectors: expected squared lengths below 1e38/],
     [{ states: [[0, 1e39]] }, /^states: expected finite numbers; row 0, column 1 is Infinity in float32/],
     [{ states: [[0]] }, /^states: expected width 2, that of the patterns; got 1/],
     [{ beta: 0 }, /^beta: expected a finite number above 0; got 0/],
     [{ beta: -1 }, /^beta: .* got -1/],
     [{ beta: NaN }, /^beta: .* got NaN/],
-    [{ patterns: { values: new Float32Array(5), rows: 2, width: 2 } }, /^patterns: expected 2 × 2 numbers; got 5/],
+    [
+      { patterns: { values: new Float32Array(5), rows: 2, width: 2 } },
+      /^patterns: expected 2 × 2 numbers; got 5/,
+    ],
   ];
   for (const [change, message] of bad) {
     const args = { patterns, states, beta, ...change };
-    for (const call of [() => distanceEnergy(args), () => distanceGradient(args), () => distanceMemory(args).energy(args.states)]) {
-      assert.throws(call, (error: Error) => error instanceof UserError && message.test(error.message) && !error.message.includes('\n'));
+    for (const call of [
+      () => distanceEnergy(args),
+      () => distanceGradient(args),
+      () => distanceMemory(args).energy(args.states),
+    ]) {
+      assert.throws(
+        call,
+        (error: Error) =>
+          error instanceof UserError && message.test(error.message) && !error.message.includes('\n'),
+      );
     }
   }
-  assert.throws(() => nearestNeighbours({ patterns: [[1, 2]] }), /expected at least two patterns, or states; got one/);
+  assert.throws(
+    () => nearestNeighbours({ patterns: [[1, 2]] }),
+    /expected at least two patterns, or states; got one/,
+  );
 });

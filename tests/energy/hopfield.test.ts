@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attention } from '../../lib/attention';
-import { classicalHopfield, denseHopfield, exponentialHopfield, modernHopfield, type AssociativeMemory } from '../../lib/energy/hopfield';
+import {
+  classicalHopfield,
+  denseHopfield,
+  exponentialHopfield,
+  modernHopfield,
+  type AssociativeMemory,
+} from '../../lib/energy/hopfield';
 import { row } from '../../lib/matrix';
 import { UserError } from '../../lib/errors';
 import { Random } from '../../lib/random';
@@ -10,18 +16,33 @@ import { tf } from '../../lib/tf';
 import { assertClose } from '../assert-close';
 import { CASES, logSumExp, normals, signs, type Vectors } from './reference';
 
-const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => Array.from(x).reduce((sum, v, k) => sum + v * y[k]!, 0);
+const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number =>
+  Array.from(x).reduce((sum, v, k) => sum + v * y[k]!, 0);
 
 /** Each ±1 memory with its energy as the papers write it. */
-const SPIN_MODELS: Record<string, [(patterns: Vectors) => AssociativeMemory, (patterns: Vectors, x: ArrayLike<number>) => number]> = {
-  classical: [classicalHopfield, (patterns, x) => {
-    const n = x.length;
-    let sum = 0;
-    for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) if (k !== l) for (const p of patterns) sum += (p[k]! * p[l]! * x[k]! * x[l]!) / n;
-    return -sum / 2;
-  }],
-  'dense, z^3': [(p) => denseHopfield(p, { degree: 3, rectified: false }), (patterns, x) => -patterns.reduce((sum, p) => sum + dot(p, x) ** 3, 0)],
-  'dense, max(z, 0)^4': [(p) => denseHopfield(p, { degree: 4, rectified: true }), (patterns, x) => -patterns.reduce((sum, p) => sum + Math.max(dot(p, x), 0) ** 4, 0)],
+const SPIN_MODELS: Record<
+  string,
+  [(patterns: Vectors) => AssociativeMemory, (patterns: Vectors, x: ArrayLike<number>) => number]
+> = {
+  classical: [
+    classicalHopfield,
+    (patterns, x) => {
+      const n = x.length;
+      let sum = 0;
+      for (let k = 0; k < n; k++)
+        for (let l = 0; l < n; l++)
+          if (k !== l) for (const p of patterns) sum += (p[k]! * p[l]! * x[k]! * x[l]!) / n;
+      return -sum / 2;
+    },
+  ],
+  'dense, z^3': [
+    (p) => denseHopfield(p, { degree: 3, rectified: false }),
+    (patterns, x) => -patterns.reduce((sum, p) => sum + dot(p, x) ** 3, 0),
+  ],
+  'dense, max(z, 0)^4': [
+    (p) => denseHopfield(p, { degree: 4, rectified: true }),
+    (patterns, x) => -patterns.reduce((sum, p) => sum + Math.max(dot(p, x), 0) ** 4, 0),
+  ],
   exponential: [exponentialHopfield, (patterns, x) => -logSumExp(patterns.map((p) => dot(p, x)))],
 };
 
@@ -46,12 +67,22 @@ for (const [name, [build, energy]] of Object.entries(SPIN_MODELS)) {
       const energies = memory.energy(states);
       const next = memory.update(states);
       states.forEach((x, i) => {
-        deviation = Math.max(deviation, Math.abs(energies[i]! - energy(patterns, x)) / (1 + Math.abs(energies[i]!)));
-        assert.deepEqual(row(next, i), sweep((y) => energy(patterns, y), x));
+        deviation = Math.max(
+          deviation,
+          Math.abs(energies[i]! - energy(patterns, x)) / (1 + Math.abs(energies[i]!)),
+        );
+        assert.deepEqual(
+          row(next, i),
+          sweep((y) => energy(patterns, y), x),
+        );
       });
-      memory.energy(next).forEach((e, i) => { rise = Math.max(rise, (e - energies[i]!) / (1 + Math.abs(e))); });
+      memory.energy(next).forEach((e, i) => {
+        rise = Math.max(rise, (e - energies[i]!) / (1 + Math.abs(e)));
+      });
     }
-    t.diagnostic(`${CASES} cases: energy off by ${deviation.toExponential(1)}, largest rise ${rise.toExponential(1)}`);
+    t.diagnostic(
+      `${CASES} cases: energy off by ${deviation.toExponential(1)}, largest rise ${rise.toExponential(1)}`,
+    );
     assert.ok(deviation < 1e-12 && rise < 1e-12, `energy off by ${deviation}, rises by ${rise}`);
   });
 
@@ -59,10 +90,21 @@ for (const [name, [build, energy]] of Object.entries(SPIN_MODELS)) {
     const random = new Random(2, name);
     const patterns = signs(random, 4, 100);
     const noisy = patterns.map((p) => p.map((v) => (random.uniform() < 0.1 ? -v : v)));
-    const { states, converged, energies, updates } = build(patterns).retrieve(noisy, { maxSteps: 20, tolerance: 0 });
-    assertClose(states.values, patterns.flatMap((p) => Array.from(p)), { what: 'state' });
+    const { states, converged, energies, updates } = build(patterns).retrieve(noisy, {
+      maxSteps: 20,
+      tolerance: 0,
+    });
+    assertClose(
+      states.values,
+      patterns.flatMap((p) => Array.from(p)),
+      { what: 'state' },
+    );
     assert.ok(converged.every(Boolean) && updates < 5 && energies.length === updates + 1);
-    assertClose(energies.at(-1)!, patterns.map((p) => energy(patterns, p)), { relative: 1e-12, what: 'energy' });
+    assertClose(
+      energies.at(-1)!,
+      patterns.map((p) => energy(patterns, p)),
+      { relative: 1e-12, what: 'energy' },
+    );
   });
 }
 
@@ -71,7 +113,11 @@ test('the exponential energy stays finite at width 2,000, where exp overflows, a
   const patterns = signs(random, 30, 2000);
   const noisy = patterns.map((p) => p.map((v) => (random.uniform() < 0.3 ? -v : v)));
   const { states, energies } = exponentialHopfield(patterns).retrieve(noisy, { maxSteps: 5, tolerance: 0 });
-  assertClose(states.values, patterns.flatMap((p) => Array.from(p)), { what: 'state' });
+  assertClose(
+    states.values,
+    patterns.flatMap((p) => Array.from(p)),
+    { what: 'state' },
+  );
   assertClose(energies.at(-1)!, new Float64Array(30).fill(-2000), { relative: 1e-12, what: 'energy' });
 });
 
@@ -79,7 +125,12 @@ test('modern: energies as written out; equal to the squared-distance energy for 
   const random = new Random(4, 'modern');
   let [deviation, gap, rise] = [0, 0, -Infinity];
   for (let c = 0; c < CASES; c++) {
-    const [n, d, beta, scale] = [1 + random.int(50), 1 + random.int(60), 10 ** (4 * random.uniform() - 2), 10 ** (2 * random.uniform() - 1)];
+    const [n, d, beta, scale] = [
+      1 + random.int(50),
+      1 + random.int(60),
+      10 ** (4 * random.uniform() - 2),
+      10 ** (2 * random.uniform() - 1),
+    ];
     const drawn = normals(random, d, n, scale);
     const patterns = c % 2 ? drawn : drawn.map((p) => p.map((v) => (scale * v) / Math.sqrt(dot(p, p))));
     const states = normals(random, 3, n, scale);
@@ -90,16 +141,32 @@ test('modern: energies as written out; equal to the squared-distance energy for 
     const after = memory.energy(memory.update(states));
     states.forEach((x, i) => {
       const size = 1e-30 + dot(x, x) + most + Math.log(d) / beta;
-      const expected = -logSumExp(patterns.map((p) => beta * dot(p, x))) / beta + dot(x, x) / 2 + Math.log(d) / beta + most;
-      const byDistance = -logSumExp(patterns.map((p) => -beta / 2 * dot(x.map((v, k) => v - p[k]!), x.map((v, k) => v - p[k]!)))) / beta;
+      const expected =
+        -logSumExp(patterns.map((p) => beta * dot(p, x))) / beta + dot(x, x) / 2 + Math.log(d) / beta + most;
+      const byDistance =
+        -logSumExp(
+          patterns.map(
+            (p) =>
+              (-beta / 2) *
+              dot(
+                x.map((v, k) => v - p[k]!),
+                x.map((v, k) => v - p[k]!),
+              ),
+          ),
+        ) / beta;
       deviation = Math.max(deviation, Math.abs(energies[i]! - expected) / size);
       const below = energies[i]! - Math.log(d) / beta - byDistance;
       gap = Math.max(gap, -below / size, (below - (most - least)) / size);
       rise = Math.max(rise, (after[i]! - energies[i]!) / size);
     });
   }
-  t.diagnostic(`${CASES} cases: energy off by ${deviation.toExponential(1)} of its terms, bounds violated by ${gap.toExponential(1)}, largest rise ${rise.toExponential(1)}`);
-  assert.ok(deviation < 1e-6 && gap < 1e-6 && rise < 1e-6, `energy ${deviation}, bounds ${gap}, rise ${rise}`);
+  t.diagnostic(
+    `${CASES} cases: energy off by ${deviation.toExponential(1)} of its terms, bounds violated by ${gap.toExponential(1)}, largest rise ${rise.toExponential(1)}`,
+  );
+  assert.ok(
+    deviation < 1e-6 && gap < 1e-6 && rise < 1e-6,
+    `energy ${deviation}, bounds ${gap}, rise ${rise}`,
+  );
 });
 
 test('the modern update is attention: queries x, keys and values the patterns, β for 1/√n', () => {
@@ -123,19 +190,41 @@ test('the modern update is attention: queries x, keys and values the patterns, �
 test('the modern memory finds its patterns again; a state has the same update in any block of scores', () => {
   const random = new Random(6, 'retrieval');
   const patterns = normals(random, 200, 48);
-  const { states: found, converged } = modernHopfield({ patterns, beta: 3 }).retrieve(patterns.map((p) => p.map((v) => v + 0.2 * random.normal())), { maxSteps: 10, tolerance: 1e-6 });
-  assertClose(found.values, patterns.flatMap((p) => Array.from(p)), { absolute: 1e-4, what: 'retrieved' });
+  const { states: found, converged } = modernHopfield({ patterns, beta: 3 }).retrieve(
+    patterns.map((p) => p.map((v) => v + 0.2 * random.normal())),
+    { maxSteps: 10, tolerance: 1e-6 },
+  );
+  assertClose(
+    found.values,
+    patterns.flatMap((p) => Array.from(p)),
+    { absolute: 1e-4, what: 'retrieved' },
+  );
   assert.ok(converged.every(Boolean));
 
   const [many, states] = [normals(random, 2 ** 14 + 1, 3), normals(random, 1030, 3)];
   const memory = modernHopfield({ patterns: many, beta: 1 });
-  assertClose(row(memory.update(states), 1029), memory.update([states[1029]!]).values, { absolute: 1e-5, what: 'update' });
-  assertClose([memory.energy(states)[1029]!], memory.energy([states[1029]!]), { absolute: 1e-5, what: 'energy' });
+  assertClose(row(memory.update(states), 1029), memory.update([states[1029]!]).values, {
+    absolute: 1e-5,
+    what: 'update',
+  });
+  assertClose([memory.energy(states)[1029]!], memory.energy([states[1029]!]), {
+    absolute: 1e-5,
+    what: 'energy',
+  });
 });
 
 test('retrieval ends at maxSteps, and says what has not settled', () => {
-  const patterns = [[1, 0], [-1, 0]];
-  const { updates, converged, energies } = modernHopfield({ patterns, beta: 0.5 }).retrieve([[0.9, 0.1], [0, 0]], { maxSteps: 3, tolerance: 1e-3 });
+  const patterns = [
+    [1, 0],
+    [-1, 0],
+  ];
+  const { updates, converged, energies } = modernHopfield({ patterns, beta: 0.5 }).retrieve(
+    [
+      [0.9, 0.1],
+      [0, 0],
+    ],
+    { maxSteps: 3, tolerance: 1e-3 },
+  );
   assert.deepEqual([updates, converged, energies.length], [3, [false, true], 4]);
 });
 
@@ -156,17 +245,40 @@ test('no tensor is left behind', () => {
 test('bad input is one clear line', () => {
   const one = [[1, -1]];
   const bad: [() => unknown, RegExp][] = [
-    [() => classicalHopfield([[1, 0.5]]), /^patterns: expected -1 or 1 everywhere; row 0, column 1 is 0.5 in float32;/],
-    [() => denseHopfield([[1, 0]], { degree: 3, rectified: true }), /^patterns: expected -1 or 1 everywhere; row 0, column 1 is 0 in float32;/],
-    [() => exponentialHopfield(one).energy([[1, 2]]), /^states: expected -1 or 1 everywhere; row 0, column 1 is 2 in float32;/],
+    [
+      () => classicalHopfield([[1, 0.5]]),
+      /^patterns: expected -1 or 1 everywhere; row 0, column 1 is 0.5 in float32;/,
+    ],
+    [
+      () => denseHopfield([[1, 0]], { degree: 3, rectified: true }),
+      /^patterns: expected -1 or 1 everywhere; row 0, column 1 is 0 in float32;/,
+    ],
+    [
+      () => exponentialHopfield(one).energy([[1, 2]]),
+      /^states: expected -1 or 1 everywhere; row 0, column 1 is 2 in float32;/,
+    ],
     [() => exponentialHopfield([]), /^patterns: expected at least one row/],
     [() => classicalHopfield([[1, -1], [1]]), /^patterns: expected rows of one width/],
     [() => classicalHopfield(one).update([[1]]), /^states: expected width 2, that of the patterns; got 1/],
-    [() => denseHopfield(one, { degree: 2.5, rectified: true }), /^degree: expected a whole number of at least 2, with .*; got 2.5 for width 2/],
-    [() => denseHopfield(one, { degree: 2000, rectified: true }), /^degree: .* with d n\^degree below 1.8e308; got 2000 for width 2/],
+    [
+      () => denseHopfield(one, { degree: 2.5, rectified: true }),
+      /^degree: expected a whole number of at least 2, with .*; got 2.5 for width 2/,
+    ],
+    [
+      () => denseHopfield(one, { degree: 2000, rectified: true }),
+      /^degree: .* with d n\^degree below 1.8e308; got 2000 for width 2/,
+    ],
     [() => modernHopfield({ patterns: [[1, 2]], beta: 0 }), /^beta: expected a finite number above 0; got 0/],
-    [() => modernHopfield({ patterns: [[1, NaN]], beta: 1 }), /^patterns: expected finite numbers; row 0, column 1 is NaN/],
+    [
+      () => modernHopfield({ patterns: [[1, NaN]], beta: 1 }),
+      /^patterns: expected finite numbers; row 0, column 1 is NaN/,
+    ],
     [() => modernHopfield({ patterns: [[1, 2]], beta: 1 }).energy([[1]]), /^states: expected width 2/],
   ];
-  for (const [call, message] of bad) assert.throws(call, (error: Error) => error instanceof UserError && message.test(error.message) && !error.message.includes('\n'));
+  for (const [call, message] of bad)
+    assert.throws(
+      call,
+      (error: Error) =>
+        error instanceof UserError && message.test(error.message) && !error.message.includes('\n'),
+    );
 });

@@ -33,8 +33,13 @@ test('the global energy is the distance energy of the union, a pattern of two la
       const weighted = weights([...layers.flat()], x, beta);
       layers.reduce((start, layer, l) => {
         const share = weighted.slice(start, start + layer.length).reduce((a, b) => a + b, 0);
-        assert.ok(Math.abs(shares[l]![i]! - share) < 1e-5 * (1 + beta * size(x)), `share ${shares[l]![i]} for ${share}`);
-        assert.ok(Math.abs(perLayer[l]![i]! - energy(layer, x, beta)) < 1e-5 * (size(x) + Math.abs(perLayer[l]![i]!)));
+        assert.ok(
+          Math.abs(shares[l]![i]! - share) < 1e-5 * (1 + beta * size(x)),
+          `share ${shares[l]![i]} for ${share}`,
+        );
+        assert.ok(
+          Math.abs(perLayer[l]![i]! - energy(layer, x, beta)) < 1e-5 * (size(x) + Math.abs(perLayer[l]![i]!)),
+        );
         return start + layer.length;
       }, 0);
     });
@@ -53,13 +58,28 @@ test('both majorisers lie above the energy and touch it at y; the first by KL(π
     const [x, y] = [layeredEnergy({ layers, states, beta }), layeredEnergy({ layers, states: at, beta })];
     states.forEach((state, i) => {
       const s = size(state) + size(at[i]!);
-      violation = Math.max(violation, (x.energies[i]! - above.layers[i]!) / s, (x.energies[i]! - above.quadratic[i]!) / s);
-      touch = Math.max(touch, Math.abs(own.layers[i]! - y.energies[i]!) / s, Math.abs(own.quadratic[i]! - y.energies[i]!) / s);
-      const kl = y.shares.reduce((sum, p, l) => sum + (p[i]! < 1e-300 ? 0 : p[i]! * (Math.log(p[i]!) - beta * (x.energies[i]! - x.perLayer[l]![i]!))), 0);
+      violation = Math.max(
+        violation,
+        (x.energies[i]! - above.layers[i]!) / s,
+        (x.energies[i]! - above.quadratic[i]!) / s,
+      );
+      touch = Math.max(
+        touch,
+        Math.abs(own.layers[i]! - y.energies[i]!) / s,
+        Math.abs(own.quadratic[i]! - y.energies[i]!) / s,
+      );
+      const kl = y.shares.reduce(
+        (sum, p, l) =>
+          sum +
+          (p[i]! < 1e-300 ? 0 : p[i]! * (Math.log(p[i]!) - beta * (x.energies[i]! - x.perLayer[l]![i]!))),
+        0,
+      );
       divergence = Math.max(divergence, Math.abs(above.layers[i]! - x.energies[i]! - kl / beta) / s);
     });
   }
-  t.diagnostic(`${CASES} cases: below the energy by ${violation.toExponential(1)} of its terms, apart at y by ${touch.toExponential(1)}, from KL by ${divergence.toExponential(1)}`);
+  t.diagnostic(
+    `${CASES} cases: below the energy by ${violation.toExponential(1)} of its terms, apart at y by ${touch.toExponential(1)}, from KL by ${divergence.toExponential(1)}`,
+  );
   assert.ok(violation < 1e-6 && touch < 1e-6 && divergence < 1e-6, `${violation}, ${touch}, ${divergence}`);
 });
 
@@ -68,7 +88,10 @@ test('the update is the minimiser of the quadratic, in closed form, and that of 
   const [layers, beta] = [[normals(random, 5, 3), normals(random, 3, 3), normals(random, 1, 3)], 1.5];
   const at = normals(random, 4, 3);
   const next = layeredMemory({ layers, beta }).update(at);
-  assertClose(next.values, distanceMemory({ patterns: layers.flat(), beta }).update(at).values, { absolute: 1e-6, what: 'union' });
+  assertClose(next.values, distanceMemory({ patterns: layers.flat(), beta }).update(at).values, {
+    absolute: 1e-6,
+    what: 'union',
+  });
   const union = layers.flat();
   at.forEach((y, i) => {
     const a = weights(union, y, beta).map((w, j) => w / distance(y, union[j]!));
@@ -97,7 +120,9 @@ test('an update lowers the energy by at least ‖∇E‖²/2A, the drop of the q
       short = Math.max(short, (after[i]! - bound[i]!) / size(x));
     });
   }
-  t.diagnostic(`${CASES} cases: largest rise ${rise.toExponential(1)} of the energy's terms, above the quadratic by ${short.toExponential(1)}`);
+  t.diagnostic(
+    `${CASES} cases: largest rise ${rise.toExponential(1)} of the energy's terms, above the quadratic by ${short.toExponential(1)}`,
+  );
   assert.ok(rise < 1e-6 && short < 1e-6, `rise ${rise}, above the quadratic ${short}`);
 });
 
@@ -106,18 +131,43 @@ test('in the shapes of GPT-2 small the energy never rises: 3 layers of 3,072 pat
   const drawn = (rows: number) => ({ values: random.normals(rows * 768, 0.15), rows, width: 768 });
   const layers = [drawn(3072), drawn(3072), drawn(3072)];
   const { energies } = layeredMemory({ layers, beta: 20 }).retrieve(drawn(4), { maxSteps: 4, tolerance: 0 });
-  energies.slice(1).forEach((e, s) => e.forEach((v, i) => assert.ok(v <= energies[s]![i]! + 1e-6, `step ${s}: ${energies[s]![i]} → ${v}`)));
+  energies
+    .slice(1)
+    .forEach((e, s) =>
+      e.forEach((v, i) => assert.ok(v <= energies[s]![i]! + 1e-6, `step ${s}: ${energies[s]![i]} → ${v}`)),
+    );
   assert.ok(energies.at(-1)![0]! < energies[0]![0]! - 0.1);
 });
 
 test('on a pattern the quadratic holds the state: E there, infinite elsewhere, and the gradient is that of the others', () => {
-  const layers = [[[0, 0]], [[1, 0], [0, 2]]];
-  const { quadratic, layers: shared } = majorisers({ layers, at: [[0, 0], [0, 0]], states: [[0, 0], [0.5, 0]], beta: 1 });
+  const layers = [
+    [[0, 0]],
+    [
+      [1, 0],
+      [0, 2],
+    ],
+  ];
+  const { quadratic, layers: shared } = majorisers({
+    layers,
+    at: [
+      [0, 0],
+      [0, 0],
+    ],
+    states: [
+      [0, 0],
+      [0.5, 0],
+    ],
+    beta: 1,
+  });
   const [there] = layeredEnergy({ layers, states: [[0, 0]], beta: 1 }).energies;
   assert.deepEqual([quadratic[0], quadratic[1]], [there, Infinity]);
   assert.ok(Number.isFinite(shared[1]!) && Math.abs(shared[0]! - there!) < 1e-12);
   const total = 1 + Math.exp(-1) + Math.exp(-2);
-  assertClose(distanceGradient({ patterns: layers.flat(), states: [[0, 0]], beta: 1 }).values, [-Math.exp(-1) / total, -Math.exp(-2) / total], { absolute: 1e-7, what: 'gradient' });
+  assertClose(
+    distanceGradient({ patterns: layers.flat(), states: [[0, 0]], beta: 1 }).values,
+    [-Math.exp(-1) / total, -Math.exp(-2) / total],
+    { absolute: 1e-7, what: 'gradient' },
+  );
 });
 
 test('no tensor is left behind; bad input is one clear line', () => {
@@ -130,14 +180,38 @@ test('no tensor is left behind; bad input is one clear line', () => {
 
   const good = { layers: [[[1, 2]], [[3, 4]]], states: [[0, 0]], beta: 1 };
   const bad: [() => unknown, RegExp][] = [
-    [() => layeredEnergy({ ...good, layers: [] }), /^layers: expected the patterns of at least one layer; got none/],
+    [
+      () => layeredEnergy({ ...good, layers: [] }),
+      /^layers: expected the patterns of at least one layer; got none/,
+    ],
     [() => layeredEnergy({ ...good, layers: [[[1, 2]], []] }), /^layer 1: expected at least one row/],
-    [() => layeredMemory({ ...good, layers: [[[1, 2]], [[1]]] }), /^layer 1: expected width 2, that of the patterns; got 1/],
-    [() => layeredEnergy({ ...good, layers: [[[1, NaN]]] }), /^layer 0: expected finite numbers; row 0, column 1 is NaN/],
+    [
+      () => layeredMemory({ ...good, layers: [[[1, 2]], [[1]]] }),
+      /^layer 1: expected width 2, that of the patterns; got 1/,
+    ],
+    [
+      () => layeredEnergy({ ...good, layers: [[[1, NaN]]] }),
+      /^layer 0: expected finite numbers; row 0, column 1 is NaN/,
+    ],
     [() => layeredEnergy({ ...good, beta: -2 }), /^beta: expected a finite number above 0; got -2/],
     [() => layeredEnergy({ ...good, states: [[1]] }), /^states: expected width 2/],
     [() => majorisers({ ...good, at: [[1]] }), /^at: expected width 2/],
-    [() => majorisers({ ...good, at: [[1, 1], [2, 2]] }), /^states: expected as many as "at", 2; got 1/],
+    [
+      () =>
+        majorisers({
+          ...good,
+          at: [
+            [1, 1],
+            [2, 2],
+          ],
+        }),
+      /^states: expected as many as "at", 2; got 1/,
+    ],
   ];
-  for (const [call, message] of bad) assert.throws(call, (error: Error) => error instanceof UserError && message.test(error.message) && !error.message.includes('\n'));
+  for (const [call, message] of bad)
+    assert.throws(
+      call,
+      (error: Error) =>
+        error instanceof UserError && message.test(error.message) && !error.message.includes('\n'),
+    );
 });

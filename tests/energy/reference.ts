@@ -17,9 +17,11 @@ export function logSumExp(values: readonly number[]): number {
   return largest + Math.log(values.reduce((sum, v) => sum + Math.exp(v - largest), 0));
 }
 
-export const energy = (patterns: Vectors, x: ArrayLike<number>, beta: number): number => -logSumExp(patterns.map((p) => -beta * distance(x, p))) / beta;
+export const energy = (patterns: Vectors, x: ArrayLike<number>, beta: number): number =>
+  -logSumExp(patterns.map((p) => -beta * distance(x, p))) / beta;
 
-export const nearest = (patterns: Vectors, x: ArrayLike<number>): number => patterns.reduce((least, p) => Math.min(least, distance(x, p)), Infinity);
+export const nearest = (patterns: Vectors, x: ArrayLike<number>): number =>
+  patterns.reduce((least, p) => Math.min(least, distance(x, p)), Infinity);
 
 /** w_i = softmax_i(−β ‖x − ρ_i‖). */
 export function weights(patterns: Vectors, x: ArrayLike<number>, beta: number): number[] {
@@ -30,7 +32,10 @@ export function weights(patterns: Vectors, x: ArrayLike<number>, beta: number): 
 
 /** Size of the terms that E is made of, Σ w_i ‖x − ρ_i‖ + β⁻¹ log d: rounding errors are shares of it. */
 export function termsOf(patterns: Vectors, x: ArrayLike<number>, beta: number): number {
-  return weights(patterns, x, beta).reduce((sum, w, i) => sum + w * distance(x, patterns[i]!), Math.log(patterns.length) / beta);
+  return weights(patterns, x, beta).reduce(
+    (sum, w, i) => sum + w * distance(x, patterns[i]!),
+    Math.log(patterns.length) / beta,
+  );
 }
 
 /** A pattern at x itself counts 0. */
@@ -43,9 +48,15 @@ export const normals = (random: Random, rows: number, n: number, scale = 1): Vec
   Array.from({ length: rows }, () => Float32Array.from({ length: n }, () => scale * random.normal()));
 
 export const signs = (random: Random, rows: number, n: number): Vectors =>
-  Array.from({ length: rows }, () => Float32Array.from({ length: n }, () => (random.uniform() < 0.5 ? -1 : 1)));
+  Array.from({ length: rows }, () =>
+    Float32Array.from({ length: n }, () => (random.uniform() < 0.5 ? -1 : 1)),
+  );
 
-export interface Case { patterns: Vectors; states: Vectors; beta: number }
+export interface Case {
+  patterns: Vectors;
+  states: Vectors;
+  beta: number;
+}
 
 /**
  * Patterns that are spread, clustered or far from the origin, at scales from 10⁻³ to 10⁴; states between them, near one,
@@ -59,7 +70,9 @@ export function randomCase(random: Random): Case {
   const centres = normals(random, 1 + random.int(4), n, scale);
   const spread = scale * (random.uniform() < 0.5 ? 1 : 0.02);
   const near = (p: ArrayLike<number>, by: number) => Float32Array.from(p, (v) => v + by * random.normal());
-  const patterns = Array.from({ length: d }, () => near(near(centres[random.int(centres.length)]!, spread), 0).map((v, k) => v + offset[k]!));
+  const patterns = Array.from({ length: d }, () =>
+    near(near(centres[random.int(centres.length)]!, spread), 0).map((v, k) => v + offset[k]!),
+  );
   const states = [scale, 0.1 * scale, 1e-3 * scale].map((by) => near(patterns[random.int(d)]!, by));
   return { patterns, states, beta: 10 ** (5 * random.uniform() - 2) / scale };
 }

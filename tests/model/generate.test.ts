@@ -12,17 +12,30 @@ import { trainStep } from '../../lib/train/step';
 import { assertClose } from '../assert-close';
 import { shaken } from './passes';
 
-const GPT2: Gpt2Config = { kind: 'gpt2', layers: 2, width: 16, heads: 2, context: 24, vocabulary: 31, dropout: 0.3 };
+const GPT2: Gpt2Config = {
+  kind: 'gpt2',
+  layers: 2,
+  width: 16,
+  heads: 2,
+  context: 24,
+  vocabulary: 31,
+  dropout: 0.3,
+};
 const VANILLA: VanillaConfig = { ...GPT2, kind: 'vanilla', feedForward: 24 };
 const PROMPT = [3, 30, 7, 7, 1];
-const models = async (): Promise<LanguageModel[]> => [await shaken(new Gpt2(GPT2, gpt2Initial(GPT2, 2))), await shaken(new Vanilla(VANILLA, 2))];
+const models = async (): Promise<LanguageModel[]> => [
+  await shaken(new Gpt2(GPT2, gpt2Initial(GPT2, 2))),
+  await shaken(new Vanilla(VANILLA, 2)),
+];
 
 /** Logits of the last token of a sequence, all of it read anew. */
 const lastLogits = (model: LanguageModel, sequence: number[]): Float32Array => {
   let values!: Float32Array;
   tf.tidy(() => {
     const tape = new Tape({ bf16: false, record: false });
-    values = (model.logits(tape, inputsOf([sequence])).dataSync() as Float32Array).slice(-model.config.vocabulary);
+    values = (model.logits(tape, inputsOf([sequence])).dataSync() as Float32Array).slice(
+      -model.config.vocabulary,
+    );
     tape.release();
   });
   return values;
@@ -39,7 +52,11 @@ test('greedy generation with kept keys and values equals reading everything anew
         const z = lastLogits(model, sequence);
         sequence.push(z.indexOf(Math.max(...z)));
       }
-      assert.deepEqual(generate(model, prompt, { maxNewTokens: 24 - n, temperature: 0 }), sequence.slice(n), `${model.config.kind}, prompt of ${n}`);
+      assert.deepEqual(
+        generate(model, prompt, { maxNewTokens: 24 - n, temperature: 0 }),
+        sequence.slice(n),
+        `${model.config.kind}, prompt of ${n}`,
+      );
       for (const id of sequence.slice(n)) seen.add(id);
     }
     assert.ok(seen.size > 5, `texts that would tell a wrong cache: ${seen.size} different tokens`);
@@ -54,8 +71,13 @@ test('draws have the frequencies of softmax(logits / temperature), among the lar
   const total = masses.reduce((a, b) => a + b);
   const counts = masses.map(() => 0);
   const draws = 400;
-  for (let seed = 1; seed <= draws; seed++) counts[generate(model, PROMPT, { maxNewTokens: 1, temperature: 0.4, topK: 4, seed })[0]!]!++;
-  assertClose(counts.map((c) => c / draws), masses.map((m) => m / total), { absolute: 0.07, what: 'id' });
+  for (let seed = 1; seed <= draws; seed++)
+    counts[generate(model, PROMPT, { maxNewTokens: 1, temperature: 0.4, topK: 4, seed })[0]!]!++;
+  assertClose(
+    counts.map((c) => c / draws),
+    masses.map((m) => m / total),
+    { absolute: 0.07, what: 'id' },
+  );
   assert.equal(counts.filter((c) => c > 0).length, 4);
 });
 
@@ -77,13 +99,18 @@ test('generation leaves no tensor behind', async () => {
 
 test('what was trained until it is known counts as memorised, other text and text cut wrongly do not', () => {
   const config = { ...GPT2, width: 32, dropout: 0 };
-  const run: RunConfig = { ...questionFormation.smoke, precision: 'fp32', schedule: { kind: 'linear', peak: 5e-3, warmupSteps: 10, decaySteps: 400 } };
+  const run: RunConfig = {
+    ...questionFormation.smoke,
+    precision: 'fp32',
+    schedule: { kind: 'linear', peak: 5e-3, warmupSteps: 10, decaySteps: 400 },
+  };
   const random = new Random(3, 'windows');
   const windows = Array.from({ length: 36 }, () => Array.from({ length: 17 }, () => random.int(31)));
   const model = new Gpt2(config, gpt2Initial(config, 1));
   const parts = { prefix: 6, continuation: 10 };
   assert.equal(memorised(model, windows, parts), 0);
-  for (let step = 1; step <= 120; step++) trainStep(model, run, step, () => windowBatch(windows.slice(0, 27), config));
+  for (let step = 1; step <= 120; step++)
+    trainStep(model, run, step, () => windowBatch(windows.slice(0, 27), config));
   assert.equal(memorised(model, windows.slice(0, 27), parts), 1);
   // 36 windows are more than are continued at a time; the last nine were never seen.
   assert.equal(memorised(model, windows, parts), 0.75);
@@ -93,7 +120,11 @@ test('what was trained until it is known counts as memorised, other text and tex
 
 test('lengths, ids and settings that cannot be are refused in one line', async () => {
   const [model] = (await models()) as [LanguageModel];
-  const refuse = (what: RegExp, prompt: number[], options: object) => assert.throws(() => generate(model, prompt, { maxNewTokens: 3, temperature: 0, ...options }), (e: Error) => e.name === 'UserError' && what.test(e.message));
+  const refuse = (what: RegExp, prompt: number[], options: object) =>
+    assert.throws(
+      () => generate(model, prompt, { maxNewTokens: 3, temperature: 0, ...options }),
+      (e: Error) => e.name === 'UserError' && what.test(e.message),
+    );
   refuse(/with the 20 new ones at most 24, the model's context; got 5/, PROMPT, { maxNewTokens: 20 });
   refuse(/expected 1 token or more.*got 0/, [], {});
   refuse(/ids from 0 to 30.*got 31 at position 1/, [1, 31], {});

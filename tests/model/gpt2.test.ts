@@ -12,8 +12,19 @@ import { engine, tf } from '../../lib/tf';
 import { assertClose } from '../assert-close';
 import { checkGradients, checkPlainTfjs, inPlainTfjs, largest, lossOf, perToken, shaken } from './passes';
 
-const SMALL: Gpt2Config = { kind: 'gpt2', layers: 2, width: 8, heads: 2, context: 16, vocabulary: 11, dropout: 0.1 };
-const WINDOWS = [[1, 4, 2, 9, 0, 10], [3, 3, 7, 5, 5, 8]];
+const SMALL: Gpt2Config = {
+  kind: 'gpt2',
+  layers: 2,
+  width: 8,
+  heads: 2,
+  context: 16,
+  vocabulary: 11,
+  dropout: 0.1,
+};
+const WINDOWS = [
+  [1, 4, 2, 9, 0, 10],
+  [3, 3, 7, 5, 5, 8],
+];
 const build = (config = SMALL, seed = 3) => new Gpt2(config, gpt2Initial(config, seed));
 const batch = () => windowBatch(WINDOWS, SMALL);
 
@@ -34,20 +45,44 @@ test('gradients in plain TFJS equal those of the native engine', async (t) => {
 test('the first loss is near ln V, for every target, the last id included', () => {
   const config = { ...SMALL, layers: 4, width: 64, vocabulary: 97 };
   const model = build(config, 1);
-  const costs = perToken(model, () => windowBatch(Array.from({ length: 97 }, (_, id) => [(id + 1) % 97, id]), config));
-  assertClose(costs, costs.map(() => Math.log(97)), { relative: 0.15, what: 'target' });
+  const costs = perToken(model, () =>
+    windowBatch(
+      Array.from({ length: 97 }, (_, id) => [(id + 1) % 97, id]),
+      config,
+    ),
+  );
+  assertClose(
+    costs,
+    costs.map(() => Math.log(97)),
+    { relative: 0.15, what: 'target' },
+  );
   assertClose([costs.reduce((a, b) => a + b) / 97], [Math.log(97)], { relative: 0.02, what: 'mean' });
 });
 
 test('the published sizes have their number of parameters', () => {
-  const count = (config: Gpt2Config) => gpt2Shapes(config).reduce((n, [, shape]) => n + shape.reduce((a, b) => a * b, 1), 0);
-  assert.deepEqual(Object.values(GPT2_SIZES).map(count), [124_439_808, 354_823_168, 774_030_080, 1_557_611_200]);
+  const count = (config: Gpt2Config) =>
+    gpt2Shapes(config).reduce((n, [, shape]) => n + shape.reduce((a, b) => a * b, 1), 0);
+  assert.deepEqual(
+    Object.values(GPT2_SIZES).map(count),
+    [124_439_808, 354_823_168, 774_030_080, 1_557_611_200],
+  );
 });
 
 test('initialisation is as published: 0.02, and 0.02 / √(2L) into the residual stream', () => {
   const values = gpt2Initial({ ...SMALL, layers: 8 }, 1);
   const std = (name: string) => Math.sqrt(values(name, [100, 200]).reduce((s, x) => s + x * x, 0) / 20_000);
-  assertClose(['wte.weight', 'wpe.weight', 'h.0.attn.c_attn.weight', 'h.0.mlp.c_fc.weight', 'h.0.attn.c_proj.weight', 'h.0.mlp.c_proj.weight'].map(std), [0.02, 0.02, 0.02, 0.02, 0.005, 0.005], { relative: 0.03, what: 'std' });
+  assertClose(
+    [
+      'wte.weight',
+      'wpe.weight',
+      'h.0.attn.c_attn.weight',
+      'h.0.mlp.c_fc.weight',
+      'h.0.attn.c_proj.weight',
+      'h.0.mlp.c_proj.weight',
+    ].map(std),
+    [0.02, 0.02, 0.02, 0.02, 0.005, 0.005],
+    { relative: 0.03, what: 'std' },
+  );
   assert.deepEqual([...values('h.0.ln_1.weight', [2]), ...values('h.0.ln_1.bias', [2])], [1, 1, 0, 0]);
 });
 
@@ -62,7 +97,11 @@ test('a later token never changes an earlier prediction', async () => {
 test('lines of unequal length cost what they cost alone', async () => {
   const model = await shaken(build());
   const lines = [[1, 4, 2], [3, 3, 7, 8, 9, 0], [5]];
-  assertClose(perToken(model, () => batchOf(lines, 10)), lines.flatMap((line) => perToken(model, () => batchOf([line], 10))), { absolute: 2e-5, what: 'token' });
+  assertClose(
+    perToken(model, () => batchOf(lines, 10)),
+    lines.flatMap((line) => perToken(model, () => batchOf([line], 10))),
+    { absolute: 2e-5, what: 'token' },
+  );
 });
 
 test('dropout changes the loss in training, differs by seed, and never runs in evaluation', async () => {
@@ -84,7 +123,11 @@ test('GELU and its slope have the values of the formula, far from 0 too', () => 
     assertClose(y.value.dataSync(), xs.map(tanhGelu), { relative: 1e-5, absolute: 1e-6, what: 'value' });
     const sum = tape.computed(tf.sum(y.value), [y], (d) => [tf.mul(tf.onesLike(y.value), d)]);
     tape.backward(sum);
-    assertClose(x.gradient!.dataSync(), xs.map((v) => (tanhGelu(v + 1e-5) - tanhGelu(v - 1e-5)) / 2e-5), { absolute: 1e-5, what: 'slope' });
+    assertClose(
+      x.gradient!.dataSync(),
+      xs.map((v) => (tanhGelu(v + 1e-5) - tanhGelu(v - 1e-5)) / 2e-5),
+      { absolute: 1e-5, what: 'slope' },
+    );
   });
 });
 
@@ -93,9 +136,21 @@ function attended(qkv: Float32Array, queryBlock: number, seed?: number): [Float3
   const [B, T, C, heads] = [2, 13, 8, 2];
   let result!: [Float32Array, Float32Array];
   tf.tidy(() => {
-    const tape = new Tape({ bf16: false, record: true, dropout: seed ? tf.scalar(seed, 'int32') : undefined });
+    const tape = new Tape({
+      bf16: false,
+      record: true,
+      dropout: seed ? tf.scalar(seed, 'int32') : undefined,
+    });
     const x = tape.node(tf.tensor2d(qkv, [B * T, 3 * C]));
-    const y = attention(tape, x, { lines: B, longest: T, ragged: null }, heads, seed ? 0.3 : 0, undefined, queryBlock);
+    const y = attention(
+      tape,
+      x,
+      { lines: B, longest: T, ragged: null },
+      heads,
+      seed ? 0.3 : 0,
+      undefined,
+      queryBlock,
+    );
     const weighting = tf.tensor2d(new Random(2, 'weighting').normals(B * T * C), [B * T, C]);
     tape.backward(tape.computed(tf.sum(tf.mul(y.value, weighting)), [y], (d) => [tf.mul(weighting, d)]));
     result = [y.value.dataSync() as Float32Array, x.gradient!.dataSync() as Float32Array];
@@ -128,7 +183,12 @@ test('attention in blocks with dropout has the gradient of what it computes', ()
   const qkv = new Random(1, 'qkv').normals(2 * 13 * 24);
   const direction = new Random(3, 'direction').normals(qkv.length, 0.1);
   const weighting = new Random(2, 'weighting').normals(2 * 13 * 8);
-  const at = (h: number) => attended(qkv.map((x, i) => x + h * direction[i]!), 5, 9)[0].reduce((s, y, i) => s + y * weighting[i]!, 0);
+  const at = (h: number) =>
+    attended(
+      qkv.map((x, i) => x + h * direction[i]!),
+      5,
+      9,
+    )[0].reduce((s, y, i) => s + y * weighting[i]!, 0);
   const slope = attended(qkv, 5, 9)[1].reduce((s, g, i) => s + g * direction[i]!, 0);
   assertClose([(at(0.01) - at(-0.01)) / 0.02], [slope], { relative: 1e-2, what: 'derivative' });
 });
@@ -147,24 +207,48 @@ function reference(x: number[][], w: number[][], b: number[], targets: number[])
       const others = z.reduce((s, u, k) => (k === targets[i] ? s : s + Math.exp(u - max)), 0) / sum;
       const d = (j === targets[i] ? -others : Math.exp(v - max) / sum) / n;
       db[j] += d;
-      row.forEach((xc, c) => { dx[i]![c]! += d * w[j]![c]!; dw[j]![c]! += d * xc; });
+      row.forEach((xc, c) => {
+        dx[i]![c]! += d * w[j]![c]!;
+        dw[j]![c]! += d * xc;
+      });
     });
     return max - z[targets[i]!]! + Math.log(sum);
   });
   return { nats, dx: dx.flat(), dw: dw.flat(), db };
 }
 
-function computed(x: number[][], w: number[][], b: number[], targets: number[], atATime: number | undefined, bf16 = false) {
+function computed(
+  x: number[][],
+  w: number[][],
+  b: number[],
+  targets: number[],
+  atATime: number | undefined,
+  bf16 = false,
+) {
   const W = new Parameter('w', [w.length, w[0]!.length], Float32Array.from(w.flat()));
   const bias = new Parameter('b', [b.length], Float32Array.from(b));
   let result!: Record<'nats' | 'dx' | 'dw' | 'db', ArrayLike<number>> & { mean: number };
   tf.tidy(() => {
     const tape = new Tape({ bf16, record: true });
     const h = tape.node(tf.tensor2d(x));
-    const { mean, perToken } = crossEntropy(tape, h, W, bias, tf.tensor1d(targets, 'int32'), tf.scalar(1 / targets.length), atATime);
+    const { mean, perToken } = crossEntropy(
+      tape,
+      h,
+      W,
+      bias,
+      tf.tensor1d(targets, 'int32'),
+      tf.scalar(1 / targets.length),
+      atATime,
+    );
     tape.backward(mean);
     const [dw, db] = [W, bias].map((p) => tape.gradients.get(p)!.dataSync());
-    result = { nats: perToken.dataSync(), mean: mean.value.dataSync()[0]!, dx: h.gradient!.dataSync(), dw: dw!, db: db! };
+    result = {
+      nats: perToken.dataSync(),
+      mean: mean.value.dataSync()[0]!,
+      dx: h.gradient!.dataSync(),
+      dw: dw!,
+      db: db!,
+    };
     tape.release();
   });
   disposeParameters([W, bias]);
@@ -173,23 +257,40 @@ function computed(x: number[][], w: number[][], b: number[], targets: number[], 
 
 const V = 300;
 const random = new Random(6, 'cross-entropy');
-const matrix = (rows: number, columns: number, std: number) => Array.from({ length: rows }, () => Array.from(random.normals(columns, std)));
+const matrix = (rows: number, columns: number, std: number) =>
+  Array.from({ length: rows }, () => Array.from(random.normals(columns, std)));
 
 for (const { name, std, targets } of [
   { name: 'ordinary logits', std: 1, targets: [0, 299, 64, 63, 128, 299, 17] },
-  { name: 'logits of about ±200, probabilities that underflow', std: 40, targets: [0, 299, 64, 63, 128, 299, 17] },
+  {
+    name: 'logits of about ±200, probabilities that underflow',
+    std: 40,
+    targets: [0, 299, 64, 63, 128, 299, 17],
+  },
 ]) {
   const check = () => {
     const [x, w, b] = [matrix(7, 5, std / 2), matrix(V, 5, 1), Array.from(random.normals(V))] as const;
-    const [xf, wf, bf] = [x.map((r) => r.map(Math.fround)), w.map((r) => r.map(Math.fround)), b.map(Math.fround)];
+    const [xf, wf, bf] = [
+      x.map((r) => r.map(Math.fround)),
+      w.map((r) => r.map(Math.fround)),
+      b.map(Math.fround),
+    ];
     const expected = reference(xf, wf, bf, targets);
     if (std > 1) assert.ok(largest(expected.nats) > 150, 'a float32 probability would be 0');
     for (const atATime of [undefined, 1, 3]) {
       const got = computed(xf, wf, bf, targets, atATime);
       const what = `${atATime ?? 'all'} at a time`;
       assertClose(got.nats, expected.nats, { relative: 1e-6, absolute: 3e-5, what: `nats, ${what}` });
-      assertClose([got.mean], [expected.nats.reduce((a, c) => a + c) / 7], { relative: 1e-6, absolute: 1e-5, what: `mean, ${what}` });
-      for (const key of ['dx', 'dw', 'db'] as const) assertClose(got[key], expected[key], { absolute: 5e-5 * largest(expected[key]), what: `${key}, ${what}` });
+      assertClose([got.mean], [expected.nats.reduce((a, c) => a + c) / 7], {
+        relative: 1e-6,
+        absolute: 1e-5,
+        what: `mean, ${what}`,
+      });
+      for (const key of ['dx', 'dw', 'db'] as const)
+        assertClose(got[key], expected[key], {
+          absolute: 5e-5 * largest(expected[key]),
+          what: `${key}, ${what}`,
+        });
     }
   };
   test(`cross-entropy over ranges of ids equals its definition: ${name}`, check);
@@ -212,10 +313,26 @@ test('a token that is all but certain keeps its small loss and gradient, in bf16
 });
 
 test('ids and lengths that the model has not are refused in one line', () => {
-  assert.throws(() => windowBatch([[1, 2, 11]], SMALL), /^UserError: tokens: expected ids from 0 to 10.*got 11 at position 1/);
+  assert.throws(
+    () => windowBatch([[1, 2, 11]], SMALL),
+    /^UserError: tokens: expected ids from 0 to 10.*got 11 at position 1/,
+  );
   assert.throws(() => windowBatch([[1, -1, 2]], SMALL), /got -1 at position 1/);
   assert.throws(() => checkTokens([[0.5]], SMALL), /got 0.5/);
-  assert.throws(() => windowBatch([new Array(18).fill(1)], SMALL), /^UserError: tokens: expected at most 16, .*got a sequence of 17/);
-  assert.throws(() => windowBatch([[1, 2], [1, 2, 3]], SMALL), /one length.*got lengths 2, 3/);
+  assert.throws(
+    () => windowBatch([new Array(18).fill(1)], SMALL),
+    /^UserError: tokens: expected at most 16, .*got a sequence of 17/,
+  );
+  assert.throws(
+    () =>
+      windowBatch(
+        [
+          [1, 2],
+          [1, 2, 3],
+        ],
+        SMALL,
+      ),
+    /one length.*got lengths 2, 3/,
+  );
   assert.throws(() => windowBatch([], SMALL), /got lengths of nothing/);
 });

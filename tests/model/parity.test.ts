@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { questionFormation, type AdamWConfig, type RunConfig, type ScheduleConfig, type VanillaConfig } from '../../lib/config';
+import {
+  questionFormation,
+  type AdamWConfig,
+  type RunConfig,
+  type ScheduleConfig,
+  type VanillaConfig,
+} from '../../lib/config';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { readGpt2 } from '../../lib/model/hugging-face';
 import { batchOf, windowBatch, type Batch, type LanguageModel } from '../../lib/model/model';
@@ -17,7 +23,11 @@ import { assertClose } from '../assert-close';
 import { gradients, largest, logitsOf } from './passes';
 
 interface Expected {
-  adamw: AdamWConfig; schedule: ScheduleConfig; clipNorm: number; lossesNats: number[]; gradientNorms: number[];
+  adamw: AdamWConfig;
+  schedule: ScheduleConfig;
+  clipNorm: number;
+  lossesNats: number[];
+  gradientNorms: number[];
   /** GPT-2: `[step][B][T + 1]`. */
   windows: number[][][];
   /** Vanilla: `[step][line][tokens]`, unequal lengths. */
@@ -27,8 +37,15 @@ interface Expected {
 }
 
 const fixture = (name: string) => join(paths.root, 'tests', 'fixtures', name);
-const expectedOf = (name: string) => JSON.parse(readFileSync(join(fixture(name), 'expected.json'), 'utf8')) as Expected;
-const runOf = ({ adamw, schedule, clipNorm }: Expected): RunConfig => ({ ...questionFormation.smoke, adamw, schedule, clipNorm, precision: 'fp32' });
+const expectedOf = (name: string) =>
+  JSON.parse(readFileSync(join(fixture(name), 'expected.json'), 'utf8')) as Expected;
+const runOf = ({ adamw, schedule, clipNorm }: Expected): RunConfig => ({
+  ...questionFormation.smoke,
+  adamw,
+  schedule,
+  clipNorm,
+  precision: 'fp32',
+});
 
 function readVanilla({ sizes }: Expected): Vanilla {
   const model = new Vanilla({ kind: 'vanilla', ...sizes, dropout: 0 }, 1);
@@ -43,7 +60,12 @@ function readVanilla({ sizes }: Expected): Vanilla {
 }
 
 /** Logits and gradients at the fixture's weights, then ten updates; prints the largest deviations. */
-function checkParity(t: TestContext, name: string, model: LanguageModel, batch: (step: number) => Batch): void {
+function checkParity(
+  t: TestContext,
+  name: string,
+  model: LanguageModel,
+  batch: (step: number) => Batch,
+): void {
   const expected = expectedOf(name);
   const file = new SafetensorsFile(join(fixture(name), 'expected.safetensors'));
   const logits = logitsOf(model, () => batch(0));
@@ -62,12 +84,21 @@ function checkParity(t: TestContext, name: string, model: LanguageModel, batch: 
   }
   file.close();
 
-  const steps = expected.lossesNats.map((_, i) => trainStep(model, runOf(expected), i + 1, () => batch(i + 1)));
+  const steps = expected.lossesNats.map((_, i) =>
+    trainStep(model, runOf(expected), i + 1, () => batch(i + 1)),
+  );
   const losses = steps.map((s) => s.lossNats);
   assertClose(losses, expected.lossesNats, { absolute: 1e-3, what: 'loss of step' });
-  assertClose(steps.map((s) => s.gradientNorm), expected.gradientNorms, { relative: 1e-3, what: 'gradient norm of step' });
-  const apart = (a: ArrayLike<number>, b: ArrayLike<number>) => largest(Array.from(a, (x, i) => x - b[i]!)).toExponential(1);
-  t.diagnostic(`${name}: logits within ${apart(logits, expectedLogits)} (largest ${largest(expectedLogits).toFixed(1)}), gradients within ${worst.deviation.toExponential(1)} of the tensor's largest (${worst.what}), ten losses within ${apart(losses, expected.lossesNats)} nats`);
+  assertClose(
+    steps.map((s) => s.gradientNorm),
+    expected.gradientNorms,
+    { relative: 1e-3, what: 'gradient norm of step' },
+  );
+  const apart = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+    largest(Array.from(a, (x, i) => x - b[i]!)).toExponential(1);
+  t.diagnostic(
+    `${name}: logits within ${apart(logits, expectedLogits)} (largest ${largest(expectedLogits).toFixed(1)}), gradients within ${worst.deviation.toExponential(1)} of the tensor's largest (${worst.what}), ten losses within ${apart(losses, expected.lossesNats)} nats`,
+  );
   model.dispose();
 }
 
@@ -84,15 +115,29 @@ test('the vanilla model equals PyTorch: logits, every gradient, ten AdamW steps 
 
 test('over 200 steps the losses in bf16 stay within 2% of those in fp32', (t) => {
   if (!engine().bf16) return t.skip('no bf16 in hardware here');
-  const config = { kind: 'gpt2', layers: 2, width: 64, heads: 2, context: 64, vocabulary: 64, dropout: 0 } as const;
+  const config = {
+    kind: 'gpt2',
+    layers: 2,
+    width: 64,
+    heads: 2,
+    context: 64,
+    vocabulary: 64,
+    dropout: 0,
+  } as const;
   // Token and the one before it decide the next, but for one in four, which is drawn: there is something to learn and an end to it.
   const random = new Random(1, 'text');
   const text = [1, 2];
-  while (text.length < 200 * 4 * 65) text.push(random.int(4) === 0 ? random.int(64) : (5 * text.at(-1)! + 3) % 64);
+  while (text.length < 200 * 4 * 65)
+    text.push(random.int(4) === 0 ? random.int(64) : (5 * text.at(-1)! + 3) % 64);
   const losses = (['fp32', 'bf16'] as const).map((precision) => {
-    const run: RunConfig = { ...questionFormation.smoke, precision, schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 20, decaySteps: 400 } };
+    const run: RunConfig = {
+      ...questionFormation.smoke,
+      precision,
+      schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 20, decaySteps: 400 },
+    };
     const model = new Gpt2(config, gpt2Initial(config, 1));
-    const windows = (step: number) => [0, 1, 2, 3].map((b) => text.slice(((step - 1) * 4 + b) * 65, ((step - 1) * 4 + b + 1) * 65));
+    const windows = (step: number) =>
+      [0, 1, 2, 3].map((b) => text.slice(((step - 1) * 4 + b) * 65, ((step - 1) * 4 + b + 1) * 65));
     const step = (n: number) => trainStep(model, run, n, () => windowBatch(windows(n), config)).lossNats;
     const all = [step(1), step(2)];
     const tensors = tf.memory().numTensors;
@@ -105,5 +150,7 @@ test('over 200 steps the losses in bf16 stay within 2% of those in fp32', (t) =>
   assert.ok(exact[199]! < 0.6 * exact[0]!, `the model learns: from ${exact[0]} to ${exact[199]}`);
   assert.notEqual(rounded[0], exact[0], 'bf16 is on');
   assertClose(rounded, exact, { relative: 0.02, what: 'loss of step' });
-  t.diagnostic(`bf16: within ${(100 * Math.max(...rounded.map((x, i) => Math.abs(x / exact[i]! - 1)))).toFixed(2)}% over 200 steps, from ${exact[0]!.toFixed(2)} to ${exact[199]!.toFixed(2)} nats`);
+  t.diagnostic(
+    `bf16: within ${(100 * Math.max(...rounded.map((x, i) => Math.abs(x / exact[i]! - 1)))).toFixed(2)}% over 200 steps, from ${exact[0]!.toFixed(2)} to ${exact[199]!.toFixed(2)} nats`,
+  );
 });

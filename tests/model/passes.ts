@@ -8,10 +8,15 @@ import { tf, type Tensor } from '../../lib/tf';
 import { assertClose } from '../assert-close';
 
 export type MakeBatch = () => Batch;
-interface Options { dropoutSeed?: number; bf16?: boolean }
+interface Options {
+  dropoutSeed?: number;
+  bf16?: boolean;
+}
 
 const tapeOptions = ({ dropoutSeed, bf16 = false }: Options, record: boolean): TapeOptions => ({
-  bf16, record, dropout: dropoutSeed === undefined ? undefined : tf.scalar(dropoutSeed, 'int32'),
+  bf16,
+  record,
+  dropout: dropoutSeed === undefined ? undefined : tf.scalar(dropoutSeed, 'int32'),
 });
 
 export function withPass<R>(make: MakeBatch, options: Options, body: (tape: Tape, batch: Batch) => R): R {
@@ -34,7 +39,11 @@ export const perToken = (model: LanguageModel, make: MakeBatch): number[] =>
 export const logitsOf = (model: LanguageModel, make: MakeBatch): Float32Array =>
   withPass(make, {}, (tape, batch) => model.logits(tape, batch).dataSync() as Float32Array);
 
-export function gradients(model: LanguageModel, make: MakeBatch, options: Options = {}): Map<Parameter, Float32Array> {
+export function gradients(
+  model: LanguageModel,
+  make: MakeBatch,
+  options: Options = {},
+): Map<Parameter, Float32Array> {
   const result = new Map<Parameter, Float32Array>();
   tf.tidy(() => {
     const tape = new Tape(tapeOptions(options, true));
@@ -56,7 +65,11 @@ export async function shaken<M extends LanguageModel>(model: M): Promise<M> {
 }
 
 /** Derivative along a random direction by central differences, against the hand-written gradient, per parameter. */
-export async function checkGradients(model: LanguageModel, make: MakeBatch, dropoutSeed?: number): Promise<void> {
+export async function checkGradients(
+  model: LanguageModel,
+  make: MakeBatch,
+  dropoutSeed?: number,
+): Promise<void> {
   const analytic = gradients(model, make, { dropoutSeed });
   const random = new Random(5, 'directions');
   assert.equal(analytic.size, model.parameters.length, 'every parameter takes part');
@@ -78,7 +91,8 @@ export async function checkGradients(model: LanguageModel, make: MakeBatch, drop
 }
 
 /** Largest |a|. */
-export const largest = (a: ArrayLike<number>): number => Array.from(a).reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+export const largest = (a: ArrayLike<number>): number =>
+  Array.from(a).reduce((m, x) => Math.max(m, Math.abs(x)), 0);
 
 /** Runs the body in plain TFJS. */
 export async function inPlainTfjs(body: () => Promise<void> | void): Promise<void> {
@@ -91,7 +105,10 @@ export async function inPlainTfjs(body: () => Promise<void> | void): Promise<voi
 }
 
 /** A model's gradients in plain TFJS against those of the native engine, under the same dropout. */
-export async function checkPlainTfjs<M extends LanguageModel>(build: () => M, make: MakeBatch): Promise<void> {
+export async function checkPlainTfjs<M extends LanguageModel>(
+  build: () => M,
+  make: MakeBatch,
+): Promise<void> {
   const native = await shaken(build());
   const expected = gradients(native, make, { dropoutSeed: 6 });
   const values = await Promise.all(native.parameters.map((p) => p.snapshot()));
@@ -99,9 +116,16 @@ export async function checkPlainTfjs<M extends LanguageModel>(build: () => M, ma
     const plain = build();
     plain.parameters.forEach((p, i) => p.write(values[i]!.value));
     const got = gradients(plain, make, { dropoutSeed: 6 });
-    plain.parameters.forEach((p, i) => assertClose(got.get(p)!, expected.get(native.parameters[i]!)!, { relative: 1e-4, absolute: 2e-6, what: p.name }));
+    plain.parameters.forEach((p, i) =>
+      assertClose(got.get(p)!, expected.get(native.parameters[i]!)!, {
+        relative: 1e-4,
+        absolute: 2e-6,
+        what: p.name,
+      }),
+    );
   });
 }
 
 /** Values of a tensor that a function makes. */
-export const valuesOf = (make: () => Tensor): Float32Array => tf.tidy(() => make().dataSync() as never) as unknown as Float32Array;
+export const valuesOf = (make: () => Tensor): Float32Array =>
+  tf.tidy(() => make().dataSync() as never) as unknown as Float32Array;

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -16,7 +25,11 @@ const ROOM = mkdtempSync(join(tmpdir(), 'safetensors-'));
 after(() => rmSync(ROOM, { recursive: true }));
 let serial = 0;
 
-interface Entry { dtype: string; shape: number[]; data_offsets: [number, number] }
+interface Entry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
 type Header = Record<string, Entry>;
 
 function taken(path: string): { header: Header; body: Buffer } {
@@ -38,17 +51,36 @@ function folderWith(weights: Buffer, config: Record<string, unknown> = {}): stri
   const folder = join(ROOM, String(serial++));
   mkdirSync(folder);
   writeFileSync(join(folder, 'model.safetensors'), weights);
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...JSON.parse(readFileSync(join(FIXTURE, 'config.json'), 'utf8')), ...config }));
+  writeFileSync(
+    join(folder, 'config.json'),
+    JSON.stringify({ ...JSON.parse(readFileSync(join(FIXTURE, 'config.json'), 'utf8')), ...config }),
+  );
   return folder;
 }
 
 /** Tensors in the order of their bytes, changed by hand and put together again without gaps. */
-function rebuilt(change: (tensors: Map<string, { dtype: string; shape: number[]; bytes: Buffer }>) => void): Buffer {
+function rebuilt(
+  change: (tensors: Map<string, { dtype: string; shape: number[]; bytes: Buffer }>) => void,
+): Buffer {
   const { header, body } = taken(join(FIXTURE, 'model.safetensors'));
-  const tensors = new Map(Object.entries(header).map(([name, { dtype, shape, data_offsets: [from, to] }]) => [name, { dtype, shape, bytes: body.subarray(from, to) }]));
+  const tensors = new Map(
+    Object.entries(header).map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [from, to],
+        },
+      ]) => [name, { dtype, shape, bytes: body.subarray(from, to) }],
+    ),
+  );
   change(tensors);
   let end = 0;
-  const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => [name, { dtype, shape, data_offsets: [end, (end += bytes.length)] }]);
+  const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => [
+    name,
+    { dtype, shape, data_offsets: [end, (end += bytes.length)] },
+  ]);
   return joined(Object.fromEntries(entries), Buffer.concat([...tensors.values()].map((t) => t.bytes)));
 }
 
@@ -62,16 +94,29 @@ const logits = (folder: string): Float32Array => {
 
 for (const prefixed of [true, false]) {
   test(`a model written ${prefixed ? 'with' : 'without'} the prefix reads back bit for bit`, async () => {
-    const config = { kind: 'gpt2', layers: 3, width: 12, heads: 3, context: 7, vocabulary: 19, dropout: 0.2 } as const;
+    const config = {
+      kind: 'gpt2',
+      layers: 3,
+      width: 12,
+      heads: 3,
+      context: 7,
+      vocabulary: 19,
+      dropout: 0.2,
+    } as const;
     const model = new Gpt2(config, gpt2Initial(config, 5));
     const folder = join(ROOM, String(serial++));
     await writeGpt2(folder, model, { prefixed });
     const names = Object.keys(taken(join(folder, 'model.safetensors')).header);
     assert.equal(names[2], `${prefixed ? 'transformer.' : ''}h.0.ln_1.weight`);
-    assert.equal((8 + Number(readFileSync(join(folder, 'model.safetensors')).readBigUInt64LE())) % 8, 0, 'values begin at a multiple of 8');
+    assert.equal(
+      (8 + Number(readFileSync(join(folder, 'model.safetensors')).readBigUInt64LE())) % 8,
+      0,
+      'values begin at a multiple of 8',
+    );
     const back = readGpt2(folder);
     assert.deepEqual(back.config, config);
-    for (const [i, p] of model.parameters.entries()) assert.deepEqual((await back.parameters[i]!.snapshot()).value, (await p.snapshot()).value, p.name);
+    for (const [i, p] of model.parameters.entries())
+      assert.deepEqual((await back.parameters[i]!.snapshot()).value, (await p.snapshot()).value, p.name);
   });
 }
 
@@ -81,7 +126,14 @@ test('what transformers wrote is written again with the same tensors, byte for b
   await writeGpt2(folder, model);
   const [there, ours] = [taken(join(FIXTURE, 'model.safetensors')), taken(join(folder, 'model.safetensors'))];
   assert.deepEqual(Object.keys(ours.header).sort(), Object.keys(there.header).sort());
-  for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(there.header)) {
+  for (const [
+    name,
+    {
+      dtype,
+      shape,
+      data_offsets: [from, to],
+    },
+  ] of Object.entries(there.header)) {
     const entry = ours.header[name]!;
     assert.deepEqual([entry.dtype, entry.shape], [dtype, shape]);
     assert.ok(ours.body.subarray(...entry.data_offsets).equals(there.body.subarray(from, to)), name);
@@ -106,14 +158,40 @@ test('mask buffers of older files and an equal lm_head.weight change nothing', (
 
 test('F16 and BF16 are read as the numbers that they are', () => {
   const bits: Record<string, [number, number][]> = {
-    F16: [[0x3c00, 1], [0xc000, -2], [0x3555, 0.333251953125], [0x0001, 2 ** -24], [0x83ff, -1023 * 2 ** -24], [0x7bff, 65504], [0x7c00, Infinity], [0x8000, -0]],
-    BF16: [[0x3f80, 1], [0xc000, -2], [0x3eab, 0.333984375], [0x0080, 2 ** -126], [0x7f80, Infinity], [0x8000, -0]],
+    F16: [
+      [0x3c00, 1],
+      [0xc000, -2],
+      [0x3555, 0.333251953125],
+      [0x0001, 2 ** -24],
+      [0x83ff, -1023 * 2 ** -24],
+      [0x7bff, 65504],
+      [0x7c00, Infinity],
+      [0x8000, -0],
+    ],
+    BF16: [
+      [0x3f80, 1],
+      [0xc000, -2],
+      [0x3eab, 0.333984375],
+      [0x0080, 2 ** -126],
+      [0x7f80, Infinity],
+      [0x8000, -0],
+    ],
   };
   for (const [dtype, pairs] of Object.entries(bits)) {
     const path = join(ROOM, `${dtype}.safetensors`);
-    writeFileSync(path, joined({ x: { dtype, shape: [pairs.length], data_offsets: [0, 2 * pairs.length] } }, Buffer.from(Uint16Array.from(pairs, ([b]) => b).buffer)));
+    writeFileSync(
+      path,
+      joined(
+        { x: { dtype, shape: [pairs.length], data_offsets: [0, 2 * pairs.length] } },
+        Buffer.from(Uint16Array.from(pairs, ([b]) => b).buffer),
+      ),
+    );
     const file = new SafetensorsFile(path);
-    assert.deepEqual([...file.read('x')], pairs.map(([, value]) => value), dtype);
+    assert.deepEqual(
+      [...file.read('x')],
+      pairs.map(([, value]) => value),
+      dtype,
+    );
     file.close();
   }
 });
@@ -123,7 +201,9 @@ test('a whole model in BF16 computes nearly the same', () => {
     for (const tensor of tensors.values()) {
       const floats = new Uint32Array(new Uint8Array(tensor.bytes).buffer);
       tensor.dtype = 'BF16';
-      tensor.bytes = Buffer.from(Uint16Array.from(floats, (bits) => (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16).buffer);
+      tensor.bytes = Buffer.from(
+        Uint16Array.from(floats, (bits) => (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16).buffer,
+      );
     }
   });
   assertClose(logits(folderWith(halved)), logits(FIXTURE), { absolute: 0.05, what: 'logit' });
@@ -131,40 +211,88 @@ test('a whole model in BF16 computes nearly the same', () => {
 
 /** Reading throws one line that names the file, and the line says this. */
 function refused(folder: string, what: RegExp): void {
-  assert.throws(() => readGpt2(folder), (e: Error) => {
-    assert.equal(e.name, 'UserError');
-    assert.match(e.message, what);
-    assert.ok(!e.message.includes('\n') && e.message.includes(folder), e.message);
-    return true;
-  });
+  assert.throws(
+    () => readGpt2(folder),
+    (e: Error) => {
+      assert.equal(e.name, 'UserError');
+      assert.match(e.message, what);
+      assert.ok(!e.message.includes('\n') && e.message.includes(folder), e.message);
+      return true;
+    },
+  );
 }
 
 test('missing, extra, wrongly shaped and wrongly typed tensors are refused by name', () => {
   const changed = (change: Parameters<typeof rebuilt>[0]) => folderWith(rebuilt(change));
   const bias = 'transformer.h.1.mlp.c_fc.bias';
-  refused(changed((t) => { t.delete(bias); }), /expected a tensor transformer\.h\.1\.mlp\.c_fc\.bias \[128\]; got none/);
-  refused(changed((t) => { t.set('transformer.h.2.ln_1.bias', t.get('transformer.ln_f.bias')!); }), /GPT-2 with 2 layers; got transformer\.h\.2\.ln_1\.bias too/);
-  refused(changed((t) => { t.get(bias)!.shape = [64, 2]; }), /c_fc\.bias: expected shape \[128\]; got \[64,2\]/);
-  refused(changed((t) => { t.get(bias)!.dtype = 'I32'; }), /c_fc\.bias: expected one of F32, F16, BF16; got I32/);
-  refused(changed((t) => { t.get(bias)!.dtype = 'F16'; }), /c_fc\.bias: expected 256 bytes for F16 \[128\]; its offsets say 512/);
-  refused(changed((t) => { t.set('lm_head.weight', { ...t.get('transformer.wte.weight')!, bytes: Buffer.alloc(101 * 32 * 4) }); }), /lm_head\.weight: expected the values of wte\.weight/);
+  refused(
+    changed((t) => {
+      t.delete(bias);
+    }),
+    /expected a tensor transformer\.h\.1\.mlp\.c_fc\.bias \[128\]; got none/,
+  );
+  refused(
+    changed((t) => {
+      t.set('transformer.h.2.ln_1.bias', t.get('transformer.ln_f.bias')!);
+    }),
+    /GPT-2 with 2 layers; got transformer\.h\.2\.ln_1\.bias too/,
+  );
+  refused(
+    changed((t) => {
+      t.get(bias)!.shape = [64, 2];
+    }),
+    /c_fc\.bias: expected shape \[128\]; got \[64,2\]/,
+  );
+  refused(
+    changed((t) => {
+      t.get(bias)!.dtype = 'I32';
+    }),
+    /c_fc\.bias: expected one of F32, F16, BF16; got I32/,
+  );
+  refused(
+    changed((t) => {
+      t.get(bias)!.dtype = 'F16';
+    }),
+    /c_fc\.bias: expected 256 bytes for F16 \[128\]; its offsets say 512/,
+  );
+  refused(
+    changed((t) => {
+      t.set('lm_head.weight', { ...t.get('transformer.wte.weight')!, bytes: Buffer.alloc(101 * 32 * 4) });
+    }),
+    /lm_head\.weight: expected the values of wte\.weight/,
+  );
 });
 
 test('broken headers and offsets are refused', () => {
   const { header, body } = taken(join(FIXTURE, 'model.safetensors'));
-  const moved = (by: number, name = Object.keys(header)[3]!) => ({ ...header, [name]: { ...header[name]!, data_offsets: header[name]!.data_offsets.map((x) => x + by) } });
+  const moved = (by: number, name = Object.keys(header)[3]!) => ({
+    ...header,
+    [name]: { ...header[name]!, data_offsets: header[name]!.data_offsets.map((x) => x + by) },
+  });
   const bad = (weights: Buffer, what: RegExp) => refused(folderWith(weights), what);
-  bad(joined(header, body, 1e9), /expected a header within the file of \d+ bytes; its length says 1000000000/);
+  bad(
+    joined(header, body, 1e9),
+    /expected a header within the file of \d+ bytes; its length says 1000000000/,
+  );
   bad(Buffer.concat([Buffer.alloc(8, 255), body]), /expected a header within the file/);
   bad(Buffer.alloc(5), /at least 8 bytes; got 5/);
   bad(joined('{"wte.weight": ', body), /expected a header of JSON/);
   bad(joined('[1]', body), /maps names to tensors/);
-  bad(joined({ ...header, 'transformer.wte.weight': { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }, body), /wte\.weight: expected dtype, shape and data_offsets/);
+  bad(
+    joined(
+      { ...header, 'transformer.wte.weight': { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } },
+      body,
+    ),
+    /wte\.weight: expected dtype, shape and data_offsets/,
+  );
   const first = Object.keys(header).find((name) => header[name]!.data_offsets[0] === 0)!;
   bad(joined(moved(4, first), body), /expected to begin at byte 0.*leave a gap/);
   bad(joined(moved(-4), body), /tensors overlap/);
   bad(joined(moved(1e7), body), /expected bytes within the \d+ behind the header/);
-  bad(joined(header, Buffer.concat([body, Buffer.alloc(16)])), /expected \d+ bytes of values behind the header; got \d+/);
+  bad(
+    joined(header, Buffer.concat([body, Buffer.alloc(16)])),
+    /expected \d+ bytes of values behind the header; got \d+/,
+  );
 });
 
 test('a file cut off at every tenth of its length is refused', () => {
@@ -179,8 +307,14 @@ test('a file cut off at every tenth of its length is refused', () => {
 
 test('configs of models that are not computed here, and folders without files, are refused', () => {
   const weights = readFileSync(join(FIXTURE, 'model.safetensors'));
-  refused(folderWith(weights, { activation_function: 'relu' }), /activation_function: expected "gelu_new"; got "relu"/);
-  refused(folderWith(weights, { layer_norm_epsilon: 1e-6 }), /layer_norm_epsilon: expected 0\.00001; got 0\.000001/);
+  refused(
+    folderWith(weights, { activation_function: 'relu' }),
+    /activation_function: expected "gelu_new"; got "relu"/,
+  );
+  refused(
+    folderWith(weights, { layer_norm_epsilon: 1e-6 }),
+    /layer_norm_epsilon: expected 0\.00001; got 0\.000001/,
+  );
   refused(folderWith(weights, { n_inner: 64 }), /n_inner: expected null or 128; got 64/);
   refused(folderWith(weights, { attn_pdrop: 0.5 }), /attn_pdrop: expected 0, as resid_pdrop; got 0\.5/);
   refused(folderWith(weights, { n_head: 5 }), /model\.heads: expected a divisor of the width 32; got 5/);
@@ -196,7 +330,14 @@ test('a write that fails leaves what was there', async () => {
   const folder = join(ROOM, String(serial++));
   cpSync(FIXTURE, folder, { recursive: true });
   const model = readGpt2(folder);
-  model.parameters[3]!.read = () => { throw new Error('ENOSPC: no space left on device'); };
-  await assert.rejects(writeGpt2(folder, model), /^UserError: .*model\.safetensors: expected to write it; ENOSPC.*what was there before is whole/);
-  assert.ok(readFileSync(join(folder, 'model.safetensors')).equals(readFileSync(join(FIXTURE, 'model.safetensors'))));
+  model.parameters[3]!.read = () => {
+    throw new Error('ENOSPC: no space left on device');
+  };
+  await assert.rejects(
+    writeGpt2(folder, model),
+    /^UserError: .*model\.safetensors: expected to write it; ENOSPC.*what was there before is whole/,
+  );
+  assert.ok(
+    readFileSync(join(folder, 'model.safetensors')).equals(readFileSync(join(FIXTURE, 'model.safetensors'))),
+  );
 });

@@ -8,11 +8,27 @@ import { engine } from '../../lib/tf';
 import { assertClose } from '../assert-close';
 import { checkGradients, checkPlainTfjs, lossOf, perToken, shaken, type MakeBatch } from './passes';
 
-const SMALL: VanillaConfig = { kind: 'vanilla', layers: 2, width: 8, heads: 2, feedForward: 16, context: 16, vocabulary: 11, dropout: 0.1 };
+const SMALL: VanillaConfig = {
+  kind: 'vanilla',
+  layers: 2,
+  width: 8,
+  heads: 2,
+  feedForward: 16,
+  context: 16,
+  vocabulary: 11,
+  dropout: 0.1,
+};
 const START = 10;
-const LINES = [[1, 4, 2, 9, 0], [3, 3, 7], [5, 8, 6, 1, 10, 2, 2]];
+const LINES = [
+  [1, 4, 2, 9, 0],
+  [3, 3, 7],
+  [5, 8, 6, 1, 10, 2, 2],
+];
 
-const of = (lines: number[][]): MakeBatch => () => batchOf(lines, START);
+const of =
+  (lines: number[][]): MakeBatch =>
+  () =>
+    batchOf(lines, START);
 const build = () => new Vanilla(SMALL, 3);
 
 test('gradients of every parameter equal finite differences, without and with dropout', async () => {
@@ -31,13 +47,21 @@ test('the first loss is within 2% of ln V', () => {
   const config = { ...SMALL, layers: 6, width: 128, heads: 8, feedForward: 512, vocabulary: 69 };
   const random = new Random(8, 'lines');
   const lines = Array.from({ length: 40 }, () => Array.from({ length: 10 }, () => random.int(69)));
-  for (const seed of [1, 2, 3]) assertClose([lossOf(new Vanilla(config, seed), of(lines))], [Math.log(69)], { relative: 0.02, what: `seed ${seed}` });
+  for (const seed of [1, 2, 3])
+    assertClose([lossOf(new Vanilla(config, seed), of(lines))], [Math.log(69)], {
+      relative: 0.02,
+      what: `seed ${seed}`,
+    });
 });
 
 test('at the first step every word costs about ln V as a target, the last id included', () => {
   const model = new Vanilla({ ...SMALL, width: 64, feedForward: 64 }, 1);
   const costs = perToken(model, of(Array.from({ length: 11 }, (_, id) => [id])));
-  assertClose(costs, costs.map(() => Math.log(11)), { relative: 0.2, what: 'target' });
+  assertClose(
+    costs,
+    costs.map(() => Math.log(11)),
+    { relative: 0.2, what: 'target' },
+  );
 });
 
 test('a later token never changes an earlier prediction', async () => {
@@ -67,5 +91,8 @@ test('dropout changes the loss in training, differs by seed, and never runs in e
 test('bf16 products stay near fp32', async (t) => {
   if (!engine().bf16) return t.skip('no bf16 in hardware here');
   const model = await shaken(build());
-  assertClose([lossOf(model, of(LINES), { bf16: true })], [lossOf(model, of(LINES))], { relative: 0.02, what: 'loss' });
+  assertClose([lossOf(model, of(LINES), { bf16: true })], [lossOf(model, of(LINES))], {
+    relative: 0.02,
+    what: 'loss',
+  });
 });

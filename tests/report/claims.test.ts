@@ -3,30 +3,65 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { inOrder } from '../../lib/cli/reproduce';
 import { paths } from '../../lib/paths';
-import { claims, claimsFigure, claimsMarkdown, fuller, ownText, withClaims, type Claim } from '../../lib/report/claims';
+import {
+  claims,
+  claimsFigure,
+  claimsMarkdown,
+  fuller,
+  ownText,
+  withClaims,
+  type Claim,
+} from '../../lib/report/claims';
 import { verdict, type OwnValue } from '../../lib/report/verdict';
 
-const run = (seed: number, value: number, more: Partial<OwnValue> = {}): OwnValue => ({ seed, tier: 'desk', value, ...more });
-const claim = (ours: OwnValue[], text = 'a | b'): Claim => ({ notebook: '04-x', verdict: verdict({ claim: text, source: 's', paper: 1, tolerance: 0.05, unit: 'nats', ours }) });
+const run = (seed: number, value: number, more: Partial<OwnValue> = {}): OwnValue => ({
+  seed,
+  tier: 'desk',
+  value,
+  ...more,
+});
+const claim = (ours: OwnValue[], text = 'a | b'): Claim => ({
+  notebook: '04-x',
+  verdict: verdict({ claim: text, source: 's', paper: 1, tolerance: 0.05, unit: 'nats', ours }),
+});
 
 test('our values: one, a range over seeds, and those that cannot decide in brackets', () => {
   assert.equal(ownText({ ours: [run(1, 1.0127)] }), '1.013 (desk, seed 1)');
-  assert.equal(ownText({ ours: [run(1, 1.02), run(2, 0.98), run(3, 5, { unfit: 'short' })] }), '0.98 to 1.02 (desk, 2 seeds)');
-  assert.equal(ownText({ ours: [run(1, 2, { tier: 'quick', unfit: 'short' })] }), '[2] (quick, seed 1: cannot decide)');
+  assert.equal(
+    ownText({ ours: [run(1, 1.02), run(2, 0.98), run(3, 5, { unfit: 'short' })] }),
+    '0.98 to 1.02 (desk, 2 seeds)',
+  );
+  assert.equal(
+    ownText({ ours: [run(1, 2, { tier: 'quick', unfit: 'short' })] }),
+    '[2] (quick, seed 1: cannot decide)',
+  );
   assert.equal(ownText({ ours: [] }), 'no run');
 });
 
 test('the table links its notebooks, and a bar in a claim does not split a cell', () => {
   const lines = claimsMarkdown([claim([run(1, 1.01)])], 'notebooks/').split('\n');
   assert.equal(lines.length, 3);
-  assert.equal(lines[2], '| a \\| b | [04](notebooks/04-x.ipynb) | 1.00 ± 0.05 nats | 1.01 (desk, seed 1) | **REPRODUCED**: the run is within the tolerance |');
+  assert.equal(
+    lines[2],
+    '| a \\| b | [04](notebooks/04-x.ipynb) | 1.00 ± 0.05 nats | 1.01 (desk, seed 1) | **REPRODUCED**: the run is within the tolerance |',
+  );
 });
 
 test('the figure counts in tolerances, ends at ±5, and hollows what cannot decide', () => {
   const found = claim([run(1, 1.1), run(2, 9), run(3, 0.9, { tier: 'quick', unfit: 'short' })]);
-  const { data } = claimsFigure([found, { ...found, verdict: verdict({ ...found.verdict, relation: 'at most', ours: [run(1, -7), run(2, 1.1)] }) }]);
+  const { data } = claimsFigure([
+    found,
+    {
+      ...found,
+      verdict: verdict({ ...found.verdict, relation: 'at most', ours: [run(1, -7), run(2, 1.1)] }),
+    },
+  ]);
   const [{ x, marker }] = data as unknown as [{ x: number[]; marker: { symbol: string[] } }];
-  assert.deepEqual(x.map((v) => Number(v.toFixed(6))), [2, 5, -2, -1, 2], 'what keeps a bound with room to spare stands in the band');
+  assert.deepEqual(
+    x.map((v) => Number(v.toFixed(6))),
+    [2, 5, -2, -1, 2],
+    'what keeps a bound with room to spare stands in the band',
+  );
   assert.deepEqual(marker.symbol.slice(0, 3), ['circle', 'circle', 'circle-open']);
 });
 

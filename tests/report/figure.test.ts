@@ -46,12 +46,30 @@ test('a figure is Plotly, PNG and text, never HTML; a frame of a live one has no
 
 test('further rows of a legend are added to the height, so that the drawing keeps its own', () => {
   const height = (names: string[], more: object = {}, layout: Figure['layout'] = {}) =>
-    (plainFigure({ data: names.map((name) => ({ y: [1], name, ...more })), layout }, { pack: false }) as unknown as { layout: { height: number } }).layout.height;
+    (
+      plainFigure(
+        { data: names.map((name) => ({ y: [1], name, ...more })), layout },
+        { pack: false },
+      ) as unknown as { layout: { height: number } }
+    ).layout.height;
   const rows = (n: number, base = 440) => base + 19 * (n - 1);
   const long = 'a curve whose name is so long that no other stands beside it';
-  assert.deepEqual([['a'], ['a', 'b', 'c'], [long], [long, 'b'], [long, 'b', 'c', 'd']].map((names) => height(names)), [rows(1), rows(1), rows(1), rows(2), rows(4)]);
-  assert.deepEqual([height([long, 'b'], {}, { height: 300 }), height([long, 'b'], {}, { width: 2000 })], [rows(2, 300), rows(1)]);
-  assert.deepEqual([height([long, 'b'], { showlegend: false }), height([long, 'b'], { type: 'heatmap' }), height([long, 'b'], {}, { showlegend: false })], [rows(1), rows(1), rows(1)]);
+  assert.deepEqual(
+    [['a'], ['a', 'b', 'c'], [long], [long, 'b'], [long, 'b', 'c', 'd']].map((names) => height(names)),
+    [rows(1), rows(1), rows(1), rows(2), rows(4)],
+  );
+  assert.deepEqual(
+    [height([long, 'b'], {}, { height: 300 }), height([long, 'b'], {}, { width: 2000 })],
+    [rows(2, 300), rows(1)],
+  );
+  assert.deepEqual(
+    [
+      height([long, 'b'], { showlegend: false }),
+      height([long, 'b'], { type: 'heatmap' }),
+      height([long, 'b'], {}, { showlegend: false }),
+    ],
+    [rows(1), rows(1), rows(1)],
+  );
 });
 
 /** Colours of an image's pixels: how many are within 24 of a colour in each channel. */
@@ -63,12 +81,18 @@ async function pixelsLike(png: Buffer, hex: string): Promise<number> {
   const { data } = context.getImageData(0, 0, image.width, image.height);
   const wanted = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
   let count = 0;
-  for (let i = 0; i < data.length; i += 4) if (wanted.every((c, k) => Math.abs(data[i + k]! - c) <= 24)) count++;
+  for (let i = 0; i < data.length; i += 4)
+    if (wanted.every((c, k) => Math.abs(data[i + k]! - c) <= 24)) count++;
   return count;
 }
 
 test('the PNG shows curve and reference line in their colours, at one and a half times the size', async () => {
-  const curve: Figure = { data: [{ x: [0, 1, 2], y: [1, 3, 2], mode: 'lines', type: 'scatter' }], layout: { shapes: [referenceBand(2, 0.1), referenceLine(2, 'paper', { colour: COLOURS.second, dash: 'solid' })] } };
+  const curve: Figure = {
+    data: [{ x: [0, 1, 2], y: [1, 3, 2], mode: 'lines', type: 'scatter' }],
+    layout: {
+      shapes: [referenceBand(2, 0.1), referenceLine(2, 'paper', { colour: COLOURS.second, dash: 'solid' })],
+    },
+  };
   const png = await pngOf(curve);
   const { width, height } = await loadImage(png);
   assert.deepEqual([width, height], [1140, 660]);
@@ -78,16 +102,45 @@ test('the PNG shows curve and reference line in their colours, at one and a half
   assert.ok((await pixelsLike(bare, COLOURS.ours)) < 50);
 });
 
-test('a heat map is drawn, pixel by pixel, in the project\'s colours', async () => {
-  const z = [[1, 0], [0, 1]];
+test("a heat map is drawn, pixel by pixel, in the project's colours", async () => {
+  const z = [
+    [1, 0],
+    [0, 1],
+  ];
   const png = await pngOf({ data: [{ type: 'heatmap', z, showscale: false }] });
   for (const colour of ['#00224e', '#fee838']) assert.ok((await pixelsLike(png, colour)) > 100_000, colour);
 });
 
 test('a 3-D figure needs a still, and is refused without one instead of hanging', async () => {
-  const surface: Figure = { data: [{ type: 'surface', z: [[1, 2], [3, 4]] }] };
-  await assert.rejects(pngOf(surface), (error: Error) => error instanceof UserError && /still.*surface/.test(error.message));
-  const png = await pngOf({ ...surface, still: { data: [{ type: 'heatmap', z: [[1, 2], [3, 4]] }] } });
+  const surface: Figure = {
+    data: [
+      {
+        type: 'surface',
+        z: [
+          [1, 2],
+          [3, 4],
+        ],
+      },
+    ],
+  };
+  await assert.rejects(
+    pngOf(surface),
+    (error: Error) => error instanceof UserError && /still.*surface/.test(error.message),
+  );
+  const png = await pngOf({
+    ...surface,
+    still: {
+      data: [
+        {
+          type: 'heatmap',
+          z: [
+            [1, 2],
+            [3, 4],
+          ],
+        },
+      ],
+    },
+  });
   assert.ok((await pixelsLike(png, '#00224e')) > 10_000);
 });
 
@@ -107,7 +160,8 @@ test('saving writes the PNG and the JSON that made it, and nothing else; a name 
 
 test('transforms: translate, then rotate about a point', () => {
   const [a, b, c, d, e, f] = transformMatrix('translate(10,20) rotate(90,1,0)');
-  const apply = (x: number, y: number) => [a * x + c * y + e, b * x + d * y + f].map((v) => Math.round(v * 1e9) / 1e9);
+  const apply = (x: number, y: number) =>
+    [a * x + c * y + e, b * x + d * y + f].map((v) => Math.round(v * 1e9) / 1e9);
   assert.deepEqual(apply(1, 0), [11, 20]);
   assert.deepEqual(apply(2, 0), [11, 21]);
 });

@@ -39,7 +39,13 @@ print(json.dumps(results))
 
 interface Ran {
   reply: { status: string; execution_count?: number; ename?: string; evalue?: string };
-  outputs: { kind: string; text?: string; traceback?: string[]; execution_count?: number; data?: Record<string, unknown> }[];
+  outputs: {
+    kind: string;
+    text?: string;
+    traceback?: string[];
+    execution_count?: number;
+    data?: Record<string, unknown>;
+  }[];
 }
 
 const CELLS = [
@@ -72,12 +78,24 @@ let ran: Ran[];
 const broken = join(paths.local, 'kernel-test');
 before(() => {
   mkdirSync(broken, { recursive: true });
-  writeFileSync(join(broken, 'broken.ts'), `\nexport const broken: (x: number) => string = (x: string) => x;\n`);
-  writeFileSync(join(broken, 'good.ts'), `import type { Data } from 'plotly.js';\nexport const good: Data['name'] = 'function';\n`);
+  writeFileSync(
+    join(broken, 'broken.ts'),
+    `\nexport const broken: (x: number) => string = (x: string) => x;\n`,
+  );
+  writeFileSync(
+    join(broken, 'good.ts'),
+    `import type { Data } from 'plotly.js';\nexport const good: Data['name'] = 'function';\n`,
+  );
   const file = join(mkdtempSync(join(paths.local, 'kernel-test-')), 'cells.json');
   writeFileSync(file, JSON.stringify(CELLS));
   try {
-    ran = JSON.parse(execFileSync(join(paths.venv, 'bin', 'python'), ['-c', CLIENT, file], { env: childEnvironment(), encoding: 'utf8', cwd: '/' })) as Ran[];
+    ran = JSON.parse(
+      execFileSync(join(paths.venv, 'bin', 'python'), ['-c', CLIENT, file], {
+        env: childEnvironment(),
+        encoding: 'utf8',
+        cwd: '/',
+      }),
+    ) as Ran[];
   } finally {
     rmSync(join(file, '..'), { recursive: true });
   }
@@ -85,27 +103,52 @@ before(() => {
 after(() => rmSync(broken, { recursive: true, force: true }));
 
 const at = (part: string): Ran => ran[CELLS.findIndex((cell) => cell.includes(part))]!;
-const printed = ({ outputs }: Ran): string => outputs.filter(({ kind }) => kind === 'stream').map(({ text }) => text).join('').trim();
-const error = (cell: Ran) => ({ name: cell.reply.ename, value: cell.reply.evalue, trace: cell.outputs.find(({ kind }) => kind === 'error')?.traceback?.join('\n') ?? '' });
-
-test('cells run in the project root, wherever Jupyter was started', () => assert.equal(printed(at('process.cwd')), paths.root));
-
-test('each cell is announced with its execution count', () => {
-  const counts = ran.map(({ outputs }) => outputs.find(({ kind }) => kind === 'execute_input')?.execution_count);
-  assert.deepEqual(counts, CELLS.map((_, i) => i + 1));
-  assert.deepEqual(ran.map(({ reply }) => reply.execution_count), counts);
+const printed = ({ outputs }: Ran): string =>
+  outputs
+    .filter(({ kind }) => kind === 'stream')
+    .map(({ text }) => text)
+    .join('')
+    .trim();
+const error = (cell: Ran) => ({
+  name: cell.reply.ename,
+  value: cell.reply.evalue,
+  trace: cell.outputs.find(({ kind }) => kind === 'error')?.traceback?.join('\n') ?? '',
 });
 
-test('object shorthand takes variables of earlier cells', () => assert.equal(printed(at('nested')), '{"z":7,"nested":{"name":"a"}}'));
+test('cells run in the project root, wherever Jupyter was started', () =>
+  assert.equal(printed(at('process.cwd')), paths.root));
+
+test('each cell is announced with its execution count', () => {
+  const counts = ran.map(
+    ({ outputs }) => outputs.find(({ kind }) => kind === 'execute_input')?.execution_count,
+  );
+  assert.deepEqual(
+    counts,
+    CELLS.map((_, i) => i + 1),
+  );
+  assert.deepEqual(
+    ran.map(({ reply }) => reply.execution_count),
+    counts,
+  );
+});
+
+test('object shorthand takes variables of earlier cells', () =>
+  assert.equal(printed(at('nested')), '{"z":7,"nested":{"name":"a"}}'));
 
 test('types are checked, strictly', () => {
   assert.deepEqual(error(at('const wrong')).name, 'TypeScriptError');
-  assert.match(error(at('const wrong')).value!, /^cell 1:7 - Type 'string' is not assignable to type 'number'/);
+  assert.match(
+    error(at('const wrong')).value!,
+    /^cell 1:7 - Type 'string' is not assignable to type 'number'/,
+  );
   assert.match(error(at('const maybe')).value!, /'maybe' is possibly 'undefined'/);
 });
 
 test('a type error in an imported file names the file, and is one error however many lines it has', () => {
-  assert.match(error(at('import { broken }')).value!, /^data[\\/]local[\\/]kernel-test[\\/]broken\.ts 2:14 - Type '\(x: string\) => string' is not assignable[^]*\n +Type 'number' is not assignable to type 'string'\.$/);
+  assert.match(
+    error(at('import { broken }')).value!,
+    /^data[\\/]local[\\/]kernel-test[\\/]broken\.ts 2:14 - Type '\(x: string\) => string' is not assignable[^]*\n +Type 'number' is not assignable to type 'string'\.$/,
+  );
 });
 
 test('an exception has its name, message and stack, without lines of the kernel', () => {
@@ -121,7 +164,8 @@ test('an error that the user can mend is its one line', () => {
   assert.equal(trace.replace(/\u001b\[\d+m/g, ''), 'expected this; got that');
 });
 
-test('an error in a timer fails the cell', () => assert.deepEqual(error(at('setTimeout(() => { throw')).value, 'from a timer'));
+test('an error in a timer fails the cell', () =>
+  assert.deepEqual(error(at('setTimeout(() => { throw')).value, 'from a timer'));
 
 test('an interrupt ends the cell, and the loop that it started', () => {
   assert.equal(at('// interrupt').reply.ename, 'Interrupted');
@@ -129,13 +173,25 @@ test('an interrupt ends the cell, and the loop that it started', () => {
 });
 
 test('a display is replaced in place', () => {
-  const shown = at('const display').outputs.filter(({ kind }) => kind.endsWith('display_data')).map(({ kind, data }) => [kind, data?.['text/plain']]);
-  assert.deepEqual(shown, [['display_data', 'one'], ['update_display_data', 'two']]);
+  const shown = at('const display')
+    .outputs.filter(({ kind }) => kind.endsWith('display_data'))
+    .map(({ kind, data }) => [kind, data?.['text/plain']]);
+  assert.deepEqual(shown, [
+    ['display_data', 'one'],
+    ['update_display_data', 'two'],
+  ]);
 });
 
 test('many displays in one go all arrive, in their order', () => {
-  const shown = at("'item '").outputs.filter(({ kind }) => kind === 'display_data').map(({ data }) => data?.['text/plain']);
-  assert.deepEqual(shown, Array.from({ length: 700 }, (_, i) => `item ${i}`), JSON.stringify(error(at("'item '"))));
+  const shown = at("'item '")
+    .outputs.filter(({ kind }) => kind === 'display_data')
+    .map(({ data }) => data?.['text/plain']);
+  assert.deepEqual(
+    shown,
+    Array.from({ length: 700 }, (_, i) => `item ${i}`),
+    JSON.stringify(error(at("'item '"))),
+  );
 });
 
-test('files that change while a cell runs do not end it', () => assert.equal(printed(at('still here')), 'still here function', JSON.stringify(error(at('still here')))));
+test('files that change while a cell runs do not end it', () =>
+  assert.equal(printed(at('still here')), 'still here function', JSON.stringify(error(at('still here')))));

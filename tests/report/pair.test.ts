@@ -7,24 +7,51 @@ import { resultLine, statusLine } from '../../lib/cli/reproduce';
 import { UserError } from '../../lib/errors';
 import { paths } from '../../lib/paths';
 import { CellError, cellError } from '../../lib/report/execute';
-import { normalised, pairState, percentCells, selectNotebooks, sourceCells, verdictsOf, type Notebook } from '../../lib/report/pair';
+import {
+  normalised,
+  pairState,
+  percentCells,
+  selectNotebooks,
+  sourceCells,
+  verdictsOf,
+  type Notebook,
+} from '../../lib/report/pair';
 import { verdict, verdictBundle } from '../../lib/report/verdict';
 
 const NAMES = ['04-question-formation-plateau', '05-overfitting-9m', '06-overfitting-90m'];
-const notebook = (...cells: [kind: 'code' | 'markdown', source: string][]): Notebook =>
-  ({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: cells.map(([cell_type, source]) => ({ cell_type, source, metadata: { execution: 'now' }, id: 'f00d' })) });
+const notebook = (...cells: [kind: 'code' | 'markdown', source: string][]): Notebook => ({
+  nbformat: 4,
+  nbformat_minor: 5,
+  metadata: {},
+  cells: cells.map(([cell_type, source]) => ({
+    cell_type,
+    source,
+    metadata: { execution: 'now' },
+    id: 'f00d',
+  })),
+});
 
 test('notebooks by number, name, start of the name, file; all without a word; in their own order', () => {
-  for (const word of ['04', 'question-formation', NAMES[0]!, `notebooks/${NAMES[0]}.ipynb`]) assert.deepEqual(selectNotebooks([word], NAMES), [NAMES[0]], word);
+  for (const word of ['04', 'question-formation', NAMES[0]!, `notebooks/${NAMES[0]}.ipynb`])
+    assert.deepEqual(selectNotebooks([word], NAMES), [NAMES[0]], word);
   assert.deepEqual(selectNotebooks(['overfitting'], NAMES), NAMES.slice(1));
   assert.deepEqual(selectNotebooks(['05', '04', '05'], NAMES), NAMES.slice(0, 2));
   assert.deepEqual(selectNotebooks([], NAMES), NAMES);
-  assert.throws(() => selectNotebooks(['7'], NAMES), (e: Error) => e instanceof UserError && e.message.includes('05-overfitting-9m') && e.message.includes('"7"'));
+  assert.throws(
+    () => selectNotebooks(['7'], NAMES),
+    (e: Error) =>
+      e instanceof UserError && e.message.includes('05-overfitting-9m') && e.message.includes('"7"'),
+  );
 });
 
 test('percent format: header left out, text uncommented, code as it is', () => {
-  const text = '// ---\n// jupyter:\n//   kernelspec: {}\n// ---\n\n// %% [markdown]\n// # Title\n//\n// Text.\n\n// %%\n// a comment\nconst a = 1;\n\n// %%\nb();\n';
-  assert.deepEqual(percentCells(text), [{ kind: 'markdown', source: '# Title\n\nText.' }, { kind: 'code', source: '// a comment\nconst a = 1;' }, { kind: 'code', source: 'b();' }]);
+  const text =
+    '// ---\n// jupyter:\n//   kernelspec: {}\n// ---\n\n// %% [markdown]\n// # Title\n//\n// Text.\n\n// %%\n// a comment\nconst a = 1;\n\n// %%\nb();\n';
+  assert.deepEqual(percentCells(text), [
+    { kind: 'markdown', source: '# Title\n\nText.' },
+    { kind: 'code', source: '// a comment\nconst a = 1;' },
+    { kind: 'code', source: 'b();' },
+  ]);
 });
 
 test('of a pair that differs the newer file counts', () => {
@@ -53,17 +80,41 @@ test('of a pair that differs the newer file counts', () => {
 
 test('a committed notebook has no times and no random ids', () => {
   const clean = normalised({ ...notebook(['markdown', 'x'], ['code', 'y']), metadata: { session: 1 } });
-  assert.deepEqual(clean.cells.map(({ id, metadata }) => [id, metadata]), [['cell-1', {}], ['cell-2', {}]]);
+  assert.deepEqual(
+    clean.cells.map(({ id, metadata }) => [id, metadata]),
+    [
+      ['cell-1', {}],
+      ['cell-2', {}],
+    ],
+  );
   assert.deepEqual(Object.keys(clean.metadata), ['jupytext', 'kernelspec', 'language_info']);
-  assert.deepEqual(sourceCells(clean).map(({ source }) => source), ['x', 'y']);
+  assert.deepEqual(
+    sourceCells(clean).map(({ source }) => source),
+    ['x', 'y'],
+  );
 });
 
 test('verdicts are read from the outputs', () => {
-  const v = verdict({ claim: 'c', source: 's', paper: 1, tolerance: 0.1, unit: 'nats', ours: [{ seed: 1, tier: 'desk', value: 1 }] });
+  const v = verdict({
+    claim: 'c',
+    source: 's',
+    paper: 1,
+    tolerance: 0.1,
+    unit: 'nats',
+    ours: [{ seed: 1, tier: 'desk', value: 1 }],
+  });
   const executed = notebook(['code', 'x']);
   executed.cells[0]!.outputs = [{ output_type: 'display_data', data: verdictBundle(v).data }];
-  assert.deepEqual(verdictsOf(executed).map(({ outcome }) => outcome), ['REPRODUCED']);
-  const line = resultLine({ name: '04', minutes: 1.26, verdicts: verdictsOf(executed), report: join(paths.reports, '04.html') });
+  assert.deepEqual(
+    verdictsOf(executed).map(({ outcome }) => outcome),
+    ['REPRODUCED'],
+  );
+  const line = resultLine({
+    name: '04',
+    minutes: 1.26,
+    verdicts: verdictsOf(executed),
+    report: join(paths.reports, '04.html'),
+  });
   assert.equal(line, '04  1.3 min  REPRODUCED (the run is within the tolerance)  reports/04.html');
 });
 
@@ -71,7 +122,10 @@ test('a failing cell is told by its source and message, without Python', () => {
   const printed = `Traceback (most recent call last):\n  File "x.py", line 1\nnbclient.exceptions.CellExecutionError: An error occurred while executing the following cell:\n------------------\nconst a: number = 'b';\nmore();\n------------------\n\n\n\u001b[31mTypeScript cell 1:7 - wrong\u001b[0m\n`;
   const error = cellError('04', printed);
   assert.ok(error instanceof CellError);
-  assert.equal(error.message, "04: a cell failed\n\n  | const a: number = 'b';\n  | more();\n\nTypeScript cell 1:7 - wrong");
+  assert.equal(
+    error.message,
+    "04: a cell failed\n\n  | const a: number = 'b';\n  | more();\n\nTypeScript cell 1:7 - wrong",
+  );
   assert.ok(cellError('04', 'nbclient.exceptions.DeadKernelError: Kernel died').message.includes('it died'));
   assert.match(cellError('04', 'a\nlast words').message, /it said "a last words"/);
 });
@@ -79,5 +133,8 @@ test('a failing cell is told by its source and message, without Python', () => {
 test('the moving line tells what is known', () => {
   assert.equal(statusLine('04', 65, null, null), '04: 1:05 so far');
   const at = { step: 1, steps: 2, lossNats: 1, tokensPerSecond: 10, secondsLeft: 5 };
-  assert.equal(statusLine('04', 65, at, 120), '04 ████████░░░░░░░░ step 1 of 2 · 1.000 nats per token · 10 tokens/s · 5 s left, then about 2:00 for the rest');
+  assert.equal(
+    statusLine('04', 65, at, 120),
+    '04 ████████░░░░░░░░ step 1 of 2 · 1.000 nats per token · 10 tokens/s · 5 s left, then about 2:00 for the rest',
+  );
 });

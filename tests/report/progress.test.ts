@@ -5,21 +5,56 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
 import { questionFormation, type QuestionFormationConfig } from '../../lib/config';
-import { bar, curveFigure, duration, notebookObserver, progressText, TerminalLine, terminalObserver, Throttle } from '../../lib/report/progress';
+import {
+  bar,
+  curveFigure,
+  duration,
+  notebookObserver,
+  progressText,
+  TerminalLine,
+  terminalObserver,
+  Throttle,
+} from '../../lib/report/progress';
 import type { CurvePoint } from '../../lib/train/record';
 
-const at = (step: number) => ({ step, steps: 40, lossNats: 1.23456, tokensPerSecond: 4321.4, secondsLeft: 185 });
-const point = (step: number): CurvePoint<QuestionFormationConfig> => ({ step, tokensSeen: step, trainLossNats: 2, heldOutLossNats: 2.5, generalisation: 0.25, learningRate: 1, gradientNorm: 1 });
+const at = (step: number) => ({
+  step,
+  steps: 40,
+  lossNats: 1.23456,
+  tokensPerSecond: 4321.4,
+  secondsLeft: 185,
+});
+const point = (step: number): CurvePoint<QuestionFormationConfig> => ({
+  step,
+  tokensSeen: step,
+  trainLossNats: 2,
+  heldOutLossNats: 2.5,
+  generalisation: 0.25,
+  learningRate: 1,
+  gradientNorm: 1,
+});
 
 /** A stream that remembers what was written, as a terminal or as a file. */
 function stream(isTTY: boolean): { line: TerminalLine; written: () => string } {
   const sink = new PassThrough();
-  return { line: new TerminalLine(Object.assign(sink, { isTTY, columns: 60 }) as unknown as NodeJS.WriteStream), written: () => (sink.read() as Buffer | null)?.toString() ?? '' };
+  return {
+    line: new TerminalLine(Object.assign(sink, { isTTY, columns: 60 }) as unknown as NodeJS.WriteStream),
+    written: () => (sink.read() as Buffer | null)?.toString() ?? '',
+  };
 }
 
-test('durations', () => assert.deepEqual([0.4, 59.4, 60, 185, 3723, Infinity].map(duration), ['0 s', '59 s', '1:00', '3:05', '1:02:03', 'unknown']));
+test('durations', () =>
+  assert.deepEqual([0.4, 59.4, 60, 185, 3723, Infinity].map(duration), [
+    '0 s',
+    '59 s',
+    '1:00',
+    '3:05',
+    '1:02:03',
+    'unknown',
+  ]));
 
-test('the bar is full at the end only', () => assert.deepEqual([bar(0, 4), bar(0.5, 4), bar(1, 4), bar(2, 4)], ['░░░░', '██░░', '████', '████']));
+test('the bar is full at the end only', () =>
+  assert.deepEqual([bar(0, 4), bar(0.5, 4), bar(1, 4), bar(2, 4)], ['░░░░', '██░░', '████', '████']));
 
 test('the text has step, loss with its unit, speed and time left', () => {
   assert.equal(progressText(at(10)), 'step 10 of 40 · 1.235 nats per token · 4,321 tokens/s · 3:05 left');
@@ -28,7 +63,10 @@ test('the text has step, loss with its unit, speed and time left', () => {
 
 test('a throttle passes the first and then one per period', () => {
   const throttle = new Throttle(0.5);
-  assert.deepEqual([0, 0.4, 0.5, 0.9, 1.01].map((now) => throttle.passes(now)), [true, false, true, false, true]);
+  assert.deepEqual(
+    [0, 0.4, 0.5, 0.9, 1.01].map((now) => throttle.passes(now)),
+    [true, false, true, false, true],
+  );
 });
 
 test('a terminal gets one line that is written over and cut to its width', () => {
@@ -44,10 +82,19 @@ test('a file gets a line per evaluation and none per step', async () => {
   await observer.started({ config: questionFormation.smoke, steps: 40, fromStep: 10, curve: [] });
   for (let step = 11; step <= 20; step++) await observer.progressed(at(step));
   await observer.evaluated(point(20), [point(20)]);
-  assert.equal(written(), 'continues at step 10 of 40\nstep 20: training 2.0000, held out 2.5000 nats per token, hierarchical 25%, 3:05 left\n');
+  assert.equal(
+    written(),
+    'continues at step 10 of 40\nstep 20: training 2.0000, held out 2.5000 nats per token, hierarchical 25%, 3:05 left\n',
+  );
   const { generalisation, ...measured } = point(30);
-  for (const memorisedShare of [0.5, null]) await observer.evaluated({ ...measured, epoch: 1.5, memorisedShare, energies: null, nearest: null }, []);
-  assert.equal(written(), ['epoch 1.5, memorised 50%', 'epoch 1.5'].map((text) => `step 30: training 2.0000, held out 2.5000 nats per token, ${text}, 3:05 left\n`).join(''));
+  for (const memorisedShare of [0.5, null])
+    await observer.evaluated({ ...measured, epoch: 1.5, memorisedShare, energies: null, nearest: null }, []);
+  assert.equal(
+    written(),
+    ['epoch 1.5, memorised 50%', 'epoch 1.5']
+      .map((text) => `step 30: training 2.0000, held out 2.5000 nats per token, ${text}, 3:05 left\n`)
+      .join(''),
+  );
 });
 
 test('a notebook tells reproduce how far it is', async () => {
@@ -66,7 +113,13 @@ test('several runs share one bar and one curve, which say which run they show', 
   const KERNEL = Symbol.for('memorization-notebooks.kernel');
   const shown = new Map<string, unknown>();
   const texts: string[] = [];
-  const display = ({ data, transient }: { data: Record<string, unknown>; transient: { display_id: string } }) => {
+  const display = ({
+    data,
+    transient,
+  }: {
+    data: Record<string, unknown>;
+    transient: { display_id: string };
+  }) => {
     shown.set(transient.display_id, data['text/html'] ?? data['text/plain']);
     texts.push(String(data['text/plain']));
   };
@@ -78,10 +131,20 @@ test('several runs share one bar and one curve, which say which run they show', 
       if (fromStep === 0) await observer.progressed(at(40));
     }
     assert.equal(shown.size, 2, 'a bar and a curve');
-    assert.deepEqual(texts.filter((text) => !text.startsWith('Figure')), [`100% · run 1 of 2 · ${progressText(at(40))}`, 'run 2 of 2 · finished before, 40 steps: read from its record']);
+    assert.deepEqual(
+      texts.filter((text) => !text.startsWith('Figure')),
+      [
+        `100% · run 1 of 2 · ${progressText(at(40))}`,
+        'run 2 of 2 · finished before, 40 steps: read from its record',
+      ],
+    );
     texts.length = 0;
     await notebookObserver().started({ config: questionFormation.smoke, steps: 40, fromStep: 40, curve: [] });
-    assert.deepEqual(texts, ['finished before, 40 steps: read from its record'], 'one run alone is not counted');
+    assert.deepEqual(
+      texts,
+      ['finished before, 40 steps: read from its record'],
+      'one run alone is not counted',
+    );
   } finally {
     delete (globalThis as Record<symbol, unknown>)[KERNEL];
   }
@@ -89,6 +152,18 @@ test('several runs share one bar and one curve, which say which run they show', 
 
 test('the live curve holds both losses over the whole length of the run', () => {
   const { data, layout } = curveFigure([point(10), point(20)], 40, 's');
-  assert.deepEqual(data.map((trace) => [(trace as { x: unknown }).x, (trace as { y: unknown }).y]), [[[10, 20], [2, 2]], [[10, 20], [2.5, 2.5]]]);
+  assert.deepEqual(
+    data.map((trace) => [(trace as { x: unknown }).x, (trace as { y: unknown }).y]),
+    [
+      [
+        [10, 20],
+        [2, 2],
+      ],
+      [
+        [10, 20],
+        [2.5, 2.5],
+      ],
+    ],
+  );
   assert.deepEqual(layout?.xaxis?.range, [0, 40]);
 });

@@ -4,28 +4,58 @@ import { cellText, frame, htmlTable, textTable } from '../../lib/report/table';
 import { tf } from '../../lib/tf';
 
 test('numbers: thousands apart, digits that matter, small ones with an exponent', () => {
-  assert.deepEqual([1.02345678, 12.3456, 1234.5, 5120000, 0.00012345, 0, NaN, null, 'a', true].map(cellText),
-    ['1.0235', '12.35', '1,235', '5,120,000', '1.23e-4', '0', 'NaN', '–', 'a', 'true']);
+  assert.deepEqual(
+    [1.02345678, 12.3456, 1234.5, 5120000, 0.00012345, 0, NaN, null, 'a', true].map(cellText),
+    ['1.0235', '12.35', '1,235', '5,120,000', '1.23e-4', '0', 'NaN', '–', 'a', 'true'],
+  );
 });
 
 test('columns of numbers stand to the right', () => {
-  const [columns, rows] = [['model', 'loss (nats)'], [['ours', '1.02'], ['the paper', '–']]];
-  assert.equal(textTable(columns, rows), 'model      loss (nats)\n─────────  ───────────\nours              1.02\nthe paper            –');
+  const [columns, rows] = [
+    ['model', 'loss (nats)'],
+    [
+      ['ours', '1.02'],
+      ['the paper', '–'],
+    ],
+  ];
+  assert.equal(
+    textTable(columns, rows),
+    'model      loss (nats)\n─────────  ───────────\nours              1.02\nthe paper            –',
+  );
   const html = htmlTable(columns, rows);
   assert.match(html, /text-align: left[^>]*>model<[^]*text-align: right[^>]*>loss \(nats\)</);
 });
 
 test('short values stay on one line, headings and sentences break', () => {
   const html = htmlTable(['bits per parameter'], [['2 × 128'], ['a sentence of many words']]);
-  assert.deepEqual([...html.matchAll(/<t[dh] ([^>]*)>([^<]*)/g)].map(([, style, text]) => [text, style!.includes('nowrap')]), [['bits per parameter', false], ['2 × 128', true], ['a sentence of many words', false]]);
+  assert.deepEqual(
+    [...html.matchAll(/<t[dh] ([^>]*)>([^<]*)/g)].map(([, style, text]) => [text, style!.includes('nowrap')]),
+    [
+      ['bits per parameter', false],
+      ['2 × 128', true],
+      ['a sentence of many words', false],
+    ],
+  );
 });
 
 test('text in a table is escaped', () => assert.ok(htmlTable(['a'], [['<b>&']]).includes('&lt;b&gt;&amp;')));
 
 test('a DataFrame shares the engine that is loaded, and keeps columns and values', () => {
   const engine = tf.getBackend();
-  const df = frame([{ model: 'ours', loss: 1.5 }, { model: 'paper', loss: 1 }]);
-  assert.deepEqual([df.columns, df.values], [['model', 'loss'], [['ours', 1.5], ['paper', 1]]]);
+  const df = frame([
+    { model: 'ours', loss: 1.5 },
+    { model: 'paper', loss: 1 },
+  ]);
+  assert.deepEqual(
+    [df.columns, df.values],
+    [
+      ['model', 'loss'],
+      [
+        ['ours', 1.5],
+        ['paper', 1],
+      ],
+    ],
+  );
   const half = (df.column('loss') as { div(x: number): { values: unknown } }).div(2);
   assert.deepEqual(half.values, [0.75, 0.5]);
   assert.equal(tf.getBackend(), engine);

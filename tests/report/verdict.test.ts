@@ -1,15 +1,33 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { UserError } from '../../lib/errors';
-import { expectedText, VERDICT_MIME, verdict, verdictBundle, type OwnValue, type Question } from '../../lib/report/verdict';
+import {
+  expectedText,
+  VERDICT_MIME,
+  verdict,
+  verdictBundle,
+  type OwnValue,
+  type Question,
+} from '../../lib/report/verdict';
 
-const question = (...ours: OwnValue[]): Question => ({ claim: 'c < d', source: 'section 6', paper: 1, tolerance: 0.05, unit: 'nats', ours });
+const question = (...ours: OwnValue[]): Question => ({
+  claim: 'c < d',
+  source: 'section 6',
+  paper: 1,
+  tolerance: 0.05,
+  unit: 'nats',
+  ours,
+});
 const desk = (seed: number, value: number): OwnValue => ({ seed, tier: 'desk', value });
 const decided = (q: Question) => verdict(q).outcome;
 
 test('the rule: all within, none, some', () => {
   assert.equal(decided(question(desk(1, 1.04), desk(2, 0.96))), 'REPRODUCED');
-  assert.equal(decided(question(desk(1, 1.06), desk(2, 0.94))), 'NOT REPRODUCED', 'the mean 1.00 must not count');
+  assert.equal(
+    decided(question(desk(1, 1.06), desk(2, 0.94))),
+    'NOT REPRODUCED',
+    'the mean 1.00 must not count',
+  );
   assert.equal(decided(question(desk(1, 1.04), desk(2, 1.06))), 'INCONCLUSIVE');
   assert.equal(verdict(question(desk(1, 1.04), desk(2, 1.06))).reason, '1 of 2 runs within the tolerance');
 });
@@ -21,22 +39,40 @@ test('a bound is kept on its side and missed beyond the tolerance', () => {
   const least: Question = { ...question(desk(1, 7), desk(2, 0.96)), relation: 'at least' };
   assert.equal(decided(least), 'REPRODUCED');
   assert.equal(decided({ ...least, ours: [desk(1, 0.94)] }), 'NOT REPRODUCED');
-  assert.deepEqual([expectedText(most), expectedText(least), expectedText({ ...most, paper: 0, tolerance: 1e-6 })], ['at most 1.00 + 0.05 nats', 'at least 1.00 − 0.05 nats', 'at most 0.00 + 1.0e-6 nats']);
-  assert.deepEqual([expectedText({ ...least, tolerance: 0 }), expectedText({ ...question(), paper: 0.138, tolerance: 0.03 })], ['at least 1.00 nats', '0.138 ± 0.03 nats']);
+  assert.deepEqual(
+    [expectedText(most), expectedText(least), expectedText({ ...most, paper: 0, tolerance: 1e-6 })],
+    ['at most 1.00 + 0.05 nats', 'at least 1.00 − 0.05 nats', 'at most 0.00 + 1.0e-6 nats'],
+  );
+  assert.deepEqual(
+    [
+      expectedText({ ...least, tolerance: 0 }),
+      expectedText({ ...question(), paper: 0.138, tolerance: 0.03 }),
+    ],
+    ['at least 1.00 nats', '0.138 ± 0.03 nats'],
+  );
   assert.equal(decided({ ...least, tolerance: 0, ours: [desk(1, 1)] }), 'REPRODUCED');
-  for (const relation of ['at most', 'at least'] as const) assert.equal(decided({ ...question(desk(1, NaN)), relation }), 'NOT REPRODUCED');
+  for (const relation of ['at most', 'at least'] as const)
+    assert.equal(decided({ ...question(desk(1, NaN)), relation }), 'NOT REPRODUCED');
 });
 
 test('a run that cannot decide is not counted', () => {
   assert.equal(decided(question({ ...desk(1, 1.5), unfit: 'too short' }, desk(2, 1))), 'REPRODUCED');
   assert.deepEqual([decided(question()), verdict(question()).reason], ['INCONCLUSIVE', 'no run']);
-  const smoke = verdict(question({ seed: 1, tier: 'smoke', value: 1 }, { ...desk(1, 1), unfit: 'too short' }));
-  assert.deepEqual([smoke.outcome, smoke.reason], ['INCONCLUSIVE', 'no run that can decide: smoke runs are too small to decide; too short']);
+  const smoke = verdict(
+    question({ seed: 1, tier: 'smoke', value: 1 }, { ...desk(1, 1), unfit: 'too short' }),
+  );
+  assert.deepEqual(
+    [smoke.outcome, smoke.reason],
+    ['INCONCLUSIVE', 'no run that can decide: smoke runs are too small to decide; too short'],
+  );
 });
 
 test('runs below the least tier decide nothing', () => {
   const quick = question({ seed: 1, tier: 'quick', value: 1 });
-  assert.deepEqual([quick, { ...quick, leastTier: 'desk' as const }].map(decided), ['REPRODUCED', 'INCONCLUSIVE']);
+  assert.deepEqual([quick, { ...quick, leastTier: 'desk' as const }].map(decided), [
+    'REPRODUCED',
+    'INCONCLUSIVE',
+  ]);
   assert.equal(decided({ ...question(desk(1, 1)), leastTier: 'desk' }), 'REPRODUCED');
 });
 
@@ -60,7 +96,13 @@ test('the output shows each seed and carries the verdict for reproduce', () => {
   const { data } = verdictBundle(verdict(question(desk(1, 0.97), desk(2, 1.2))));
   const lines = (data['text/plain'] as string).split('\n');
   assert.equal(lines[0], 'INCONCLUSIVE: 1 of 2 runs within the tolerance.');
-  assert.deepEqual(lines.slice(-2).map((line) => line.split(/\s{2,}/)), [['desk', '1', '0.970', '−0.030', 'within'], ['desk', '2', '1.200', '+0.200', 'outside']]);
+  assert.deepEqual(
+    lines.slice(-2).map((line) => line.split(/\s{2,}/)),
+    [
+      ['desk', '1', '0.970', '−0.030', 'within'],
+      ['desk', '2', '1.200', '+0.200', 'outside'],
+    ],
+  );
   assert.ok((data['text/html'] as string).includes('c &lt; d'));
   assert.equal((data[VERDICT_MIME] as { outcome: string }).outcome, 'INCONCLUSIVE');
 });

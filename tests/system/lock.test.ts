@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { paths } from '../../lib/paths';
 
-interface Holder { pid: number; started: string }
+interface Holder {
+  pid: number;
+  started: string;
+}
 interface Lock {
   lock(file: string, onWait: (pid: number) => void): Promise<() => void>;
   tryLock(file: string): boolean;
@@ -22,9 +25,17 @@ const deadPid = (): number => spawnSync(process.execPath, ['-e', '']).pid;
 
 /** A process that takes the lock, calls `work`, and gives it back. */
 const taker = (file: string, work: string) =>
-  spawn(process.execPath, ['-e', `const fs = require('fs'), wait = (ms) => new Promise((r) => setTimeout(r, ms));
-    require(${JSON.stringify(lockModule)}).lock(${JSON.stringify(file)}, () => {}).then(async (release) => { ${work}; release(); });`], { stdio: ['pipe', 'pipe', 'inherit'] });
-const closed = (child: ReturnType<typeof taker>) => new Promise<number | null>((resolve) => child.on('close', resolve));
+  spawn(
+    process.execPath,
+    [
+      '-e',
+      `const fs = require('fs'), wait = (ms) => new Promise((r) => setTimeout(r, ms));
+    require(${JSON.stringify(lockModule)}).lock(${JSON.stringify(file)}, () => {}).then(async (release) => { ${work}; release(); });`,
+    ],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+const closed = (child: ReturnType<typeof taker>) =>
+  new Promise<number | null>((resolve) => child.on('close', resolve));
 
 test('the lock of a dead process is taken over; that of a live one is not', async () => {
   const file = lockFile();
@@ -44,16 +55,22 @@ test('a file that is no lock, or cut off, holds nobody up', () => {
   }
 });
 
-test('a process that was given the number of a dead holder does not hold the lock', { skip: !existsSync('/proc/self/stat') }, () => {
-  const file = lockFile();
-  writeFileSync(file, JSON.stringify([{ ...holder(process.pid), started: '1' }]));
-  assert.deepEqual(holders(file), []);
-  assert.equal(tryLock(file), true);
-});
+test(
+  'a process that was given the number of a dead holder does not hold the lock',
+  { skip: !existsSync('/proc/self/stat') },
+  () => {
+    const file = lockFile();
+    writeFileSync(file, JSON.stringify([{ ...holder(process.pid), started: '1' }]));
+    assert.deepEqual(holders(file), []);
+    assert.equal(tryLock(file), true);
+  },
+);
 
 test('the lock holds while the child that works under it runs', async () => {
   const file = lockFile();
-  const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   shareLock(file, child.pid!);
   const [, worker] = JSON.parse(readFileSync(file, 'utf8')) as Holder[];
   writeFileSync(file, JSON.stringify([{ pid: deadPid(), started: '1' }, worker]));
@@ -65,7 +82,10 @@ test('the lock holds while the child that works under it runs', async () => {
 
 test('a second command waits, is told for whom, and goes on when the first ends', async () => {
   const file = lockFile();
-  const first = taker(file, `process.stdout.write('in'); await new Promise((r) => process.stdin.once('data', r)); fs.writeFileSync(${JSON.stringify(`${file}.done`)}, ''); process.stdin.destroy()`);
+  const first = taker(
+    file,
+    `process.stdout.write('in'); await new Promise((r) => process.stdin.once('data', r)); fs.writeFileSync(${JSON.stringify(`${file}.done`)}, ''); process.stdin.destroy()`,
+  );
   await new Promise((resolve) => first.stdout!.once('data', resolve));
   const told: number[] = [];
   const release = await lock(file, (pid) => {

@@ -25,43 +25,86 @@ const CONFIG: TextConfig = {
   batchWindows: 3,
   accumulate: 2,
   steps: 2 * STEPS_BEFORE_KILL * KILLS,
-  schedule: { kind: 'cosine', peak: 3e-3, floor: 3e-4, warmupSteps: 5, decaySteps: 2 * STEPS_BEFORE_KILL * KILLS },
+  schedule: {
+    kind: 'cosine',
+    peak: 3e-3,
+    floor: 3e-4,
+    warmupSteps: 5,
+    decaySteps: 2 * STEPS_BEFORE_KILL * KILLS,
+  },
   evaluateEverySteps: 5,
   memorised: { windows: 4, prefix: 8, continuation: 1 },
   checkpointEverySteps: 2,
 };
 
-interface Session { fromStep: number; step: number; killed: boolean; whileSaving: boolean }
+interface Session {
+  fromStep: number;
+  step: number;
+  killed: boolean;
+  whileSaving: boolean;
+}
 
 /** Trains until the end, or is killed so long after so many steps; `saving`: when it next begins to write a checkpoint. */
-function session(config: TextConfig, threads: number, end: { steps: number; milliseconds: number; saving: boolean } | null): Promise<Session> {
+function session(
+  config: TextConfig,
+  threads: number,
+  end: { steps: number; milliseconds: number; saving: boolean } | null,
+): Promise<Session> {
   const folder = runFolder(runId(config));
-  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'killed-run.ts'), JSON.stringify(config)],
-    { cwd: paths.root, env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', join(__dirname, 'killed-run.ts'), JSON.stringify(config)],
+    {
+      cwd: paths.root,
+      env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let [printed, errors] = ['', ''];
   let [timer, watcher]: [NodeJS.Timeout?, FSWatcher?] = [];
   const kill = () => child.kill('SIGKILL');
-  const killWhenSaving = () => { watcher = watch(folder, (_, name) => { if (name?.endsWith('.part')) kill(); }); };
-  child.stderr.on('data', (data: Buffer) => { errors += data.toString(); });
+  const killWhenSaving = () => {
+    watcher = watch(folder, (_, name) => {
+      if (name?.endsWith('.part')) kill();
+    });
+  };
+  child.stderr.on('data', (data: Buffer) => {
+    errors += data.toString();
+  });
   child.stdout.on('data', (data: Buffer) => {
     printed += data.toString();
-    if (end && printed.split('step').length > end.steps) timer ??= setTimeout(end.saving ? killWhenSaving : kill, end.milliseconds);
+    if (end && printed.split('step').length > end.steps)
+      timer ??= setTimeout(end.saving ? killWhenSaving : kill, end.milliseconds);
   });
-  return new Promise((resolve, reject) => child.on('close', (code, signal) => {
-    clearTimeout(timer);
-    watcher?.close();
-    if (code) return reject(new Error(`the process ended with ${code}: ${errors}`));
-    const numbers = (what: string) => [...printed.matchAll(new RegExp(`^${what} (\\d+)$`, 'gm'))].map((match) => Number(match[1]));
-    const [fromStep] = numbers('from') as [number];
-    const whileSaving = readdirSync(folder).some((name) => name.endsWith(`.${child.pid}.part`));
-    resolve({ fromStep, step: numbers('step').at(-1) ?? fromStep, killed: signal === 'SIGKILL', whileSaving });
-  }));
+  return new Promise((resolve, reject) =>
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      watcher?.close();
+      if (code) return reject(new Error(`the process ended with ${code}: ${errors}`));
+      const numbers = (what: string) =>
+        [...printed.matchAll(new RegExp(`^${what} (\\d+)$`, 'gm'))].map((match) => Number(match[1]));
+      const [fromStep] = numbers('from') as [number];
+      const whileSaving = readdirSync(folder).some((name) => name.endsWith(`.${child.pid}.part`));
+      resolve({
+        fromStep,
+        step: numbers('step').at(-1) ?? fromStep,
+        killed: signal === 'SIGKILL',
+        whileSaving,
+      });
+    }),
+  );
 }
 
 /** Curve and weights of a finished run, whose folder is then removed. */
 function taken(config: TextConfig) {
   const { curve, minutes } = readRecord(recordPath(runId(config), config.tier));
-  const all = { curve, minutes, last: weightsIn(checkpointPath(config)), best: weightsIn(checkpointPath(config, 'best')), files: readdirSync(runFolder(runId(config))) };
+  const all = {
+    curve,
+    minutes,
+    last: weightsIn(checkpointPath(config)),
+    best: weightsIn(checkpointPath(config, 'best')),
+    files: readdirSync(runFolder(runId(config))),
+  };
   rmSync(runFolder(runId(config)), { recursive: true });
   return all;
 }
@@ -83,17 +126,29 @@ for (const precision of ['fp32', 'bf16'] as const) {
     const millisecondsPerStep = (60_000 * straight.minutes) / config.steps;
     mkdirSync(runFolder(runId(config)));
     for (let kill = 1; kill <= KILLS; kill++) {
-      const end = { steps: Math.floor(Math.random() * (STEPS_BEFORE_KILL + 1)), milliseconds: Math.random() * millisecondsPerStep, saving: kill % 2 === 0 };
+      const end = {
+        steps: Math.floor(Math.random() * (STEPS_BEFORE_KILL + 1)),
+        milliseconds: Math.random() * millisecondsPerStep,
+        saving: kill % 2 === 0,
+      };
       const { fromStep, step, killed, whileSaving } = await session(config, 1 + (kill % 2), end);
       assert.ok(killed, 'it ended before it was killed: give it more steps');
-      t.diagnostic(`kill ${kill}: started at step ${fromStep}, killed after step ${step}${whileSaving ? ', while saving' : ''}`);
+      t.diagnostic(
+        `kill ${kill}: started at step ${fromStep}, killed after step ${step}${whileSaving ? ', while saving' : ''}`,
+      );
     }
     await session(config, 2, null);
     const killed = taken(config);
     const bits = [differingBits(killed.last, straight.last), differingBits(killed.best, straight.best)];
-    t.diagnostic(`${config.steps} steps, ${KILLS} kills, differing bits in ${straight.last.length} bytes of the last and the best checkpoint: ${bits.join(', ')}`);
+    t.diagnostic(
+      `${config.steps} steps, ${KILLS} kills, differing bits in ${straight.last.length} bytes of the last and the best checkpoint: ${bits.join(', ')}`,
+    );
     assert.deepEqual(bits, [0, 0]);
     assert.deepEqual(killed.curve, straight.curve);
-    assert.deepEqual(killed.files.sort(), ['best.checkpoint', 'last.checkpoint', 'record.json'], 'nothing is left of the killed processes');
+    assert.deepEqual(
+      killed.files.sort(),
+      ['best.checkpoint', 'last.checkpoint', 'record.json'],
+      'nothing is left of the killed processes',
+    );
   });
 }

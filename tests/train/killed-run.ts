@@ -10,9 +10,17 @@ import { fakeDataset, textLike } from './fake-dataset';
 export async function trainText(config: TextConfig, told: (line: string) => void = () => {}): Promise<void> {
   const { vocabulary } = config.model;
   const model = buildModel(config.model, config.seed);
-  const task = new Text(config, fakeDataset(textLike(2 * config.trainTokens, vocabulary, 1), textLike(1000, vocabulary, 2)));
-  await new Training(config, model, task, { ...silent, started: ({ fromStep }) => told(`from ${fromStep}`), progressed: ({ step }) => told(`step ${step}`) }).toTheEnd();
+  const task = new Text(
+    config,
+    fakeDataset(textLike(2 * config.trainTokens, vocabulary, 1), textLike(1000, vocabulary, 2)),
+  );
+  await new Training(config, model, task, {
+    ...silent,
+    started: ({ fromStep }) => told(`from ${fromStep}`),
+    progressed: ({ step }) => told(`step ${step}`),
+  }).toTheEnd();
   model.dispose();
 }
 
-if (require.main === module) void trainText(JSON.parse(process.argv[2]!) as TextConfig, (line) => process.stdout.write(`${line}\n`));
+if (require.main === module)
+  void trainText(JSON.parse(process.argv[2]!) as TextConfig, (line) => process.stdout.write(`${line}\n`));

@@ -17,15 +17,25 @@ test('the losses by position add up to the held-out loss; an untrained model kno
   model.dispose();
   const lines = new Lines(FAMILY['1.0'], SMOKE).heldOut.slice(0, SMOKE.evaluationLines);
   const tokens = lines.reduce((sum, line) => sum + predictedTokens(line), 0);
-  assertClose([positionNats.reduce((a, b) => a + b, 0)], [(heldOutLossNats * tokens) / lines.length], { relative: 1e-6, what: 'sum over positions' });
+  assertClose([positionNats.reduce((a, b) => a + b, 0)], [(heldOutLossNats * tokens) / lines.length], {
+    relative: 1e-6,
+    what: 'sum over positions',
+  });
   assert.equal(positionNats.length, Math.max(...lines.map(predictedTokens)));
-  assertClose([heldOutLossNats, trainLinesLossNats], [Math.log(304), Math.log(304)], { relative: 0.05, what: 'an untrained model' });
+  assertClose([heldOutLossNats, trainLinesLossNats], [Math.log(304), Math.log(304)], {
+    relative: 0.05,
+    what: 'an untrained model',
+  });
   assert.deepEqual(memorised, { train: 0, heldOut: 0 });
 });
 
 test('the original grammar has the data of question formation, every other one its own', () => {
   const { trainLines, batchLines } = questionFormation.smoke;
-  const hash = (grammar: PlateauConfig['grammar']) => new PlateauIntervention({ ...SMOKE, trainLines, batchLines, grammar }).dataHash;
+  const hash = (grammar: PlateauConfig['grammar']) =>
+    new PlateauIntervention({ ...SMOKE, trainLines, batchLines, grammar }).dataHash;
   assert.equal(hash('1.0'), new QuestionFormation(questionFormation.smoke).dataHash);
-  assert.equal(new Set((Object.keys(FAMILY) as PlateauConfig['grammar'][]).map(hash)).size, Object.keys(FAMILY).length);
+  assert.equal(
+    new Set((Object.keys(FAMILY) as PlateauConfig['grammar'][]).map(hash)).size,
+    Object.keys(FAMILY).length,
+  );
 });

@@ -8,14 +8,24 @@ test('the hash of the published question-formation run is that of its records an
   assert.equal(runId(questionFormation.desk), 'question-formation-desk-6-layers-seed-1-718830');
   for (const { config, curve } of committedRecords('question-formation')) {
     assert.equal(config.experiment, 'question-formation');
-    assert.ok(curve.length > 0 && curve.every(({ generalisation }) => generalisation >= 0 && generalisation <= 1));
+    assert.ok(
+      curve.length > 0 && curve.every(({ generalisation }) => generalisation >= 0 && generalisation <= 1),
+    );
   }
 });
 
 test('steps, checkpoints and tier leave the hash as it is; everything else changes it', () => {
   const { full } = overfitting9m;
   assert.equal(configHash({ ...full, steps: 5, checkpointEverySteps: 7, tier: 'desk' }), configHash(full));
-  for (const change of [{ seed: 2 }, { accumulate: 39 }, { trainTokens: 1e6 }, { dataset: 'books' }, { order: 'sequential' as const }, { memorised: null }, { schedule: { ...full.schedule, floor: 0 } }])
+  for (const change of [
+    { seed: 2 },
+    { accumulate: 39 },
+    { trainTokens: 1e6 },
+    { dataset: 'books' },
+    { order: 'sequential' as const },
+    { memorised: null },
+    { schedule: { ...full.schedule, floor: 0 } },
+  ])
     assert.notEqual(configHash({ ...full, ...change }), configHash(full), Object.keys(change)[0]);
 });
 
@@ -24,11 +34,26 @@ test('the id of a text run says how much text it is', () => {
 });
 
 test('groups come as their keys do, and so do their items', () =>
-  assert.deepEqual(grouped(['b1', 'a1', 'b2'], (text) => text[0]!), [['b', ['b1', 'b2']], ['a', ['a1']]]));
+  assert.deepEqual(
+    grouped(['b1', 'a1', 'b2'], (text) => text[0]!),
+    [
+      ['b', ['b1', 'b2']],
+      ['a', ['a1']],
+    ],
+  ));
 
 test('deviations name what one of two configs lacks, and neither tier nor seed', () => {
   const { full } = overfitting9m;
   assert.deepEqual(deviations({ ...full, tier: 'desk', seed: 7 }, full), []);
-  assert.deepEqual(deviations({ ...full, steps: 5, energy: null }, full), ['steps: 4000 → 5', 'energy.windows: 8 → none']);
-  assert.deepEqual(deviations({ ...full, schedule: { kind: 'linear', peak: 6e-4, warmupSteps: 2000, decaySteps: 4000 } }, full), ['schedule.kind: cosine → linear', 'schedule.floor: 0.00006 → none']);
+  assert.deepEqual(deviations({ ...full, steps: 5, energy: null }, full), [
+    'steps: 4000 → 5',
+    'energy.windows: 8 → none',
+  ]);
+  assert.deepEqual(
+    deviations(
+      { ...full, schedule: { kind: 'linear', peak: 6e-4, warmupSteps: 2000, decaySteps: 4000 } },
+      full,
+    ),
+    ['schedule.kind: cosine → linear', 'schedule.floor: 0.00006 → none'],
+  );
 });

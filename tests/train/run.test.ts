@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { questionFormation, type QuestionFormationConfig, type VanillaConfig } from '../../lib/config';
 import { batchOf } from '../../lib/model/model';
@@ -18,14 +27,27 @@ import { assertClose } from '../assert-close';
 import { weightsIn } from './checkpoints';
 
 /** A seed that only these tests use, so that no other run's folder is touched. */
-const CONFIG: QuestionFormationConfig<VanillaConfig> = { ...questionFormation.smoke, seed: 987_654, trainLines: 60, evaluationLines: 10, steps: 12, evaluateEverySteps: 5, checkpointEverySteps: 4 };
+const CONFIG: QuestionFormationConfig<VanillaConfig> = {
+  ...questionFormation.smoke,
+  seed: 987_654,
+  trainLines: 60,
+  evaluationLines: 10,
+  steps: 12,
+  evaluateEverySteps: 5,
+  checkpointEverySteps: 4,
+};
 const FOLDER = runFolder(runId(CONFIG));
 const clean = () => rmSync(FOLDER, { recursive: true, force: true });
 beforeEach(clean);
 afterEach(clean);
 
 /** Stops a run after a step, as a signal would. */
-const stopAfter = (step: number): TrainingObserver => ({ ...silent, progressed: (at) => { if (at.step === step) throw new Error('stopped'); } });
+const stopAfter = (step: number): TrainingObserver => ({
+  ...silent,
+  progressed: (at) => {
+    if (at.step === step) throw new Error('stopped');
+  },
+});
 const numbers = (record: RunRecord) => record.curve.map((p) => ({ ...p }));
 
 const body = (config: QuestionFormationConfig): Buffer => weightsIn(checkpointPath(config));
@@ -48,7 +70,12 @@ for (const precision of ['fp32', 'bf16'] as const) {
 test('a finished run is read, not trained again; more steps continue it', async () => {
   const first = await run(CONFIG);
   let steps = 0;
-  const counting: TrainingObserver = { ...silent, progressed: () => { steps++; } };
+  const counting: TrainingObserver = {
+    ...silent,
+    progressed: () => {
+      steps++;
+    },
+  };
   assert.deepEqual(await run(CONFIG, counting), first);
   assert.equal(steps, 0);
   const longer = await run({ ...CONFIG, steps: 14 }, counting);
@@ -57,19 +84,39 @@ test('a finished run is read, not trained again; more steps continue it', async 
 });
 
 test('runs of a list follow each other before one observer, each with its own record', async () => {
-  const configs = [{ ...CONFIG, steps: 2 }, { ...CONFIG, steps: 3 }];
+  const configs = [
+    { ...CONFIG, steps: 2 },
+    { ...CONFIG, steps: 3 },
+  ];
   const seen: string[] = [];
-  const observer: TrainingObserver = { ...silent, started: ({ steps }) => { seen.push(`start of ${steps}`); }, finished: ({ config }) => { seen.push(`end of ${config.steps}`); } };
+  const observer: TrainingObserver = {
+    ...silent,
+    started: ({ steps }) => {
+      seen.push(`start of ${steps}`);
+    },
+    finished: ({ config }) => {
+      seen.push(`end of ${config.steps}`);
+    },
+  };
   const records = await runAll(configs, observer);
-  assert.deepEqual(records.map(({ config }) => config), configs);
+  assert.deepEqual(
+    records.map(({ config }) => config),
+    configs,
+  );
   assert.deepEqual(seen, ['start of 2', 'end of 2', 'start of 3', 'end of 3']);
 });
 
 test('a run can be ended at its last checkpoint, with all that is known of it', async () => {
   await assert.rejects(run(CONFIG, stopAfter(7)), /stopped/);
-  await assert.rejects(run({ ...CONFIG, steps: 4 }), /^UserError: config\.steps: expected at least 5, where the run's checkpoint stands; got 4/);
+  await assert.rejects(
+    run({ ...CONFIG, steps: 4 }),
+    /^UserError: config\.steps: expected at least 5, where the run's checkpoint stands; got 4/,
+  );
   const ended = await run({ ...CONFIG, steps: 5 });
-  assert.deepEqual(ended.curve.map((p) => p.step), [5]);
+  assert.deepEqual(
+    ended.curve.map((p) => p.step),
+    [5],
+  );
   assert.ok(ended.finishedAt && ended.tokensPerSecond > 0 && ended.minutes > 0);
   assert.equal(ended.config.steps, 5);
 });
@@ -80,28 +127,51 @@ test('a run goes on in the precision it began in, or not at all', async () => {
   const text = readFileSync(path).toString('latin1');
   const begun = /"computedIn":"(\w+)"/.exec(text)![1]!;
   const other = begun === 'bf16' ? 'fp32' : 'bf16';
-  const changed = text.slice(text.indexOf('\n') + 1).replace(`"computedIn":"${begun}"`, `"computedIn":"${other}"`);
+  const changed = text
+    .slice(text.indexOf('\n') + 1)
+    .replace(`"computedIn":"${begun}"`, `"computedIn":"${other}"`);
   const hash = createHash('sha256').update(Buffer.from(changed, 'latin1')).digest('hex');
   writeFileSync(path, Buffer.from(`${text.split(' ')[0]} ${hash}\n${changed}`, 'latin1'));
-  await assert.rejects(run(CONFIG), new RegExp(`^UserError: checkpoint .*: expected products in ${other}, as it was made with; this machine has ${begun}`));
+  await assert.rejects(
+    run(CONFIG),
+    new RegExp(
+      `^UserError: checkpoint .*: expected products in ${other}, as it was made with; this machine has ${begun}`,
+    ),
+  );
 });
 
 test('the best checkpoint is that of the lowest held-out loss, kept when later ones are worse', async () => {
   const model = new Vanilla(CONFIG.model, 1);
   const real = new QuestionFormation(CONFIG);
-  const task: Task = { dataHash: real.dataHash, batches: (step) => real.batches(step), evaluate: (_, step) => ({ heldOutLossNats: Math.abs(step - 9), generalisation: 0 }), dispose() {} };
+  const task: Task = {
+    dataHash: real.dataHash,
+    batches: (step) => real.batches(step),
+    evaluate: (_, step) => ({ heldOutLossNats: Math.abs(step - 9), generalisation: 0 }),
+    dispose() {},
+  };
   const after = new Map<number, Buffer>();
-  await new Training(CONFIG, model, task, { ...silent, progressed: ({ step }) => { if (step > 4) after.set(step - 1, body(CONFIG)); } }).toTheEnd();
+  await new Training(CONFIG, model, task, {
+    ...silent,
+    progressed: ({ step }) => {
+      if (step > 4) after.set(step - 1, body(CONFIG));
+    },
+  }).toTheEnd();
   model.dispose();
   const best = weightsIn(checkpointPath(CONFIG, 'best'));
-  assert.ok(best.equals(after.get(10)!), 'lowest of steps 5, 10 and 12, and saved although no checkpoint is due');
+  assert.ok(
+    best.equals(after.get(10)!),
+    'lowest of steps 5, 10 and 12, and saved although no checkpoint is due',
+  );
   assert.ok(!best.equals(body(CONFIG)) && !best.equals(after.get(5)!));
   const loaded = trainedModel(CONFIG, 'best');
   const { value } = await loaded.parameters[0]!.snapshot();
   assert.deepEqual(Buffer.from(value.buffer), Buffer.from(best.subarray(0, 4 * value.length)));
   loaded.dispose();
   clean();
-  assert.throws(() => trainedModel(CONFIG, 'best'), /^UserError: checkpoint: expected a file at .*best\.checkpoint; found none/);
+  assert.throws(
+    () => trainedModel(CONFIG, 'best'),
+    /^UserError: checkpoint: expected a file at .*best\.checkpoint; found none/,
+  );
 });
 
 test('a kill between the save and the name of the best is made good when the run goes on', async () => {
@@ -117,9 +187,23 @@ test('a data set that has changed since the checkpoint is refused', async () => 
   await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
   const path = checkpointPath(CONFIG);
   const [, ...lines] = readFileSync(path, 'latin1').split('\n');
-  const content = Buffer.from(lines.join('\n').replace(/"dataHash":"[0-9a-f]{4}/, '"dataHash":"0123'), 'latin1');
-  writeFileSync(path, Buffer.concat([Buffer.from(`memorization-notebooks/checkpoint/2 ${createHash('sha256').update(content).digest('hex')}\n`), content]));
-  await assert.rejects(run(CONFIG), /^UserError: checkpoint .*expected data [0-9a-f]{12}; got 0123[0-9a-f]{8}: the data set has changed/);
+  const content = Buffer.from(
+    lines.join('\n').replace(/"dataHash":"[0-9a-f]{4}/, '"dataHash":"0123'),
+    'latin1',
+  );
+  writeFileSync(
+    path,
+    Buffer.concat([
+      Buffer.from(
+        `memorization-notebooks/checkpoint/2 ${createHash('sha256').update(content).digest('hex')}\n`,
+      ),
+      content,
+    ]),
+  );
+  await assert.rejects(
+    run(CONFIG),
+    /^UserError: checkpoint .*expected data [0-9a-f]{12}; got 0123[0-9a-f]{8}: the data set has changed/,
+  );
 });
 
 test('a full disk ends the run in one line; the checkpoint before stays, and the run goes on from it', async () => {
@@ -130,7 +214,10 @@ test('a full disk ends the run in one line; the checkpoint before stays, and the
   const path = checkpointPath(CONFIG);
   const before = readFileSync(path);
   symlinkSync('/dev/full', `${path}.${process.pid}.part`);
-  await assert.rejects(run(CONFIG), /^UserError: checkpoint: expected to write .*ENOSPC.*free the disk .*the previous checkpoint is whole$/);
+  await assert.rejects(
+    run(CONFIG),
+    /^UserError: checkpoint: expected to write .*ENOSPC.*free the disk .*the previous checkpoint is whole$/,
+  );
   assert.ok(readFileSync(path).equals(before));
   assert.deepEqual(readdirSync(FOLDER).sort(), ['best.checkpoint', 'last.checkpoint']);
   assert.deepEqual(numbers(await run(CONFIG)), numbers(straight));
@@ -179,7 +266,10 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
   await assert.rejects(run(CONFIG), /foreign, damaged/);
   const larger = new Vanilla({ ...CONFIG.model, width: 64 }, 2);
   writeFileSync(path, whole);
-  assert.throws(() => loadCheckpoint(path, configHash(CONFIG), larger.parameters), /^UserError: checkpoint .*expected embedding\S* \[69,64\]; got embedding\S* \[69,32\]: it belongs to another model/);
+  assert.throws(
+    () => loadCheckpoint(path, configHash(CONFIG), larger.parameters),
+    /^UserError: checkpoint .*expected embedding\S* \[69,64\]; got embedding\S* \[69,32\]: it belongs to another model/,
+  );
   model.dispose();
   larger.dispose();
 });
@@ -188,7 +278,11 @@ test('damaged records are refused in one line', async () => {
   const record = await run(CONFIG);
   const path = recordPath(record.id, CONFIG.tier);
   const text = readFileSync(path, 'utf8');
-  for (const [bad, what] of [[text.slice(0, 300), /expected JSON/], ['{"format":9}', /format 1/], [text.replace('"trainLines": 60', '"trainLines": 61'), /config hash/]] as const) {
+  for (const [bad, what] of [
+    [text.slice(0, 300), /expected JSON/],
+    ['{"format":9}', /format 1/],
+    [text.replace('"trainLines": 60', '"trainLines": 61'), /config hash/],
+  ] as const) {
     writeFileSync(path, bad);
     assert.throws(() => readRecord(path), what);
   }
@@ -200,14 +294,24 @@ test('a record says what is needed to make it again', async () => {
   assert.equal(record.configHash, configHash(CONFIG));
   assert.match(record.dataHash, /^[0-9a-f]{64}$/);
   assert.ok(record.finishedAt && record.minutes > 0 && record.tokensPerSecond > 0);
-  assert.deepEqual(record.curve.map((p) => p.step), [5, 10, 12]);
+  assert.deepEqual(
+    record.curve.map((p) => p.step),
+    [5, 10, 12],
+  );
   assert.ok(!existsSync(`${checkpointPath(CONFIG)}.part`) && body(CONFIG).length === 12 * record.parameters);
 });
 
 test('one batch is driven to its own entropy: ln 2 at the one free token', async () => {
-  const config: QuestionFormationConfig<VanillaConfig> = { ...CONFIG, model: { ...CONFIG.model, width: 64, feedForward: 128, dropout: 0 }, schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 10, decaySteps: 400 } };
+  const config: QuestionFormationConfig<VanillaConfig> = {
+    ...CONFIG,
+    model: { ...CONFIG.model, width: 64, feedForward: 128, dropout: 0 },
+    schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 10, decaySteps: 400 },
+  };
   const model = new Vanilla(config.model, 1);
-  const lines = [[5, 1, 2, 3, 4, 68], [6, 1, 2, 3, 4, 68]];
+  const lines = [
+    [5, 1, 2, 3, 4, 68],
+    [6, 1, 2, 3, 4, 68],
+  ];
   let loss = 0;
   let tensors = 0;
   for (let step = 1; step <= 150; step++) {
@@ -224,5 +328,9 @@ test('a loss that is not finite stops the run and names step, rate and norm', as
   const model = new Vanilla(CONFIG.model, 1);
   const weight = model.parameters[0]!;
   weight.write(new Float32Array(weight.size).fill(NaN));
-  assert.throws(() => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68)), (e: Error) => e instanceof DivergedError && /step 3.*learning rate .*largest gradient NaN at /.test(e.message));
+  assert.throws(
+    () => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68)),
+    (e: Error) =>
+      e instanceof DivergedError && /step 3.*learning rate .*largest gradient NaN at /.test(e.message),
+  );
 });

@@ -16,13 +16,20 @@ const CONFIG: TextConfig = {
 };
 const random = new Random(1, 'lines');
 /** Lines of 2 to 16 tokens, so that batches of as many lines hold unequal numbers of tokens. */
-const LINES = Array.from({ length: 12 }, () => Array.from({ length: 2 + random.int(15) }, () => random.int(101)));
+const LINES = Array.from({ length: 12 }, () =>
+  Array.from({ length: 2 + random.int(15) }, () => random.int(101)),
+);
 
 /** Trains on the same lines in batches of so many lines, step after step; gives the first gradients too, as Adam's first m. */
-async function trained(clipNorm: number, ...sizes: number[]): Promise<{ results: StepResult[]; gradients: Float32Array[]; tensors: number }> {
+async function trained(
+  clipNorm: number,
+  ...sizes: number[]
+): Promise<{ results: StepResult[]; gradients: Float32Array[]; tensors: number }> {
   const model = buildModel(CONFIG.model, 1);
   let [from, tensors] = [0, 0];
-  const batches = sizes.map((size) => LINES.slice(from, (from += size))).map((lines) => (): Batch => batchOf(lines, 0));
+  const batches = sizes
+    .map((size) => LINES.slice(from, (from += size)))
+    .map((lines) => (): Batch => batchOf(lines, 0));
   const gradients: Float32Array[] = [];
   const results: StepResult[] = [];
   for (let step = 1; step <= 8; step++) {
@@ -38,15 +45,25 @@ async function trained(clipNorm: number, ...sizes: number[]): Promise<{ results:
 test('gradients of batches add up to those of all their tokens as one batch', async () => {
   for (const clipNorm of [1e9, 0.5]) {
     const whole = await trained(clipNorm, 12);
-    for (const sizes of [[5, 7], [1, 4, 4, 3]]) {
+    for (const sizes of [
+      [5, 7],
+      [1, 4, 4, 3],
+    ]) {
       const parts = await trained(clipNorm, ...sizes);
       whole.gradients.forEach((gradient, i) => {
         const largest = gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
         assert.ok(largest > 0);
-        assertClose(parts.gradients[i]!, gradient, { absolute: 1e-5 * largest, what: `gradient ${i} in ${sizes.length} parts` });
+        assertClose(parts.gradients[i]!, gradient, {
+          absolute: 1e-5 * largest,
+          what: `gradient ${i} in ${sizes.length} parts`,
+        });
       });
       for (const what of ['lossNats', 'gradientNorm', 'tokens', 'learningRate'] as const)
-        assertClose(parts.results.map((r) => r[what]), whole.results.map((r) => r[what]), { relative: 1e-5, what: `${what} in ${sizes.length} parts` });
+        assertClose(
+          parts.results.map((r) => r[what]),
+          whole.results.map((r) => r[what]),
+          { relative: 1e-5, what: `${what} in ${sizes.length} parts` },
+        );
       assert.equal(parts.tensors, 0, 'no tensor is left behind');
     }
     assert.ok(whole.results.at(-1)!.lossNats < whole.results[0]!.lossNats - 0.05, 'it learns');
@@ -57,6 +74,9 @@ test('an update that is not finite names the parameter with the largest gradient
   const model = buildModel(CONFIG.model, 1);
   const gain = model.parameters.find(({ name }) => name === 'ln_f.weight')!;
   gain.write(new Float32Array(gain.size).fill(1e25));
-  assert.throws(() => trainStep(model, CONFIG, 7, () => batchOf(LINES, 0)), /^DivergedError: training stopped at step 7: the gradient is not a finite number \(learning rate 0\.000\d+, largest gradient Infinity at wte\.weight\); .*last checkpoint/);
+  assert.throws(
+    () => trainStep(model, CONFIG, 7, () => batchOf(LINES, 0)),
+    /^DivergedError: training stopped at step 7: the gradient is not a finite number \(learning rate 0\.000\d+, largest gradient Infinity at wte\.weight\); .*last checkpoint/,
+  );
   model.dispose();
 });

@@ -45,7 +45,8 @@ const PATCHES = [
     file: 'converter.js',
     // A message of several lines became several errors without the file's name.
     find: 'traverseDiagnosticMessageChain(start, end, d.messageText, diagnostics, fileName);',
-    replace: 'diagnostics.push({ start, end, messageText: ts.flattenDiagnosticMessageText(d.messageText, "\\n"), category: d.category, code: d.code, fileName });',
+    replace:
+      'diagnostics.push({ start, end, messageText: ts.flattenDiagnosticMessageText(d.messageText, "\\n"), category: d.category, code: d.code, fileName });',
   },
   {
     file: 'converter.js',
@@ -66,7 +67,10 @@ const PATCHES = [
 function patched(source, name) {
   for (const { file, find, replace } of PATCHES) {
     if (file !== name) continue;
-    if (!source.includes(find)) throw new Error(`kernel: tslab's ${file} no longer holds "${find}"; install the pinned tslab (npm ci) or revise ${__filename}`);
+    if (!source.includes(find))
+      throw new Error(
+        `kernel: tslab's ${file} no longer holds "${find}"; install the pinned tslab (npm ci) or revise ${__filename}`,
+      );
     source = source.replace(find, () => replace);
   }
   return source;
@@ -77,7 +81,9 @@ const ModulePrototype = Module.prototype;
 const compile = ModulePrototype._compile;
 /** @param {string} source @param {string} file @param {any[]} rest */
 ModulePrototype._compile = function (source, file, ...rest) {
-  const isTslab = path.basename(path.dirname(path.dirname(file))) === 'tslab' && path.basename(path.dirname(file)) === 'dist';
+  const isTslab =
+    path.basename(path.dirname(path.dirname(file))) === 'tslab' &&
+    path.basename(path.dirname(file)) === 'dist';
   return compile.call(this, isTslab ? patched(source, path.basename(file)) : source, file, ...rest);
 };
 
@@ -113,14 +119,24 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
     else process.stderr.write(`kernel: ${util.inspect(error)}\n`);
   });
 }
-process.on('SIGINT', () => { if (running) running.interrupted = true; });
+process.on('SIGINT', () => {
+  if (running) running.interrupted = true;
+});
 
 /** @param {unknown} error @returns {CellError} */
 function describe(error) {
   const isError = util.types.isNativeError(error) || error instanceof Error;
-  if (!isError) return { ename: 'Thrown', evalue: util.inspect(error), traceback: [red(`Thrown: ${util.inspect(error)}`)] };
+  if (!isError)
+    return {
+      ename: 'Thrown',
+      evalue: util.inspect(error),
+      traceback: [red(`Thrown: ${util.inspect(error)}`)],
+    };
   const { name, message, code } = /** @type {Error & { code?: string }} */ (error);
-  if (code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED' || /^(Interrupted asynchronously|interrupted by the user)$/.test(message)) {
+  if (
+    code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED' ||
+    /^(Interrupted asynchronously|interrupted by the user)$/.test(message)
+  ) {
     // Of the first part of a cell, before its first await, only this error tells of the interrupt.
     if (running) running.interrupted = true;
     return { ename: 'Interrupted', evalue: 'by the user', traceback: [red('Interrupted by the user')] };
@@ -128,7 +144,10 @@ function describe(error) {
   if (name === 'UserError') return { ename: name, evalue: message, traceback: [red(message)] };
   const kernelLine = /^\s+at .*(node_modules[\\/]tslab[\\/]|node:|kernel\.cjs)/;
   // Node puts the place in the compiled cell in front, where line numbers are not the cell's own.
-  const text = util.inspect(error).replace(/^evalmachine\.<anonymous>:\d+\n[^]*?\n\n/, '').replaceAll('evalmachine.<anonymous>', 'compiled cell');
+  const text = util
+    .inspect(error)
+    .replace(/^evalmachine\.<anonymous>:\d+\n[^]*?\n\n/, '')
+    .replaceAll('evalmachine.<anonymous>', 'compiled cell');
   const [head = name, ...rest] = text.split('\n').filter((line) => !kernelLine.test(line));
   return { ename: name, evalue: message, traceback: [red(head), ...rest] };
 }
@@ -144,7 +163,10 @@ function collectError(...args) {
   const [format, file, line, column, text] = args;
   const where = `${file || 'cell '}${line}:${column}`;
   const message = `${where} - ${typeof text === 'string' ? text : util.inspect(text)}`;
-  const error = format === '%s%d:%d - %s' ? { ename: 'TypeScriptError', evalue: message, traceback: [red(`TypeScript ${message}`)] } : describe(args[0]);
+  const error =
+    format === '%s%d:%d - %s'
+      ? { ename: 'TypeScriptError', evalue: message, traceback: [red(`TypeScript ${message}`)] }
+      : describe(args[0]);
   running?.errors.push(error);
 }
 
@@ -217,7 +239,11 @@ handler.handleExecuteImpl = async function (request, writeStream, writeDisplay) 
   } finally {
     if (cell.errors.length) {
       const [first] = cell.errors;
-      request.error = { ename: first?.ename, evalue: cell.errors.map((e) => e.evalue).join('\n'), traceback: cell.errors.flatMap((e) => e.traceback) };
+      request.error = {
+        ename: first?.ename,
+        evalue: cell.errors.map((e) => e.evalue).join('\n'),
+        traceback: cell.errors.flatMap((e) => e.traceback),
+      };
       cell.send('error', request.error);
     }
   }
@@ -231,7 +257,8 @@ const handleExecute = handler.handleExecute;
  */
 handler.handleExecute = async function (request, ...rest) {
   const reply = await handleExecute.call(this, request, ...rest);
-  if (reply.status === 'error') Object.assign(reply, request.error ?? { ename: 'Error', evalue: '', traceback: [] });
+  if (reply.status === 'error')
+    Object.assign(reply, request.error ?? { ename: 'Error', evalue: '', traceback: [] });
   if (request.stop_on_error === false) this.execQueue.reset();
   if (reply.status === 'abort') reply.status = 'aborted';
   return reply;
@@ -247,7 +274,9 @@ handler.handleKernel = function () {
 /** Ends with the program that started it, even if that was killed. */
 function endWithParent() {
   const parent = process.ppid;
-  setInterval(() => { if (process.ppid !== parent) process.exit(1); }, 1000).unref();
+  setInterval(() => {
+    if (process.ppid !== parent) process.exit(1);
+  }, 1000).unref();
 }
 
 const realError = console.error;

@@ -52,11 +52,18 @@
       }
 
       fit() {
-        if (this.plotly && !this.hasOwnWidth && this.isVisible && this.node.data) this.plotly.Plots.resize(this.node);
+        if (this.plotly && !this.hasOwnWidth && this.isVisible && this.node.data)
+          this.plotly.Plots.resize(this.node);
       }
-      onAfterAttach() { this.fit(); }
-      onAfterShow() { this.fit(); }
-      onResize() { this.fit(); }
+      onAfterAttach() {
+        this.fit();
+      }
+      onAfterShow() {
+        this.fit();
+      }
+      onResize() {
+        this.fit();
+      }
 
       dispose() {
         if (this.isDisposed) return;
@@ -66,12 +73,17 @@
     }
 
     const rendererFactory = { safe: true, mimeTypes: [MIME], createRenderer: () => new Figure() };
-    return { __esModule: true, default: [{ id: 'memorization-plotly:factory', rank: 0, dataType: 'json', rendererFactory }] };
+    return {
+      __esModule: true,
+      default: [{ id: 'memorization-plotly:factory', rank: 0, dataType: 'json', rendererFactory }],
+    };
   }
 
   window._JUPYTERLAB ??= {};
   window._JUPYTERLAB['memorization-plotly'] = {
-    init(scope) { sharedScope = scope; },
+    init(scope) {
+      sharedScope = scope;
+    },
     async get() {
       const module = await extension();
       return () => module;
