@@ -18,8 +18,8 @@
 
 // %%
 import { saveFigure, show } from './lib/report/figure';
-import * as inequalities from './lib/analysis/inequalities';
-import * as report from './lib/analysis/memories';
+import * as inequalities from './lib/analysis/01-inequalities';
+import * as report from './lib/analysis/01-memories';
 import { openNotebook } from './lib/report/notebook';
 import { showVerdict } from './lib/report/verdict';
 

@@ -15,10 +15,10 @@
 // **What is asked beyond the claim.** What does a Transformer block share with an MM step, and what not?
 
 // %%
-import { layersDemo } from './lib/config';
+import { layersDemo } from './lib/experiments/config';
 import { saveFigure, show } from './lib/report/figure';
-import * as report from './lib/analysis/layers';
-import { FIGURE_1 } from './lib/analysis/memories';
+import * as report from './lib/analysis/02-layers';
+import { FIGURE_1 } from './lib/analysis/01-memories';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';

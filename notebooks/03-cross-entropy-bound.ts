@@ -15,7 +15,7 @@
 // **What is asked beyond the claim.** Which assumption makes the $1/Z$? What are the exact values where they can be computed?
 
 // %%
-import * as report from './lib/analysis/bound';
+import * as report from './lib/analysis/03-bound';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import { showVerdict } from './lib/report/verdict';

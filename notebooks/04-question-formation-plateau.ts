@@ -17,11 +17,11 @@
 // can. Which of the two does training approach?
 
 // %%
-import { deviations, questionFormation } from './lib/config';
+import { deviations, questionFormation } from './lib/experiments/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
-import { floorsOf } from './lib/analysis/floors';
-import * as report from './lib/analysis/plateau';
+import { floorsOf } from './lib/analysis/shared/floors';
+import * as report from './lib/analysis/04-plateau';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
 import { run } from './lib/train/loop';

@@ -21,12 +21,12 @@
 // held-out loss turn?
 
 // %%
-import { deviations, overfitting9m } from './lib/config';
+import { deviations, overfitting9m } from './lib/experiments/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
-import * as report from './lib/analysis/overfitting';
+import * as report from './lib/analysis/05-overfitting';
 import { notebookObserver } from './lib/report/progress';
-import * as runs from './lib/analysis/text-runs';
+import * as runs from './lib/analysis/shared/text-runs';
 import { showVerdict } from './lib/report/verdict';
 import { run } from './lib/train/loop';
 import { beside, committedRecords } from './lib/train/record';

@@ -17,14 +17,14 @@
 // $\beta = 0.28$ where the model is large enough.
 
 // %%
-import { deviations, overfitting9m, scaling90m } from './lib/config';
+import { deviations, overfitting9m, scaling90m } from './lib/experiments/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
-import * as report from './lib/analysis/scaling';
-import * as runs from './lib/analysis/text-runs';
+import * as report from './lib/analysis/06-scaling';
+import * as runs from './lib/analysis/shared/text-runs';
 import { showVerdict } from './lib/report/verdict';
-import { smallerRuns } from './lib/sweeps';
+import { smallerRuns } from './lib/experiments/sweeps';
 import { run, runAll } from './lib/train/loop';
 import { beside, committedRecords } from './lib/train/record';
 

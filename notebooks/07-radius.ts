@@ -14,11 +14,11 @@
 // what the final layer norm, which the output sees them through?
 
 // %%
-import { overfitting9m } from './lib/config';
+import { overfitting9m } from './lib/experiments/config';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
-import * as report from './lib/analysis/radius';
+import * as report from './lib/analysis/07-radius';
 import { showVerdict } from './lib/report/verdict';
 import { run, trainedModel } from './lib/train/loop';
 import { committedRecords } from './lib/train/record';

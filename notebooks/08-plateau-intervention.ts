@@ -36,12 +36,12 @@
 
 // %%
 import { saveFigure, show } from './lib/report/figure';
-import * as report from './lib/analysis/intervention';
+import * as report from './lib/analysis/08-intervention';
 import { openNotebook } from './lib/report/notebook';
 import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
-import { grammarRuns, lateRuns, modelRuns, repeatRuns, sizeRuns, slowRuns } from './lib/sweeps';
+import { grammarRuns, lateRuns, modelRuns, repeatRuns, sizeRuns, slowRuns } from './lib/experiments/sweeps';
 import { finishedRecords, runAll } from './lib/train/loop';
 import { beside, committedRecords } from './lib/train/record';
 

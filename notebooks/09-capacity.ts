@@ -26,16 +26,16 @@
 // steps, where the three smaller models kept 2.39 to 2.82). Then P6 failed by training, not by memory.
 
 // %%
-import * as report from './lib/analysis/capacity';
-import * as runs from './lib/analysis/capacity-runs';
-import * as recall from './lib/analysis/recall';
+import * as report from './lib/analysis/09-capacity';
+import * as runs from './lib/analysis/shared/capacity-runs';
+import * as recall from './lib/analysis/09-recall';
 import { saveFigure, show } from './lib/report/figure';
-import { capacities } from './lib/analysis/memories';
+import { capacities } from './lib/analysis/01-memories';
 import { openNotebook } from './lib/report/notebook';
 import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
-import { capacityRuns, longerCapacityRuns } from './lib/sweeps';
+import { capacityRuns, longerCapacityRuns } from './lib/experiments/sweeps';
 import { finishedRecords, runAll } from './lib/train/loop';
 import { beside } from './lib/train/record';
 

@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { childEnvironment } from '../lib/system/environment';
-import { labArguments } from '../lib/cli/lab';
-import { paths } from '../lib/paths';
-import { execute, type Result } from '../lib/report/execute';
+import { childEnvironment } from '../lib/tools/setup/environment';
+import { labArguments } from '../lib/tools/cli/lab';
+import { paths } from '../lib/util/paths';
+import { execute, type Result } from '../lib/tools/jupyter/execute';
 import { findChromium, withPage, type Visit } from './browser';
 
 const FIXTURE = '90-parts';

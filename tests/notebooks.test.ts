@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
-import { paths } from '../lib/paths';
+import { paths } from '../lib/util/paths';
 import { CLAIMS_PAGE } from '../lib/report/claims';
-import { execute } from '../lib/report/execute';
+import { execute } from '../lib/tools/jupyter/execute';
 import { SECTIONS } from '../lib/report/notebook';
 import {
   notebookNames,
@@ -15,7 +15,7 @@ import {
   textOf,
   verdictsOf,
   type Output,
-} from '../lib/report/pair';
+} from '../lib/tools/jupyter/pair';
 
 const MOST_CELLS = 20;
 const MOST_LINES = 25;

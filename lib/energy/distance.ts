@@ -5,12 +5,12 @@
  * vectors, everything between like ones. So squares up to S/16 are computed again in float64 from the differences; then
  * every distance has a relative error below 6e-6. Sums over patterns are in float64, but for float32 within a block.
  */
-import { UserError } from '../errors';
-import * as K from '../kernels';
-import { squaredDistance } from '../statistics';
-import { engine, tf, type Tensor } from '../tf';
+import { UserError } from '../util/errors';
+import * as K from '../tensor/kernels';
+import { squaredDistance } from '../util/statistics';
+import { engine, tf, type Tensor } from '../tensor/engine';
 import { memory, type AssociativeMemory } from './hopfield';
-import { matrix, positive, product, row, slice, tensorOf, type Matrix, type Rows } from '../matrix';
+import { matrix, positive, product, row, slice, tensorOf, type Matrix, type Rows } from './matrix';
 
 const NEAR = 1 / 16;
 /** A square that stands for "not here": no distance is as large. */

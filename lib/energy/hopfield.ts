@@ -1,8 +1,8 @@
 /** Associative memories behind one interface (letters: `matrix.ts`): those of ±1 patterns in float64, the modern one in float32. */
-import { UserError } from '../errors';
-import * as K from '../kernels';
-import { tf, type Tensor } from '../tf';
-import { matrix, positive, product, row, slice, spins, tensorOf, type Matrix, type Rows } from '../matrix';
+import { UserError } from '../util/errors';
+import * as K from '../tensor/kernels';
+import { tf, type Tensor } from '../tensor/engine';
+import { matrix, positive, product, row, slice, spins, tensorOf, type Matrix, type Rows } from './matrix';
 
 /** `energies`: `[q]` before the first update and after each; `converged`: `[q]`, whether the last moved the state by at most the tolerance. */
 export interface Retrieval {

@@ -2,11 +2,11 @@
  * Patterns split over layers, the global energy and its descent, majorisation-minimisation (MM). Letters: `matrix.ts`. Distances are
  * those of `distance.ts`, sums over layers in float64, states float32.
  */
-import { UserError } from '../errors';
+import { UserError } from '../util/errors';
 import { softMin, stepDown, type SoftMin } from './distance';
 import { memory, type AssociativeMemory } from './hopfield';
-import { squaredDistance } from '../statistics';
-import { matrix, positive, row, type Matrix, type Rows } from '../matrix';
+import { squaredDistance } from '../util/statistics';
+import { matrix, positive, row, type Matrix, type Rows } from './matrix';
 
 /** `layers[t]` are the patterns `D_t` `[d_t, n]` of layer t. */
 export interface Layers {

@@ -2,10 +2,10 @@
  * The partition function of p(x) = exp(−E(x)) / Z on Ω = ∪ B(ρ_i, r), in logarithms and float64 (letters: `matrix.ts`; `r` in
  * units of distance). For another β take β r and β ρ, and subtract n log β from log Z.
  */
-import { UserError } from '../errors';
-import { Random } from '../random';
-import { mean, squaredDistance } from '../statistics';
-import { matrix, positive, row, type Rows } from '../matrix';
+import { UserError } from '../util/errors';
+import { Random } from '../util/random';
+import { mean, squaredDistance } from '../util/statistics';
+import { matrix, positive, row, type Rows } from './matrix';
 
 /** log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) from 15 on, below by Γ(x) = Γ(x + 1) / x. Traps: relative error 1e-14 of x log x; NaN for x ≤ 0. */
 export function logGamma(x: number): number {

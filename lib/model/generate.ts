@@ -1,10 +1,10 @@
 /** Text from a language model, and how much of its training text it knows by heart. */
-import { AttentionCache } from '../attention';
-import { UserError } from '../errors';
-import * as K from '../kernels';
-import { Random } from '../random';
-import { Tape } from '../tape';
-import { tf, type Tensor } from '../tf';
+import { AttentionCache } from '../tensor/attention';
+import { UserError } from '../util/errors';
+import * as K from '../tensor/kernels';
+import { Random } from '../util/random';
+import { Tape } from '../tensor/tape';
+import { tf, type Tensor } from '../tensor/engine';
 import { checkTokens, inputsOf, type LanguageModel } from './model';
 
 export interface GenerateOptions {

@@ -1,10 +1,10 @@
 /** GPT-2 (Radford et al. 2019), with the parameter names and layouts of Hugging Face's `GPT2LMHeadModel`. */
-import type { AttentionCache } from '../attention';
-import type { Gpt2Config } from '../config';
-import * as ops from '../ops';
-import { Parameter } from '../parameters';
-import { Random } from '../random';
-import type { Node, Tape } from '../tape';
+import type { AttentionCache } from '../tensor/attention';
+import type { Gpt2Config } from '../experiments/config';
+import * as ops from '../tensor/ops';
+import { Parameter } from '../tensor/parameters';
+import { Random } from '../util/random';
+import type { Node, Tape } from '../tensor/tape';
 import { DecoderOnly, type Inputs, type OutputLayer } from './model';
 
 /** Where a parameter's first values come from. */

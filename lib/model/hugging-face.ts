@@ -1,13 +1,13 @@
 /** GPT-2 in Hugging Face's files: `config.json` and `model.safetensors` in one folder. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Gpt2Config } from '../config';
-import { checkModel } from '../config-check';
-import { UserError } from '../errors';
-import { writeAtomically } from '../files';
-import type { Parameter } from '../parameters';
+import type { Gpt2Config } from '../experiments/config';
+import { checkModel } from '../experiments/config-check';
+import { UserError } from '../util/errors';
+import { writeAtomically } from '../util/files';
+import type { Parameter } from '../tensor/parameters';
 import { Gpt2, gpt2Shapes } from './gpt2';
-import { SafetensorsFile, writeSafetensors } from './safetensors';
+import { SafetensorsFile, writeSafetensors } from '../util/safetensors';
 
 const WEIGHTS = 'model.safetensors';
 const CONFIG = 'config.json';

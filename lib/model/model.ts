@@ -1,12 +1,12 @@
 /** What every language model of the collection offers, what all of them do with their last layer, and the batches they read. */
-import type { AttentionCache, Layout } from '../attention';
-import type { ModelConfig } from '../config';
-import { UserError } from '../errors';
-import * as K from '../kernels';
-import { crossEntropy, rows, type TokenLoss } from '../ops';
-import { disposeParameters, type Parameter } from '../parameters';
-import type { Node, Tape } from '../tape';
-import { tf, type Tensor } from '../tf';
+import type { AttentionCache, Layout } from '../tensor/attention';
+import type { ModelConfig } from '../experiments/config';
+import { UserError } from '../util/errors';
+import * as K from '../tensor/kernels';
+import { crossEntropy, rows, type TokenLoss } from '../tensor/ops';
+import { disposeParameters, type Parameter } from '../tensor/parameters';
+import type { Node, Tape } from '../tensor/tape';
+import { tf, type Tensor } from '../tensor/engine';
 
 /** Tokens to read. All `[N]` int32: the tokens of all lines one after the other, without padding. */
 export interface Inputs {

@@ -1,12 +1,12 @@
 /** The Transformer of 2017 as a decoder-only language model, with the settings of Murty et al. 2023 (arXiv 2305.18741). */
-import type { AttentionCache } from '../attention';
-import type { VanillaConfig } from '../config';
-import * as K from '../kernels';
-import * as ops from '../ops';
-import { Parameter } from '../parameters';
-import { Random } from '../random';
-import type { Node, Tape } from '../tape';
-import { tf, type Tensor } from '../tf';
+import type { AttentionCache } from '../tensor/attention';
+import type { VanillaConfig } from '../experiments/config';
+import * as K from '../tensor/kernels';
+import * as ops from '../tensor/ops';
+import { Parameter } from '../tensor/parameters';
+import { Random } from '../util/random';
+import type { Node, Tape } from '../tensor/tape';
+import { tf, type Tensor } from '../tensor/engine';
 import { DecoderOnly, type Inputs, type OutputLayer } from './model';
 
 /** sin and cos of position / 10000^(2i/C), interleaved (Vaswani et al. 2017, section 3.5). @returns `[positions, C]` row by row */

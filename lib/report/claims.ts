@@ -1,15 +1,15 @@
 /** The page of claims: every verdict of the collection, from the executed notebooks alone. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { deviations, EXPERIMENTS, TIERS, type RunConfig, type Tier } from '../config';
-import { UserError } from '../errors';
-import { writeAtomically } from '../files';
-import { paths } from '../paths';
-import { sum } from '../statistics';
+import { deviations, EXPERIMENTS, TIERS, type RunConfig, type Tier } from '../experiments/config';
+import { UserError } from '../util/errors';
+import { writeAtomically } from '../util/files';
+import { paths } from '../util/paths';
+import { sum } from '../util/statistics';
 import { allCommitted, grouped, hardwareText, type RunRecord } from '../train/record';
 import { Display } from './display';
 import type { Figure } from './figure';
-import { notebookNames, readNotebook, verdictsOf } from './pair';
+import { notebookNames, readNotebook, verdictsOf } from '../tools/jupyter/pair';
 import { axis, COLOURS, OUTCOME_COLOURS, title } from './style';
 import { htmlTable, showTable, textTable } from './table';
 import { expectedText, unfitness, type OwnValue, type Question, type Verdict } from './verdict';

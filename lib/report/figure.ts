@@ -1,9 +1,9 @@
 /** Figures: interactive in JupyterLab and in reports, a PNG where neither is (GitHub), both from one Plotly description. */
 import { join } from 'node:path';
 import type { Config, Data, Layout, PlotData } from 'plotly.js';
-import { UserError } from '../errors';
-import { writeAtomically } from '../files';
-import { paths } from '../paths';
+import { UserError } from '../util/errors';
+import { writeAtomically } from '../util/files';
+import { paths } from '../util/paths';
 import { Display, type Bundle } from './display';
 import { toPng, type PlainFigure } from './static-image';
 import { TEMPLATE } from './style';

@@ -1,7 +1,7 @@
 /** Progress of long work: a bar and a live curve in a running notebook, one line on a terminal. */
 import type { CurvePoint } from '../train/record';
 import type { TrainingObserver, TrainingProgress } from '../train/observer';
-import { writeAtomically } from '../files';
+import { writeAtomically } from '../util/files';
 import { Display, tick } from './display';
 import { show, type Figure } from './figure';
 import { axis, COLOURS, title } from './style';

@@ -1,8 +1,8 @@
 /** Plotly figures as PNG without a browser: jsdom for the DOM, Skia for canvas and text widths, resvg for the pixels. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Canvas } from '@napi-rs/canvas';
-import { UserError } from '../errors';
-import { plotlyFile } from './install';
+import { UserError } from '../util/errors';
+import { plotlyFile } from '../tools/jupyter/install';
 import { boxOf, FONT_FAMILY, FONT_FILES, type SvgNode } from './text-boxes';
 
 /** A figure as plain JSON. */

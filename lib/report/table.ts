@@ -53,7 +53,7 @@ export function textTable(columns: readonly string[], rows: readonly (readonly s
  * Trap: danfojs is loaded after lib/tf.ts, so that it takes the native engine instead of starting a second one; and only here, for it takes a second.
  */
 export function frame(records: Record<string, CellValue>[]): DataFrame {
-  require('../tf');
+  require('../tensor/engine');
   const danfo = require('danfojs-node') as typeof import('danfojs-node');
   return new danfo.DataFrame(records);
 }

@@ -1,6 +1,6 @@
 /** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
-import { TIERS, type Tier } from '../config';
-import { UserError } from '../errors';
+import { TIERS, type Tier } from '../experiments/config';
+import { UserError } from '../util/errors';
 import { Display, escapeHtml, type Bundle } from './display';
 import { OUTCOME_COLOURS } from './style';
 import { htmlTable, textTable } from './table';

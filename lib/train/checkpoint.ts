@@ -6,11 +6,11 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunConfig } from '../config';
-import { UserError } from '../errors';
-import { linkAtomically, writePartsAtomically } from '../files';
-import type { Scales } from '../adamw';
-import type { Parameter } from '../parameters';
+import type { RunConfig } from '../experiments/config';
+import { UserError } from '../util/errors';
+import { linkAtomically, writePartsAtomically } from '../util/files';
+import type { Scales } from '../tensor/adamw';
+import type { Parameter } from '../tensor/parameters';
 import { runFolder, runId, type RunRecord } from './record';
 
 /** A run between two steps, but for its parameters. */

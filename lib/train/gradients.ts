@@ -1,12 +1,12 @@
 /** Loss and gradients of a batch: as one TensorFlow graph where that is faster, else op by op. */
-import { BF16_FROM, QUERY_BLOCK } from '../attention';
-import { Graph } from '../graph';
-import * as K from '../kernels';
+import { BF16_FROM, QUERY_BLOCK } from '../tensor/attention';
+import { Graph } from '../tensor/graph';
+import * as K from '../tensor/kernels';
 import type { Batch, LanguageModel } from '../model/model';
-import { tokensAtATime } from '../ops';
-import { banksOf, type Bank } from '../parameters';
-import { Tape, type Scaled, type TapeOptions } from '../tape';
-import { engine, isNative, tf, type Tensor } from '../tf';
+import { tokensAtATime } from '../tensor/ops';
+import { banksOf, type Bank } from '../tensor/parameters';
+import { Tape, type Scaled, type TapeOptions } from '../tensor/tape';
+import { engine, isNative, tf, type Tensor } from '../tensor/engine';
 
 /** Of all batches of a step together. */
 export interface Gradients {

@@ -1,22 +1,22 @@
 /** A run from its config to its record; it continues by itself where an earlier one was cut off. */
 import { existsSync } from 'node:fs';
-import type { RunConfig } from '../config';
-import { checkConfig } from '../config-check';
-import { datasetNames, openDataset } from '../data/shards';
-import { makeSynthetic } from '../data/synthetic-entropy';
-import { UserError } from '../errors';
+import type { RunConfig } from '../experiments/config';
+import { checkConfig } from '../experiments/config-check';
+import { datasetNames, openDataset } from '../data/text/shards';
+import { makeSynthetic } from '../data/grammar/synthetic-entropy';
+import { UserError } from '../util/errors';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import { Capacity } from './capacity';
+import { Capacity } from '../experiments/capacity';
 import { checkpointPath, loadCheckpoint } from './checkpoint';
 import { disposeGraphs } from './gradients';
 import { silent, type TrainingObserver } from './observer';
-import { PlateauIntervention } from './plateau-intervention';
-import { QuestionFormation } from './question-formation';
+import { PlateauIntervention } from '../experiments/plateau-intervention';
+import { QuestionFormation } from '../experiments/question-formation';
 import { configHash, readRecord, recordPath, runId, type RunRecord } from './record';
-import type { Task } from './task';
-import { Text } from './text';
-import { Training } from './training';
+import type { Task } from './evaluate';
+import { Text } from '../experiments/text';
+import { Training } from './trainer';
 
 /** Needs neither network nor files: it is made where it is missing, in seconds. */
 const SYNTHETIC = { name: 'synthetic', limits: { train: 2_000_000, validation: 500_000 }, seed: 1 } as const;

@@ -1,5 +1,5 @@
 import type { CurvePoint, RunRecord } from './record';
-import type { RunConfig } from '../config';
+import type { RunConfig } from '../experiments/config';
 
 /** What training has to tell at one moment. */
 export interface TrainingProgress {

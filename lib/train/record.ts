@@ -12,11 +12,11 @@ import {
   type RunConfig,
   type TextConfig,
   type Tier,
-} from '../config';
-import { UserError } from '../errors';
-import { writeAtomically } from '../files';
-import { paths } from '../paths';
-import { engine } from '../tf';
+} from '../experiments/config';
+import { UserError } from '../util/errors';
+import { writeAtomically } from '../util/files';
+import { paths } from '../util/paths';
+import { engine } from '../tensor/engine';
 import { usesBf16 } from './step';
 
 /** What an evaluation of question formation measures. */

@@ -1,11 +1,11 @@
 /** One optimiser update. */
-import { AdamWUpdate } from '../adamw';
-import type { TrainingConfig } from '../config';
-import * as K from '../kernels';
+import { AdamWUpdate } from '../tensor/adamw';
+import type { TrainingConfig } from '../experiments/config';
+import * as K from '../tensor/kernels';
 import type { Batch, LanguageModel } from '../model/model';
-import { banksOf } from '../parameters';
-import { Random } from '../random';
-import { engine, tf, type Tensor } from '../tf';
+import { banksOf } from '../tensor/parameters';
+import { Random } from '../util/random';
+import { engine, tf, type Tensor } from '../tensor/engine';
 import { gradientsOf } from './gradients';
 import { learningRate } from './schedule';
 

@@ -1,10 +1,10 @@
 /** What notebooks 08 and 09 compute from records. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/config';
-import { bitsQuestion, predictions as capacityPredictions, saturations } from '../../lib/analysis/capacity';
-import { gains } from '../../lib/analysis/capacity-runs';
-import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/floors';
+import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/experiments/config';
+import { bitsQuestion, predictions as capacityPredictions, saturations } from '../../lib/analysis/09-capacity';
+import { gains } from '../../lib/analysis/shared/capacity-runs';
+import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/shared/floors';
 import {
   positionFigure,
   predictions,
@@ -12,8 +12,8 @@ import {
   slopeQuestions,
   slopes,
   stepsToPlateau,
-} from '../../lib/analysis/intervention';
-import { excessAtFree, positionsOf } from '../../lib/analysis/positions';
+} from '../../lib/analysis/08-intervention';
+import { excessAtFree, positionsOf } from '../../lib/analysis/08-positions';
 import {
   endToEnd,
   exponent,
@@ -21,9 +21,9 @@ import {
   recalls,
   whatWouldTell,
   type Recall,
-} from '../../lib/analysis/recall';
+} from '../../lib/analysis/09-recall';
 import { verdict } from '../../lib/report/verdict';
-import { gpt2Parameters } from '../../lib/sweeps';
+import { gpt2Parameters } from '../../lib/experiments/sweeps';
 import type { RunRecord } from '../../lib/train/record';
 import { assertClose } from '../assert-close';
 

@@ -2,20 +2,20 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { join } from 'node:path';
-import { layersDemo } from '../../lib/config';
-import { UserError } from '../../lib/errors';
-import { paths } from '../../lib/paths';
+import { layersDemo } from '../../lib/experiments/config';
+import { UserError } from '../../lib/util/errors';
+import { paths } from '../../lib/util/paths';
 import { radius } from '../../lib/energy/partition';
 import { buildModel } from '../../lib/model/build';
-import { excepted, inequalityQuestion, optimumQuestion, predictorLoss } from '../../lib/analysis/bound';
+import { excepted, inequalityQuestion, optimumQuestion, predictorLoss } from '../../lib/analysis/03-bound';
 import {
   descentFigure,
   descentQuestions,
   stackOf,
   stackQuestion,
   violations,
-} from '../../lib/analysis/layers';
-import { PUBLISHED, publishedModel, radiusQuestion, type Distances } from '../../lib/analysis/radius';
+} from '../../lib/analysis/02-layers';
+import { PUBLISHED, publishedModel, radiusQuestion, type Distances } from '../../lib/analysis/07-radius';
 import { verdict } from '../../lib/report/verdict';
 import { assertClose } from '../assert-close';
 

@@ -7,11 +7,11 @@ import {
   nearestNeighbours,
   softMinBounds,
 } from '../../lib/energy/distance';
-import { row } from '../../lib/matrix';
-import { matrix } from '../../lib/matrix';
-import { UserError } from '../../lib/errors';
-import { Random } from '../../lib/random';
-import { tf } from '../../lib/tf';
+import { row } from '../../lib/energy/matrix';
+import { matrix } from '../../lib/energy/matrix';
+import { UserError } from '../../lib/util/errors';
+import { Random } from '../../lib/util/random';
+import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { CASES, distance, energy, gradient, nearest, normals, randomCase, termsOf } from './reference';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { attention } from '../../lib/attention';
+import { attention } from '../../lib/tensor/attention';
 import {
   classicalHopfield,
   denseHopfield,
@@ -8,11 +8,11 @@ import {
   modernHopfield,
   type AssociativeMemory,
 } from '../../lib/energy/hopfield';
-import { row } from '../../lib/matrix';
-import { UserError } from '../../lib/errors';
-import { Random } from '../../lib/random';
-import { Tape } from '../../lib/tape';
-import { tf } from '../../lib/tf';
+import { row } from '../../lib/energy/matrix';
+import { UserError } from '../../lib/util/errors';
+import { Random } from '../../lib/util/random';
+import { Tape } from '../../lib/tensor/tape';
+import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { CASES, logSumExp, normals, signs, type Vectors } from './reference';
 

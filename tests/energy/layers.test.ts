@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distanceEnergy, distanceGradient, distanceMemory } from '../../lib/energy/distance';
 import { layeredEnergy, layeredMemory, majorisers } from '../../lib/energy/layers';
-import { row } from '../../lib/matrix';
-import { UserError } from '../../lib/errors';
-import { Random } from '../../lib/random';
-import { tf } from '../../lib/tf';
+import { row } from '../../lib/energy/matrix';
+import { UserError } from '../../lib/util/errors';
+import { Random } from '../../lib/util/random';
+import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { CASES, distance, energy, normals, randomCase, termsOf, weights, type Vectors } from './reference';
 

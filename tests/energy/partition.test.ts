@@ -11,8 +11,8 @@ import {
   meanEnergy,
   radius,
 } from '../../lib/energy/partition';
-import { UserError } from '../../lib/errors';
-import { Random } from '../../lib/random';
+import { UserError } from '../../lib/util/errors';
+import { Random } from '../../lib/util/random';
 import { assertClose } from '../assert-close';
 import { CASES, distance, energy, normals } from './reference';
 

@@ -1,5 +1,5 @@
 /** The energies again, written out in float64 without blocks, and random cases to compare on. */
-import { Random } from '../../lib/random';
+import { Random } from '../../lib/util/random';
 
 export type Vectors = Float32Array[];
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { questionFormation, type Gpt2Config, type RunConfig, type VanillaConfig } from '../../lib/config';
+import { questionFormation, type Gpt2Config, type RunConfig, type VanillaConfig } from '../../lib/experiments/config';
 import { generate, memorised } from '../../lib/model/generate';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { inputsOf, windowBatch, type LanguageModel } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
-import { Random } from '../../lib/random';
-import { Tape } from '../../lib/tape';
-import { tf } from '../../lib/tf';
+import { Random } from '../../lib/util/random';
+import { Tape } from '../../lib/tensor/tape';
+import { tf } from '../../lib/tensor/engine';
 import { trainStep } from '../../lib/train/step';
 import { assertClose } from '../assert-close';
 import { shaken } from './passes';

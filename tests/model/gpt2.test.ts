@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { attention } from '../../lib/attention';
-import { GPT2_SIZES, type Gpt2Config } from '../../lib/config';
+import { attention } from '../../lib/tensor/attention';
+import { GPT2_SIZES, type Gpt2Config } from '../../lib/experiments/config';
 import { Gpt2, gpt2Initial, gpt2Shapes } from '../../lib/model/gpt2';
 import { batchOf, checkTokens, windowBatch } from '../../lib/model/model';
-import { crossEntropy, gelu } from '../../lib/ops';
-import { disposeParameters, Parameter } from '../../lib/parameters';
-import { Random } from '../../lib/random';
-import { Tape } from '../../lib/tape';
-import { engine, tf } from '../../lib/tf';
+import { crossEntropy, gelu } from '../../lib/tensor/ops';
+import { disposeParameters, Parameter } from '../../lib/tensor/parameters';
+import { Random } from '../../lib/util/random';
+import { Tape } from '../../lib/tensor/tape';
+import { engine, tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { checkGradients, checkPlainTfjs, inPlainTfjs, largest, lossOf, perToken, shaken } from './passes';
 

@@ -9,16 +9,16 @@ import {
   type RunConfig,
   type ScheduleConfig,
   type VanillaConfig,
-} from '../../lib/config';
+} from '../../lib/experiments/config';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { readGpt2 } from '../../lib/model/hugging-face';
 import { batchOf, windowBatch, type Batch, type LanguageModel } from '../../lib/model/model';
-import { SafetensorsFile } from '../../lib/model/safetensors';
+import { SafetensorsFile } from '../../lib/util/safetensors';
 import { Vanilla } from '../../lib/model/vanilla';
-import { paths } from '../../lib/paths';
-import { Random } from '../../lib/random';
+import { paths } from '../../lib/util/paths';
+import { Random } from '../../lib/util/random';
 import { trainStep } from '../../lib/train/step';
-import { engine, tf } from '../../lib/tf';
+import { engine, tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { gradients, largest, logitsOf } from './passes';
 

@@ -1,10 +1,10 @@
 /** What the tests of all models share: forward and backward passes as plain numbers. */
 import assert from 'node:assert/strict';
 import type { Batch, LanguageModel } from '../../lib/model/model';
-import type { Parameter } from '../../lib/parameters';
-import { Random } from '../../lib/random';
-import { Tape, type TapeOptions } from '../../lib/tape';
-import { tf, type Tensor } from '../../lib/tf';
+import type { Parameter } from '../../lib/tensor/parameters';
+import { Random } from '../../lib/util/random';
+import { Tape, type TapeOptions } from '../../lib/tensor/tape';
+import { tf, type Tensor } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 
 export type MakeBatch = () => Batch;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { VanillaConfig } from '../../lib/config';
+import type { VanillaConfig } from '../../lib/experiments/config';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
-import { Random } from '../../lib/random';
-import { engine } from '../../lib/tf';
+import { Random } from '../../lib/util/random';
+import { engine } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { checkGradients, checkPlainTfjs, lossOf, perToken, shaken, type MakeBatch } from './passes';
 

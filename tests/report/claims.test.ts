@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { inOrder } from '../../lib/cli/reproduce';
-import { paths } from '../../lib/paths';
+import { inOrder } from '../../lib/tools/cli/reproduce';
+import { paths } from '../../lib/util/paths';
 import {
   claims,
   claimsFigure,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { loadImage, createCanvas } from '@napi-rs/canvas';
-import { UserError } from '../../lib/errors';
+import { UserError } from '../../lib/util/errors';
 import { figureBundle, plainFigure, pngOf, saveFigure, type Figure } from '../../lib/report/figure';
 import { COLOURS, referenceBand, referenceLine } from '../../lib/report/style';
 import { transformMatrix } from '../../lib/report/text-boxes';

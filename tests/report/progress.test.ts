@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
-import { questionFormation, type QuestionFormationConfig } from '../../lib/config';
+import { questionFormation, type QuestionFormationConfig } from '../../lib/experiments/config';
 import {
   bar,
   curveFigure,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { cellText, frame, htmlTable, textTable } from '../../lib/report/table';
-import { tf } from '../../lib/tf';
+import { tf } from '../../lib/tensor/engine';
 
 test('numbers: thousands apart, digits that matter, small ones with an exponent', () => {
   assert.deepEqual(

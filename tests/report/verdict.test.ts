@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { UserError } from '../../lib/errors';
+import { UserError } from '../../lib/util/errors';
 import {
   expectedText,
   VERDICT_MIME,

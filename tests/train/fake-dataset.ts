@@ -1,5 +1,5 @@
-import type { Dataset } from '../../lib/data/shards';
-import { Random } from '../../lib/random';
+import type { Dataset } from '../../lib/data/text/shards';
+import { Random } from '../../lib/util/random';
 
 /** A data set in memory; `closed` counts its files that were closed. */
 export function fakeDataset(

@@ -1,9 +1,9 @@
 /** A small text run as a process of its own, to be killed: the config as its argument, one line per step on stdout. */
-import type { TextConfig } from '../../lib/config';
+import type { TextConfig } from '../../lib/experiments/config';
 import { buildModel } from '../../lib/model/build';
 import { silent } from '../../lib/train/observer';
-import { Text } from '../../lib/train/text';
-import { Training } from '../../lib/train/training';
+import { Text } from '../../lib/experiments/text';
+import { Training } from '../../lib/train/trainer';
 import { fakeDataset, textLike } from './fake-dataset';
 
 /** Trains to the end, from where an earlier process got. */

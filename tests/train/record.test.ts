@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deviations, overfitting9m, questionFormation, scaling90m } from '../../lib/config';
+import { deviations, overfitting9m, questionFormation, scaling90m } from '../../lib/experiments/config';
 import { committedRecords, configHash, grouped, runId } from '../../lib/train/record';
 
 test('the hash of the published question-formation run is that of its records and checkpoints', () => {

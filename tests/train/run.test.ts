@@ -11,18 +11,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
-import { questionFormation, type QuestionFormationConfig, type VanillaConfig } from '../../lib/config';
+import { questionFormation, type QuestionFormationConfig, type VanillaConfig } from '../../lib/experiments/config';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
 import { checkpointPath, loadCheckpoint } from '../../lib/train/checkpoint';
 import { run, runAll, trainedModel } from '../../lib/train/loop';
 import { silent, type TrainingObserver } from '../../lib/train/observer';
-import { QuestionFormation } from '../../lib/train/question-formation';
+import { QuestionFormation } from '../../lib/experiments/question-formation';
 import { configHash, readRecord, recordPath, runFolder, runId, type RunRecord } from '../../lib/train/record';
 import { DivergedError, trainStep } from '../../lib/train/step';
-import type { Task } from '../../lib/train/task';
-import { Training } from '../../lib/train/training';
-import { tf } from '../../lib/tf';
+import type { Task } from '../../lib/train/evaluate';
+import { Training } from '../../lib/train/trainer';
+import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { weightsIn } from './checkpoints';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { overfitting9m, type TextConfig } from '../../lib/config';
+import { overfitting9m, type TextConfig } from '../../lib/experiments/config';
 import { buildModel } from '../../lib/model/build';
 import { batchOf, type Batch } from '../../lib/model/model';
-import { Random } from '../../lib/random';
-import { tf } from '../../lib/tf';
+import { Random } from '../../lib/util/random';
+import { tf } from '../../lib/tensor/engine';
 import { trainStep, type StepResult } from '../../lib/train/step';
 import { assertClose } from '../assert-close';
 

@@ -1,0 +1,147 @@
+/** Inequalities and identities of the single energies, each by its largest violation over random cases: notebook 01's mathematics. */
+import type { Tier } from '../experiments/config';
+import { distanceEnergy, nearestNeighbours, softMinBounds } from '../energy/distance';
+import { modernHopfield } from '../energy/hopfield';
+import { row, type Matrix } from '../energy/matrix';
+import { Random } from '../util/random';
+import { showTable } from '../report/table';
+import type { Question } from '../report/verdict';
+import { squaredDistance } from '../util/statistics';
+import { MODELS, normalRows, spinPatterns } from './01-memories';
+
+/** Random sets of patterns; with each, this many states: 250 × 40 are 10,000 cases. */
+const SETS: Record<Tier, number> = { smoke: 5, quick: 250, desk: 1000, full: 1000 };
+const STATES = 40;
+/** Of each state; the last ones are near a fixed point, where rounding would show. */
+const UPDATES = 4;
+
+const casesText = (tier: Tier): string =>
+  `${(SETS[tier] * STATES).toLocaleString('en')} random cases (${SETS[tier]} sets of patterns, ${STATES} states each)`;
+
+/** The largest of all; a value that is not a number stays one, so that it cannot vanish. */
+const larger = (worst: number, values: ArrayLike<number>): number =>
+  Array.from(values).reduce((a, b) => Math.max(a, b), worst);
+
+/** g − β⁻¹ log d ≤ E ≤ g: the largest amount by which either fails. */
+export function softMinQuestion(tier: Tier, seed: number): Question {
+  const random = new Random(seed, 'soft-min');
+  let worst = -Infinity;
+  for (let i = 0; i < SETS[tier]; i++) {
+    const [d, n, beta] = [1 + random.int(200), 1 + random.int(256), 10 ** (3 * random.uniform() - 1.5)];
+    const [patterns, states] = [
+      normalRows(d, n, random, 1),
+      normalRows(STATES, n, random, 1 + random.uniform()),
+    ];
+    const energies = distanceEnergy({ patterns, states, beta });
+    const { distances } = nearestNeighbours({ patterns, states });
+    worst = larger(
+      worst,
+      energies.map((e, j) => {
+        const { lower, upper } = softMinBounds(distances[j]!, d, beta);
+        return Math.max(lower - e, e - upper);
+      }),
+    );
+  }
+  return {
+    claim:
+      'The distance-based energy lies between the distance g to the nearest pattern and g − log(d)/β: it is a soft nearest neighbour.',
+    source: `arXiv 2405.08707, section 4, proposition 2; largest violation over ${casesText(tier)}, up to 200 patterns of width 256, float32 distances`,
+    paper: 0,
+    tolerance: 1e-4,
+    relation: 'at most',
+    unit: 'units of distance',
+    ours: [{ seed, tier, value: worst }],
+  };
+}
+
+/** Per memory, the largest rise of its energy under its own update, as a share of 1 + |E|. */
+export interface Rise {
+  model: string;
+  rise: number;
+}
+
+export function rises(tier: Tier, seed: number): Rise[] {
+  return MODELS.map(({ name, make, real }) => {
+    const random = new Random(seed, `rise/${name}`);
+    let rise = -Infinity;
+    for (let i = 0; i < SETS[tier]; i++) {
+      const [d, n] = [1 + random.int(20), 2 + random.int(23)];
+      const memory = make(spinPatterns(d, n, random));
+      let states = real ? normalRows(STATES, n, random, 1.5) : spinPatterns(STATES, n, random);
+      for (let update = 0; update < UPDATES; update++) {
+        const next = memory.update(states);
+        const [before, after] = [memory.energy(states), memory.energy(next)];
+        rise = larger(
+          rise,
+          before.map((e, j) => (after[j]! - e) / (1 + Math.abs(e))),
+        );
+        states = next;
+      }
+    }
+    return { model: name, rise };
+  });
+}
+
+export function showRises(all: readonly Rise[], tier: Tier): void {
+  showTable(
+    all.map(({ model, rise }) => ({
+      model,
+      cases: SETS[tier] * STATES,
+      'largest rise in an update (share of 1 + |E|)': rise,
+    })),
+  );
+}
+
+export function riseQuestion(all: readonly Rise[], tier: Tier, seed: number): Question {
+  return {
+    claim: 'The energy of each memory never rises under its own update.',
+    source: `Hopfield 1982; Krotov & Hopfield 2016; Demircigil et al. 2017; Ramsauer et al. 2020, theorem 1; for the distance-based energy MM; largest rise of ${all.length} memories, ${casesText(tier)} and ${UPDATES} updates each`,
+    paper: 0,
+    tolerance: 1e-5,
+    relation: 'at most',
+    unit: 'share of 1 + |E|',
+    ours: [
+      {
+        seed,
+        tier,
+        value: larger(
+          -Infinity,
+          all.map(({ rise }) => rise),
+        ),
+      },
+    ],
+  };
+}
+
+/** −β⁻¹ log Σ_i exp(−(β/2) ‖x − ρ_i‖²), in float64 from the differences. */
+function squaredDistanceEnergy(patterns: Matrix, x: Float32Array, beta: number): number {
+  const squares = Array.from({ length: patterns.rows }, (_, i) => squaredDistance(row(patterns, i), x));
+  const least = Math.min(...squares);
+  return least / 2 - Math.log(squares.reduce((sum, s) => sum + Math.exp((beta / 2) * (least - s)), 0)) / beta;
+}
+
+/** Largest |difference| of MCHN and its squared-distance form on patterns of one norm. */
+export function equalNormQuestion(tier: Tier, seed: number): Question {
+  const random = new Random(seed, 'equal-norms');
+  let worst = 0;
+  for (let i = 0; i < SETS[tier]; i++) {
+    const [d, n, beta] = [1 + random.int(8), 1 + random.int(64), 0.2 + 2 * random.uniform()];
+    const [patterns, states] = [spinPatterns(d, n, random), normalRows(STATES, n, random, 1)];
+    const energies = modernHopfield({ patterns, beta }).energy(states);
+    worst = larger(
+      worst,
+      energies.map((e, j) =>
+        Math.abs(e - Math.log(d) / beta - squaredDistanceEnergy(patterns, row(states, j), beta)),
+      ),
+    );
+  }
+  return {
+    claim:
+      'On patterns of one norm the energy of MCHN is a squared-distance energy, up to a constant: the regularisation term is what makes distances of it.',
+    source: `arXiv 2405.08707, section 4; largest difference over ${casesText(tier)}, float32`,
+    paper: 0,
+    tolerance: 1e-4,
+    unit: 'squared units',
+    ours: [{ seed, tier, value: worst }],
+  };
+}

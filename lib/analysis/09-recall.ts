@@ -1,0 +1,239 @@
+/** What notebook 09 shows of recall: how many items each model gives back whole, and the exponent of N against D. */
+import type { Tier } from '../experiments/config';
+import type { Figure, Trace } from '../report/figure';
+import { axis, COLOURS, seriesColour, title } from '../report/style';
+import { showTable } from '../report/table';
+import type { OwnValue, Question } from '../report/verdict';
+import { bootstrapSlope, estimateText, type Estimate, type Point } from '../util/statistics';
+import { gpt2Parameters } from '../experiments/sweeps';
+import { grouped, ofFullestTier } from '../train/record';
+import {
+  families,
+  isFlat,
+  LEAST_MODELS,
+  recalled,
+  sizeName,
+  type CapacityRecord,
+  type What,
+} from './shared/capacity-runs';
+
+/** Share of items that must come back. */
+export const RECALLED = 0.99;
+
+/** Between which sizes of settled runs of so many steps recall falls below 99%: the largest D that is held and the next one, which is lost; null where no run is on that side. */
+export interface Recall {
+  tier: Tier;
+  what: What;
+  size: string;
+  steps: number;
+  parameters: number;
+  held: number | null;
+  lost: number | null;
+}
+
+export function recalls(records: readonly CapacityRecord[]): Recall[] {
+  return (['sequences', 'associations'] as const).flatMap((what) =>
+    families(records.filter(isFlat), what).map((group): Recall => {
+      const own = group.filter(({ config }) => config.seed === group[0]!.config.seed);
+      const holds = own.map((r) => recalled(r) >= RECALLED);
+      const { config } = own[0]!;
+      const [held, lost] = [own[holds.lastIndexOf(true)], own[holds.lastIndexOf(true) + 1]].map(
+        (r) => r?.config.items ?? null,
+      );
+      return {
+        tier: config.tier,
+        what,
+        size: sizeName(config),
+        steps: config.steps,
+        parameters: gpt2Parameters(config.model).all,
+        held: held!,
+        lost: lost!,
+      };
+    }),
+  );
+}
+
+type Bracketed = Recall & { held: number; lost: number };
+export const isBracketed = (recall: Recall): recall is Bracketed =>
+  recall.held !== null && recall.lost !== null;
+
+/** The middle of what is held and what is lost, on a log scale. */
+const middle = ({ held, lost }: Bracketed): number => Math.sqrt(held * lost);
+
+/** Recalls whose models were trained alike: one tier, one kind of item, so many steps. */
+const trainedAlike = <R extends Recall>(all: readonly R[]): [name: string, alike: R[]][] =>
+  grouped(all, ({ tier, what, steps }) => `${tier}, ${what}, ${steps.toLocaleString('en')} steps`);
+
+/**
+ * log N against log D at 99% recall, of models trained alike: the exponent of N = O(D^k); null for fewer than three models. D
+ * may lie anywhere between what is held and what is lost, and its bootstrap interval says so: on sizes in proportion to N the
+ * middles alone would lie on slope 1 whatever they are.
+ */
+export function exponent(alike: readonly Recall[], seed: number): Estimate | null {
+  const own = alike.filter(isBracketed);
+  return own.length < LEAST_MODELS
+    ? null
+    : bootstrapSlope(
+        own.map((r): Point => [Math.log(middle(r)), Math.log(r.parameters)]),
+        seed,
+        own.map(({ held, lost }) => Math.log(lost / held) / 2),
+      );
+}
+
+export const contains = ({ low, high }: Estimate, value: number): boolean => low <= value && value <= high;
+
+/** Whether an interval holds one of the exponents 1 and 2 and not the other. */
+const tells = (k: Estimate): boolean => contains(k, 1) !== contains(k, 2);
+
+/** What would tell 1 from 2 where the interval does not: finer sizes of data if it does with D at the middle, more models if it still holds both. */
+export function whatWouldTell(alike: readonly Recall[], seed: number): string {
+  const k = exponent(
+    alike.filter(isBracketed).map((r) => ({ ...r, held: middle(r), lost: middle(r) })),
+    seed,
+  )!;
+  return `were D known exactly it would be ${estimateText(k)}: ${tells(k) ? 'finer sizes of the data would tell 1 from 2' : contains(k, 2) ? 'more models would tell 1 from 2' : 'neither 1 nor 2'}`;
+}
+
+/**
+ * Slope of log N against log D from the smallest to the largest model, wherever D lies between what each holds and loses: no
+ * statistics, and the upper end needs no run that the largest loses. Null where an end cannot be said.
+ */
+export function endToEnd(alike: readonly Recall[]): { least: number | null; most: number | null } {
+  const [small, large] = [
+    alike.reduce((a, b) => (b.parameters < a.parameters ? b : a)),
+    alike.reduce((a, b) => (b.parameters > a.parameters ? b : a)),
+  ];
+  if (
+    small.lost === null ||
+    small.held === null ||
+    large.held === null ||
+    small.parameters === large.parameters
+  )
+    return { least: null, most: null };
+  const slope = (from: number, to: number) =>
+    Math.log(large.parameters / small.parameters) / Math.log(to / from);
+  return {
+    least: large.lost === null ? null : slope(small.held, large.lost),
+    most: large.held > small.lost ? slope(small.lost, large.held) : null,
+  };
+}
+
+export function showRecalls(all: readonly Recall[], seed: number): void {
+  const items = (n: number | null) => n?.toLocaleString('en') ?? 'no settled run';
+  showTable(
+    all.map((recall) => ({
+      what: recall.what,
+      tier: recall.tier,
+      steps: recall.steps,
+      model: recall.size,
+      parameters: recall.parameters,
+      'largest D held': items(recall.held),
+      'next D, lost': items(recall.lost),
+      'parameters per item': isBracketed(recall) ? recall.parameters / middle(recall) : null,
+    })),
+  );
+  for (const [name, alike] of trainedAlike(all)) {
+    const [k, { least, most }] = [exponent(alike, seed), endToEnd(alike)];
+    const ends = [
+      ...(least === null ? [] : [`at least ${least.toFixed(2)}`]),
+      ...(most === null ? [] : [`at most ${most.toFixed(2)}`]),
+    ];
+    if (ends.length)
+      console.log(
+        `${name}: from the smallest to the largest model the exponent is ${ends.join(' and ')}, wherever D lies between held and lost`,
+      );
+    if (k)
+      console.log(
+        `${name}: N grows as D to the power ${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost${tells(k) ? '' : `; ${whatWouldTell(alike, seed)}`}`,
+      );
+  }
+}
+
+/** The exponent of the paper, beside that of the others: a value for each number of steps. */
+export function exponentQuestions(all: readonly Recall[], seed: number): Question[] {
+  const values = (what: What): OwnValue[] =>
+    trainedAlike(all.filter((r) => r.what === what)).flatMap(([, alike]) => {
+      const k = exponent(alike, seed);
+      if (!k) return [];
+      return [
+        {
+          tier: alike[0]!.tier,
+          seed,
+          value: k.value,
+          ...(tells(k)
+            ? {}
+            : {
+                unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${contains(k, 2) ? 'both 1 and 2' : 'neither 1 nor 2'}`,
+              }),
+        },
+      ];
+    });
+  return (['associations', 'sequences'] as const).map((what) => ({
+    claim: `The size of a model must grow as the square of the data that it memorises, N = O(D²): here ${what === 'associations' ? 'distinct random prefixes with one token each, well separated patterns' : 'random sequences'}.`,
+    source:
+      'arXiv 2405.08707, ICLR 2026 version; linear after Madden et al. 2024 (arXiv 2405.13718) and Morris et al. 2025; slope of log N against log D at 99% recall',
+    paper: 2,
+    tolerance: 0.5,
+    unit: 'exponent of D',
+    leastTier: 'desk',
+    ours: values(what),
+  }));
+}
+
+/** Parameters against D at 99% recall, from what is held to what is lost, with the slopes 1 and 2. */
+export function exponentFigure(all: readonly Recall[]): Figure {
+  const known = all.filter(isBracketed);
+  const [first] = ofFullestTier(known, ({ tier }) => tier);
+  const ends = first
+    ? [Math.min(...known.map(({ held }) => held)), Math.max(...known.map(({ lost }) => lost))]
+    : [1, 10];
+  const through = (k: number) =>
+    ends.map((d) => (first ? first.parameters * (d / middle(first)) ** k : d ** k));
+  const sizes = known.map(({ parameters }) => Math.log10(parameters));
+  return {
+    data: [
+      ...trainedAlike(known).map(([name, own], i): Trace => ({
+        type: 'scatter',
+        mode: 'markers',
+        name,
+        x: own.map(middle),
+        y: own.map(({ parameters }) => parameters),
+        text: own.map(({ size }) => size),
+        marker: { color: seriesColour(i), size: 9 },
+        error_x: {
+          type: 'data',
+          symmetric: false,
+          array: own.map((r) => r.lost - middle(r)),
+          arrayminus: own.map((r) => middle(r) - r.held),
+        },
+      })),
+      {
+        type: 'scatter',
+        mode: 'lines',
+        name: 'slope 1',
+        x: ends,
+        y: through(1),
+        line: { color: COLOURS.faint, dash: 'dot' },
+      },
+      {
+        type: 'scatter',
+        mode: 'lines',
+        name: 'slope 2 (the paper)',
+        x: ends,
+        y: through(2),
+        line: { color: COLOURS.paper, dash: 'dash' },
+      },
+    ],
+    layout: {
+      title: title(
+        'Parameters against items recalled',
+        `where recall falls below ${100 * RECALLED}%; bars: from what is held to what is lost; lines through the fullest tier's first point`,
+      ),
+      xaxis: axis('D', 'items, log scale', { type: 'log' }),
+      yaxis: axis('N', 'parameters, log scale', {
+        type: 'log',
+        ...(first ? { range: [Math.min(...sizes) - 0.5, Math.max(...sizes) + 0.5] } : {}),
+      }),
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/** The best losses that are possible on lines of a grammar, and what the lines that evaluations measure cost at best. */
+import {
+  floor,
+  logProb,
+  memorisationFloor,
+  positionEntropies,
+  uniqueLinesFloor,
+  type UniqueFloor,
+} from '../../data/grammar/floor';
+import { FAMILY, type FamilyName } from '../../data/grammar/grammar-family';
+import { predictedTokens, PUBLISHED_LINES, sampleSplits, type Line } from '../../data/grammar/question-formation';
+import { mean } from '../../util/statistics';
+import { DATA_SEED } from '../../experiments/lines';
+
+/** In nats per predicted token. */
+export interface Floors {
+  /** Lines drawn one by one from the grammar. */
+  independent: number;
+  /** Lines without repetition, as in the data: what a model reaches that knows the grammar and nothing of the drawn set. */
+  unique: number;
+  /** A model that has memorised the training lines and draws among them: ln D over the tokens of a line. */
+  memorised: number;
+}
+
+/** What lines are drawn from, and how many for training: all that decides which they are. */
+export interface LineSet {
+  grammar: FamilyName;
+  trainLines: number;
+}
+
+/** `compute` for each set of lines once a process: lists of records ask again and again. */
+function perSet<T>(compute: (set: LineSet) => T): (set: LineSet) => T {
+  const known = new Map<string, T>();
+  return ({ grammar, trainLines }) => {
+    const key = `${grammar} ${trainLines}`;
+    if (!known.has(key)) known.set(key, compute({ grammar, trainLines }));
+    return known.get(key)!;
+  };
+}
+
+/** Lines drawn for training, dev and test together. */
+const drawnLines = ({ trainLines }: LineSet): number =>
+  trainLines + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;
+
+const lawOf = perSet((set): UniqueFloor => uniqueLinesFloor(FAMILY[set.grammar], drawnLines(set)));
+const splitsOf = perSet(({ grammar, trainLines }) =>
+  sampleSplits(FAMILY[grammar], { seed: DATA_SEED, train: trainLines }),
+);
+
+/** The entropy of unique lines, nats per token: the floor of a model that has not memorised them. */
+export const dataFloor = (set: LineSet): number => lawOf(set).natsPerToken;
+
+/** The exact entropy at each position of unique lines, nats per line. */
+export const entropiesOf = perSet((set): readonly number[] =>
+  positionEntropies(FAMILY[set.grammar], drawnLines(set)).map(({ nats }) => nats),
+);
+
+const memoryOf = perSet((set) => memorisationFloor(splitsOf(set).train));
+
+/** ln D over the tokens of a line, nats per token. */
+export const memoryFloor = (set: LineSet): number => memoryOf(set).natsPerToken;
+
+/** Predicted tokens of all training lines. */
+export const trainTokens = (set: LineSet): number => set.trainLines * memoryOf(set).tokensPerLine;
+
+export const floorsOf = (set: LineSet): Floors => ({
+  independent: floor(FAMILY[set.grammar]).natsPerToken,
+  unique: dataFloor(set),
+  memorised: memoryFloor(set),
+});
+
+/**
+ * What the first lines of a split cost, exactly, under the law of unique lines: nats per line, a mean over them, and per token.
+ * A loss measured on the same lines less this has none of the noise of which lines they are: about 7 nats a line, which over
+ * 400 lines is more than what a trained model still loses.
+ */
+export function surprisal(
+  set: LineSet & { evaluationLines: number },
+  split: 'train' | 'dev',
+): { nats: number; natsPerToken: number } {
+  const lines: readonly Line[] = splitsOf(set)[split].slice(0, set.evaluationLines);
+  const nats = mean(lines.map((line) => -lawOf(set).logProb(logProb(FAMILY[set.grammar], line))));
+  return { nats, natsPerToken: nats / mean(lines.map(predictedTokens)) };
+}

@@ -1,0 +1,145 @@
+/**
+ * Tokenised data sets: a folder with `train.bin`, `val.bin` (nanoGPT's format: GPT-2 ids as uint16, little endian,
+ * end-of-text after each document) and `meta.json`.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../../util/errors';
+import { paths } from '../../util/paths';
+
+export const VOCABULARY = 50257;
+export const END_OF_TEXT = 50256;
+export const BYTES_PER_TOKEN = 2;
+
+const FOLDER = join(paths.local, 'datasets');
+
+export const SHARD_FILES = { train: 'train.bin', validation: 'val.bin' } as const;
+export type Split = keyof typeof SHARD_FILES;
+export const SPLITS = Object.keys(SHARD_FILES) as Split[];
+
+export interface ShardMeta {
+  /** Whole ones and the one that was cut where the tokens were enough. */
+  documents: number;
+  tokens: number;
+  sha256: string;
+}
+
+/** Exact entropy of a synthetic corpus; see `synthetic.ts` for what a model can reach. */
+export interface EntropyMeta {
+  natsPerToken: number;
+  natsPerDocument: number;
+  tokensPerDocument: number;
+  /** −ln P of this very validation text, per token. */
+  validationNatsPerToken: number;
+}
+
+export interface DatasetMeta {
+  kind: 'openwebtext' | 'text' | 'synthetic';
+  /** What was asked for; asked for again, the set is found made. */
+  request: Record<string, string | number | null>;
+  source: string;
+  /** Of the source: a commit, a hash of a grammar; null where there is none. */
+  revision: string | null;
+  train: ShardMeta;
+  validation: ShardMeta;
+  /** Training documents left out because they are in the validation text too. */
+  leftOut: number;
+  /** Files that were downloaded or checked. */
+  inputs?: { name: string; bytes: number; sha256: string }[];
+  entropy?: EntropyMeta;
+}
+
+export interface Dataset {
+  name: string;
+  meta: DatasetMeta;
+  train: TokenFile;
+  validation: TokenFile;
+  /** Of both shards' SHA-256. */
+  sha256: string;
+}
+
+/** A file of ids, read by window: opening one is instant whatever its size. */
+export class TokenFile {
+  private constructor(private readonly path: string, private readonly file: number, readonly tokens: number) {}
+
+  static open(path: string): TokenFile {
+    let file: number;
+    try {
+      file = openSync(path, 'r');
+    } catch (error) {
+      throw new UserError(`${path}: expected a file of tokens; got ${(error as NodeJS.ErrnoException).code}: make the data set anew`);
+    }
+    const { size } = fstatSync(file);
+    if (size > 0 && size % BYTES_PER_TOKEN === 0) return new TokenFile(path, file, size / BYTES_PER_TOKEN);
+    closeSync(file);
+    throw new UserError(`${path}: expected ids of ${BYTES_PER_TOKEN} bytes each; got ${size === 0 ? 'an empty file' : `${size} bytes, an odd number`}: it was cut off or is no file of tokens; make it anew`);
+  }
+
+  /** @returns `[count]` */
+  read(start: number, count: number): Uint16Array {
+    if (!(start >= 0 && count >= 0 && start + count <= this.tokens)) throw new RangeError(`${this.path}: expected tokens within 0 … ${this.tokens}; got ${start} … ${start + count}`);
+    const ids = new Uint16Array(count);
+    const bytes = new Uint8Array(ids.buffer);
+    for (let at = 0; at < bytes.length; ) {
+      const got = readSync(this.file, bytes, at, bytes.length - at, start * BYTES_PER_TOKEN + at);
+      if (got === 0) throw new UserError(`${this.path}: expected ${this.tokens} tokens, as when it was opened; it has become shorter: make the data set anew`);
+      at += got;
+    }
+    return ids;
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}
+
+export const datasetFolder = (name: string): string => join(FOLDER, name);
+
+/** Names of the data sets that are made. */
+export function datasetNames(): string[] {
+  try {
+    return readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !entry.name.includes('.')).map(({ name }) => name).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** The command that makes a data set of this name. */
+function commandFor(name: string): string {
+  const [, tokens] = /^openwebtext-(all|[\d.]+[kmb])$/.exec(name) ?? [];
+  if (tokens) return `openwebtext --tokens ${tokens === 'all' ? tokens : tokens.toUpperCase().replace('K', 'k')}`;
+  return name === 'synthetic' ? 'synthetic --tokens 2M --seed 1' : `text --from FOLDER_OR_FILE --name ${name}`;
+}
+
+export function readMeta(name: string): DatasetMeta {
+  const path = join(datasetFolder(name), 'meta.json');
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    const made = datasetNames();
+    throw new UserError(`data set ${name}: expected it under data/local/datasets; ${made.length ? `there are ${made.join(', ')}` : 'there is none'}: make it with "npm run data -- ${commandFor(name)}"`);
+  }
+  try {
+    return JSON.parse(text) as DatasetMeta;
+  } catch {
+    throw new UserError(`${path}: expected JSON; got something else: remove the data set with "npm run data -- remove ${name}" and make it anew`);
+  }
+}
+
+/** SHA-256 that stands for both shards. */
+export function datasetHash(meta: DatasetMeta): string {
+  return createHash('sha256').update(SPLITS.map((split) => `${SHARD_FILES[split]} ${meta[split].sha256}\n`).join('')).digest('hex');
+}
+
+/** Opens a data set; checks lengths, not hashes: that is `npm run data -- verify`. The caller closes both files. */
+export function openDataset(name: string): Dataset {
+  const meta = readMeta(name);
+  const files = SPLITS.map((split) => {
+    const file = TokenFile.open(join(datasetFolder(name), SHARD_FILES[split]));
+    if (file.tokens !== meta[split].tokens) throw new UserError(`data set ${name}: expected ${meta[split].tokens} tokens in ${SHARD_FILES[split]}, as meta.json says; got ${file.tokens}: remove it with "npm run data -- remove ${name}" and make it anew`);
+    return file;
+  });
+  return { name, meta, train: files[0]!, validation: files[1]!, sha256: datasetHash(meta) };
+}

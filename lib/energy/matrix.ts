@@ -1,0 +1,85 @@
+/** Rows of numbers, checked. Letters here and in `energy/`: `n` width, `d` patterns, `q` states, `ρ_i` pattern i, `x` a state, `β` inverse temperature. */
+import { UserError } from '../util/errors';
+import * as K from '../tensor/kernels';
+import { tf, type Tensor } from '../tensor/engine';
+
+/** `values` row by row. */
+export interface Matrix {
+  values: Float32Array;
+  rows: number;
+  width: number;
+}
+
+/** What a caller may pass. Rows are rounded to float32. */
+export type Rows = Matrix | readonly ArrayLike<number>[];
+
+function packed(what: string, rows: Rows): Matrix {
+  if ('width' in rows) {
+    if (rows.values.length === rows.rows * rows.width) return rows;
+    throw new UserError(
+      `${what}: expected ${rows.rows} × ${rows.width} numbers; got ${rows.values.length}; make rows and width fit the values`,
+    );
+  }
+  const width = rows[0]?.length ?? 0;
+  const values = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => {
+    if (row.length !== width)
+      throw new UserError(
+        `${what}: expected rows of one width; row 0 has ${width} numbers and row ${i} has ${row.length}; give every row the same width`,
+      );
+    values.set(row, i * width);
+  });
+  return { values, rows: rows.length, width };
+}
+
+const place = ({ values, width }: Matrix, i: number): string =>
+  `row ${Math.floor(i / width)}, column ${i % width} is ${values[i]} in float32`;
+
+/** At least one row, all of one width (that of `patterns`, if given), every number finite; else a UserError. */
+export function matrix(what: string, rows: Rows, patterns?: Matrix): Matrix {
+  const m = packed(what, rows);
+  const { values, width } = m;
+  if (values.length === 0)
+    throw new UserError(
+      `${what}: expected at least one row of at least one number; got none; pass a list of vectors`,
+    );
+  if (patterns && width !== patterns.width)
+    throw new UserError(
+      `${what}: expected width ${patterns.width}, that of the patterns; got ${width}; pass vectors of that width`,
+    );
+  for (let i = 0; i < values.length; i++)
+    if (!Number.isFinite(values[i]!))
+      throw new UserError(
+        `${what}: expected finite numbers; ${place(m, i)}; leave the row out, or scale the data`,
+      );
+  return m;
+}
+
+/** As `matrix`, every number −1 or 1. */
+export function spins(what: string, rows: Rows, patterns?: Matrix): Matrix {
+  const m = matrix(what, rows, patterns);
+  const at = m.values.findIndex((v) => v !== 1 && v !== -1);
+  if (at >= 0)
+    throw new UserError(
+      `${what}: expected -1 or 1 everywhere; ${place(m, at)}; take signs, or use a memory of real patterns`,
+    );
+  return m;
+}
+
+/** A finite number above 0; else a UserError. */
+export function positive(what: string, value: number): number {
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new UserError(`${what}: expected a finite number above 0; got ${value}; choose a larger one`);
+}
+
+/** Up to `count` rows from `first` on, and row i, as views. */
+export function slice({ values, rows, width }: Matrix, first: number, count: number): Matrix {
+  const end = Math.min(first + count, rows);
+  return { values: values.subarray(first * width, end * width), rows: end - first, width };
+}
+export const row = (m: Matrix, i: number): Float32Array => slice(m, i, 1).values;
+export const tensorOf = (m: Matrix): Tensor => tf.tensor2d(m.values, [m.rows, m.width]);
+
+/** a b or a bᵀ `[m, n]`; if `coarse`, of numbers rounded to bfloat16, and rounded itself. */
+export const product = (a: Tensor, b: Tensor, transposeB = false, coarse = false): Tensor =>
+  K.matmul(K.operand(a, coarse), K.operand(b, coarse), false, transposeB);

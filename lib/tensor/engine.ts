@@ -1,0 +1,226 @@
+/** The only file that imports TensorFlow: it picks the engine, says which, and runs native ops by name. */
+import { existsSync, readFileSync } from 'node:fs';
+import * as util from 'node:util';
+import type * as tfjs from '@tensorflow/tfjs';
+import { UserError, oneOf } from '../util/errors';
+
+export type Tensor = tfjs.Tensor;
+
+/** What computes. `bf16`: whether products in bfloat16 run in hardware here. */
+export interface Engine {
+  name: 'tensorflow' | 'tfjs-cpu';
+  device: 'cpu' | 'gpu';
+  tensorflowVersion: string | null;
+  tfjsVersion: string;
+  bf16: boolean;
+}
+
+/** The part of tfjs-node's backend that `run` needs; it is public in the package, though without types. */
+interface NativeBackend {
+  isUsingGpuDevice: boolean;
+  binding: {
+    TF_Version: string;
+    TF_ATTR_TYPE: number;
+    TF_ATTR_INT: number;
+    TF_ATTR_BOOL: number;
+    TF_ATTR_STRING: number;
+    TF_ATTR_SHAPE: number;
+    executeOp(
+      name: string,
+      attributes: NativeAttribute[],
+      inputIds: number[],
+      outputs: number,
+    ): NativeOutput[];
+    loadSavedModel(folder: string, tags: string): number;
+    runSavedModel(model: number, inputIds: number[], inputs: string, outputs: string): NativeOutput[];
+    deleteSavedModel(model: number): void;
+  };
+  tensorMap: { set(dataId: object, value: object): void };
+  getInputTensorIds(tensors: Tensor[]): number[];
+  readSync(dataId: object): unknown;
+}
+interface NativeAttribute {
+  name: string;
+  type: number;
+  value: unknown;
+}
+interface NativeOutput {
+  id: number;
+  dtype: number;
+  shape: number[];
+}
+
+/** TensorFlow's numbers of the dtypes in use. */
+export const DT = { float32: 1, int32: 3, bool: 10, bfloat16: 14, resource: 20 } as const;
+
+/** What TFJS calls them. It has no name for bfloat16. */
+const TFJS_DTYPE = new Map<number, tfjs.DataType>([
+  [DT.float32, 'float32'],
+  [DT.int32, 'int32'],
+  [DT.bool, 'bool'],
+  [DT.bfloat16, 'float32'],
+  [DT.resource, 'string'],
+]);
+
+process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+const wanted =
+  process.env.DEVICE === undefined ? undefined : oneOf('DEVICE', process.env.DEVICE, ['cpu', 'gpu']);
+if (wanted === 'cpu') process.env.CUDA_VISIBLE_DEVICES = '-1';
+
+// Node 23 removed util.isNullOrUndefined, which tfjs-node 4.22 calls (tensorflow/tfjs pull request 8425, merged and not released).
+const legacy = util as unknown as { default?: object };
+for (const target of [util, legacy.default]) {
+  if (target && !('isNullOrUndefined' in target) && Object.isExtensible(target))
+    Object.assign(target, { isNullOrUndefined: (x: unknown) => x === null || x === undefined });
+}
+
+function load(): { tf: typeof tfjs; native: NativeBackend | null } {
+  try {
+    const tf = require('@tensorflow/tfjs-node-gpu') as typeof tfjs;
+    return { tf, native: tf.backend() as unknown as NativeBackend };
+  } catch (error) {
+    if (wanted === 'gpu')
+      throw new UserError(
+        `DEVICE=gpu: expected TensorFlow's native library; it does not load (${(error as Error).message}); run "npm run doctor"`,
+      );
+    const tf = require('@tensorflow/tfjs') as typeof tfjs;
+    tf.setBackend('cpu');
+    console.warn(
+      `warning: TensorFlow's native library does not load, so plain TFJS computes: 50 to 500 times slower; run "npm run doctor" (${(error as Error).message.split('\n')[0]})`,
+    );
+    return { tf, native: null };
+  }
+}
+
+const loaded = load();
+export const tf = loaded.tf;
+const nativeBackend = loaded.native;
+if (wanted === 'gpu' && !nativeBackend?.isUsingGpuDevice)
+  throw new UserError(
+    'DEVICE=gpu: expected an NVIDIA GPU that TensorFlow can use; found none; run "npm run doctor", or leave DEVICE out to compute on the CPU',
+  );
+
+function cpuHasBf16(): boolean {
+  if (!existsSync('/proc/cpuinfo')) return false;
+  return /\b(avx512_bf16|amx_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
+}
+
+const description: Engine = {
+  name: nativeBackend ? 'tensorflow' : 'tfjs-cpu',
+  device: nativeBackend?.isUsingGpuDevice ? 'gpu' : 'cpu',
+  tensorflowVersion: nativeBackend?.binding.TF_Version ?? null,
+  tfjsVersion: tf.version.tfjs ?? tf.version['tfjs-core'],
+  bf16: nativeBackend !== null && (nativeBackend.isUsingGpuDevice || cpuHasBf16()),
+};
+
+export const engine = (): Engine => description;
+
+/** One line for notebooks and logs. */
+export function banner(): string {
+  const { name, device, tensorflowVersion, tfjsVersion, bf16 } = description;
+  const what =
+    name === 'tensorflow'
+      ? `TensorFlow ${tensorflowVersion} on the ${device.toUpperCase()}`
+      : 'plain TFJS on the CPU (slow)';
+  return `${what}, TFJS ${tfjsVersion}, bf16 ${bf16 ? 'in hardware' : 'not in hardware'}, Node ${process.versions.node}`;
+}
+
+/** Whether `run` may be called: the native engine is loaded and TFJS uses it now (tests switch to plain TFJS). */
+export const isNative = (): boolean => nativeBackend !== null && tf.getBackend() === 'tensorflow';
+
+/** Attributes of a native op: a dtype as `{ dtype }`, numbers, booleans, texts and shapes as they are. */
+export type Attributes = Record<string, { dtype: number } | number | boolean | string | number[]>;
+
+function nativeAttribute(name: string, value: Attributes[string]): NativeAttribute {
+  const b = nativeBackend!.binding;
+  if (typeof value === 'boolean') return { name, type: b.TF_ATTR_BOOL, value };
+  if (typeof value === 'number') return { name, type: b.TF_ATTR_INT, value };
+  if (typeof value === 'string') return { name, type: b.TF_ATTR_STRING, value };
+  if (Array.isArray(value)) return { name, type: b.TF_ATTR_SHAPE, value };
+  return { name, type: b.TF_ATTR_TYPE, value: value.dtype };
+}
+
+/** Attributes in the binding's form, made once for objects that are used again. */
+const converted = new WeakMap<Attributes, NativeAttribute[]>();
+
+function nativeAttributes(attributes: Attributes): NativeAttribute[] {
+  let list = converted.get(attributes);
+  if (!list)
+    converted.set(
+      attributes,
+      (list = Object.keys(attributes).map((name) => nativeAttribute(name, attributes[name]!))),
+    );
+  return list;
+}
+
+/**
+ * Runs any TensorFlow op; the outputs are TFJS tensors, so that `tidy` and `dispose` hold.
+ * Trap: a bfloat16 output carries the TFJS label float32; give it only to `run` again, with T = bfloat16.
+ */
+export function run(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
+  const results = nativeBackend!.binding
+    .executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs)
+    .map(tensorOf);
+  watcher?.ran(op, inputs, attributes, results);
+  return results;
+}
+
+const plainInputIds = nativeBackend?.getInputTensorIds;
+const inputIds = (inputs: Tensor[]): number[] => plainInputIds!.call(nativeBackend, inputs);
+
+function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
+  const name = TFJS_DTYPE.get(dtype);
+  if (!name)
+    throw new Error(
+      `tensor: expected a dtype of ${Object.keys(DT).join(', ')}; TensorFlow gave number ${dtype}: add it to DT`,
+    );
+  const dataId = {};
+  nativeBackend!.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
+  return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: name });
+}
+
+/** Who sees the ops while a graph is traced. */
+export interface Watcher {
+  ran(op: string, inputs: Tensor[], attributes: Attributes, outputs: Tensor[]): void;
+  /** Someone other than `run` takes a tensor's numbers: an op of TFJS, or a readback. */
+  read(dataId: object): void;
+}
+let watcher: Watcher | null = null;
+
+export function watched<R>(by: Watcher, body: () => R): R {
+  const native = nativeBackend!;
+  const { readSync } = native;
+  native.getInputTensorIds = (inputs) => (inputs.forEach((x) => by.read(x.dataId)), inputIds(inputs));
+  native.readSync = (dataId) => (by.read(dataId), readSync.call(native, dataId));
+  watcher = by;
+  try {
+    return body();
+  } finally {
+    watcher = null;
+    delete (native as Partial<NativeBackend>).getInputTensorIds;
+    delete (native as Partial<NativeBackend>).readSync;
+  }
+}
+
+/** A graph in TensorFlow's own session, loaded from a SavedModel in `folder`. Names are `node:output`. */
+export class LoadedGraph {
+  private readonly id: number;
+
+  constructor(
+    folder: string,
+    private readonly inputs: string[],
+    private readonly outputs: string[],
+  ) {
+    this.id = nativeBackend!.binding.loadSavedModel(folder, 'graph');
+  }
+
+  run(inputs: Tensor[]): Tensor[] {
+    return nativeBackend!.binding
+      .runSavedModel(this.id, inputIds(inputs), this.inputs.join(), this.outputs.join())
+      .map(tensorOf);
+  }
+
+  dispose(): void {
+    nativeBackend!.binding.deleteSavedModel(this.id);
+  }
+}

@@ -1,0 +1,144 @@
+/** Argument parsing and error printing that every command shares. */
+import { parseArgs } from 'node:util';
+import { UserError } from '../../util/errors';
+
+export interface Option {
+  type: 'string' | 'boolean';
+  help: string;
+  /** One letter: `-n`. */
+  short?: string;
+  /** Shown in the help and given back when the flag is absent (strings only). */
+  default?: string;
+}
+
+export interface Usage<S extends Record<string, Option>> {
+  command: string;
+  summary: string;
+  /** How positionals are written in the help, e.g. `[EXPERIMENT...]`; without it the command takes none. */
+  positionals?: string;
+  options: S;
+}
+
+export type Values<S extends Record<string, Option>> = {
+  [K in keyof S]?: S[K]['type'] extends 'boolean' ? boolean : string;
+};
+
+type Specs = Record<string, Option>;
+
+/** The help: one line on use, one on purpose, one per flag. */
+export function helpText(usage: Usage<Specs>): string {
+  const rows = [
+    ...Object.entries(usage.options),
+    ['help', { type: 'boolean', help: 'print this and stop', short: 'h' }] as [string, Option],
+  ].map(
+    ([name, o]) =>
+      [
+        `${o.short ? `-${o.short}, ` : '    '}--${name}${o.type === 'string' ? ' VALUE' : ''}`,
+        o.help + (o.default === undefined ? '' : ` (default: ${o.default})`),
+      ] as const,
+  );
+  const width = Math.max(...rows.map(([flag]) => flag.length));
+  const line = ['npm run', usage.command, '--', usage.positionals, '[flags]'].filter(Boolean).join(' ');
+  return [
+    `Usage: ${line}`,
+    usage.summary,
+    '',
+    ...rows.map(([flag, help]) => `  ${flag.padEnd(width)}  ${help}`),
+  ].join('\n');
+}
+
+const known = (options: Specs) => [...Object.keys(options), 'help'].map((name) => `--${name}`).join(', ');
+
+/** Takes the values out of parseArgs' tokens; throws a UserError at the first that the command does not know. */
+function collect(
+  usage: Usage<Specs>,
+  argv: string[],
+): { values: Record<string, string | boolean>; positionals: string[]; help: boolean } {
+  const options: Specs = { ...usage.options, help: { type: 'boolean', help: '', short: 'h' } };
+  const spec = Object.fromEntries(
+    Object.entries(options).map(([name, { type, short }]) => [name, short ? { type, short } : { type }]),
+  );
+  const { tokens } = parseArgs({
+    args: argv,
+    options: spec,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const values: Record<string, string | boolean> = {};
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+    if (!option) throw new UserError(`${token.rawName}: no such flag; known: ${known(usage.options)}`);
+    if (option.type === 'boolean' && token.value !== undefined)
+      throw new UserError(`--${token.name}: takes no value; got "${token.value}"`);
+    // "--tier --seed 2" takes the next flag for a value: the value was forgotten.
+    const forgotten =
+      token.value === undefined ||
+      token.value === '' ||
+      (!token.inlineValue && /^--?[a-z]/.test(token.value));
+    if (option.type === 'string' && forgotten)
+      throw new UserError(
+        `--${token.name}: expected a value after it; got ${token.value ? `"${token.value}"` : 'nothing'}`,
+      );
+    values[token.name] = option.type === 'boolean' ? true : token.value!;
+  }
+  return { values, positionals, help: values.help === true };
+}
+
+/**
+ * Parses a command's arguments; `--help` prints the help and ends the process with 0.
+ * Trap: values are texts; turn them into numbers with `wholeNumber`, into choices with `oneOf`.
+ */
+export function parse<S extends Record<string, Option>>(
+  usage: Usage<S>,
+  argv: string[],
+): { values: Values<S>; positionals: string[] } {
+  const { values, positionals, help } = collect(usage, argv);
+  if (help) {
+    console.log(helpText(usage));
+    process.exit(0);
+  }
+  if (positionals.length && !usage.positionals)
+    throw new UserError(
+      `"${positionals[0]}": expected flags only (${known(usage.options)}); got an argument`,
+    );
+  for (const [name, option] of Object.entries(usage.options))
+    if (option.default !== undefined) values[name] ??= option.default;
+  return { values: values as Values<S>, positionals };
+}
+
+/** Parses a number of tokens, `900000`, `900k`, `9M` or `1.5B`, or throws a UserError. */
+export function numberOfTokens(what: string, value: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([kMB]?)$/.exec(value) ?? [];
+  const exact = Number(digits) * { '': 1, k: 1e3, M: 1e6, B: 1e9 }[unit as '' | 'k' | 'M' | 'B'];
+  const tokens = Math.round(exact);
+  if (tokens >= 1 && Math.abs(exact - tokens) < 1e-6) return tokens;
+  throw new UserError(`${what}: expected a number of tokens, such as 900000, 900k or 9M; got "${value}"`);
+}
+
+/** What `main` prints for an error: a UserError's message, any other error's stack. */
+export const errorText = (command: string, error: unknown): string =>
+  error instanceof UserError
+    ? `${command}: ${error.message}`
+    : `${command}: ${error instanceof Error ? error.stack : String(error)}`;
+
+/** Exit code of a program whose output nobody reads any more, as shells know it. */
+const BROKEN_PIPE = 141;
+
+/** Runs a command's body; an error is printed on stderr and makes the exit code 1. */
+export function main(command: string, body: (argv: string[]) => Promise<void> | void): void {
+  const fail = (error: unknown) => {
+    console.error(errorText(command, error));
+    process.exit(1);
+  };
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EPIPE' ? process.exit(BROKEN_PIPE) : fail(error),
+    );
+  Promise.resolve()
+    .then(() => body(process.argv.slice(2)))
+    .catch(fail);
+}

@@ -1,0 +1,145 @@
+/** `npm run sweep -- NAME`: many runs, several at a time. */
+import { fork, type ChildProcess } from 'node:child_process';
+import * as os from 'node:os';
+import { join } from 'node:path';
+import { TIERS, type Tier } from '../../experiments/config';
+import { oneOf, UserError, wholeNumber } from '../../util/errors';
+import { bar, duration, TerminalLine } from '../../report/progress';
+import { SWEEP_NAMES, SWEEPS, type SweepName } from '../../experiments/sweeps';
+import { main, parse } from './arguments';
+import { exitCode, onStop } from '../setup/processes.cjs';
+import type { Answer } from './sweep-worker';
+
+const USAGE = {
+  command: 'sweep',
+  summary: `Trains every run of a sweep: ${SWEEP_NAMES.join(', ')}. What is finished is left as it is, what was cut off goes on, and a run that fails stops no other.`,
+  positionals: 'NAME',
+  options: {
+    tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'desk' },
+    jobs: {
+      type: 'string',
+      help: 'runs at a time, one thread each if more than one (default: one per core)',
+    },
+    list: { type: 'boolean', help: 'say which runs there are and which are finished, and train none' },
+  },
+} as const;
+
+/** Runs of a sweep under way. */
+class Sweep {
+  private readonly line = new TerminalLine();
+  private readonly workers = new Set<ChildProcess>();
+  private readonly shares = new Map<number, number>();
+  private readonly startedAt = performance.now();
+  private finished = 0;
+  readonly failed: string[] = [];
+
+  /** @param indices of the runs to train, in their order @param ids of all runs */
+  constructor(
+    private readonly name: SweepName,
+    private readonly tier: Tier,
+    private readonly indices: number[],
+    private readonly ids: string[],
+  ) {}
+
+  async train(jobs: number): Promise<void> {
+    const waiting = [...this.indices];
+    const drain = async () => {
+      let worker = this.worker(jobs);
+      for (let index; (index = waiting.shift()) !== undefined;) {
+        if (!worker.connected) worker = this.worker(jobs);
+        await this.one(worker, index);
+      }
+      if (worker.connected) worker.disconnect();
+    };
+    await Promise.all(Array.from({ length: jobs }, drain));
+    this.line.clear();
+  }
+
+  /** Ends all workers; their runs go on from their last checkpoints another time. */
+  abandon(): void {
+    for (const worker of this.workers) worker.kill('SIGKILL');
+    this.line.clear();
+  }
+
+  private worker(jobs: number): ChildProcess {
+    const threads =
+      jobs > 1 ? { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
+    const worker = fork(join(__dirname, 'sweep-worker.ts'), [], {
+      env: { ...process.env, ...threads },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    this.workers.add(worker);
+    worker.on('exit', () => this.workers.delete(worker));
+    return worker;
+  }
+
+  private one(worker: ChildProcess, index: number): Promise<void> {
+    const id = this.ids[index]!;
+    return new Promise((resolve) => {
+      const end = (text: string, failure?: string) => {
+        worker.removeAllListeners('message').removeListener('exit', died);
+        this.shares.delete(index);
+        this.finished++;
+        if (failure !== undefined) this.failed.push(id);
+        this.line.print(`${this.finished} of ${this.indices.length}  ${id}  ${text}${failure ?? ''}`);
+        resolve();
+      };
+      const died = (code: number | null, signal: NodeJS.Signals | null) =>
+        end('FAILED: ', `its process ended with code ${exitCode(code, signal)}`);
+      worker.on('exit', died);
+      worker.on('message', (answer: Answer) => {
+        if (answer.kind === 'progress') this.shares.set(index, answer.share);
+        else if (answer.kind === 'failed') end('FAILED: ', answer.message);
+        else end(`${answer.minutes.toFixed(1)} min  ${answer.text}`);
+        this.line.update(this.status());
+      });
+      worker.send({ name: this.name, tier: this.tier, index });
+    });
+  }
+
+  /** Time left as if runs took equally long. */
+  private status(): string {
+    const done = this.finished + [...this.shares.values()].reduce((a, b) => a + b, 0);
+    const seconds = (performance.now() - this.startedAt) / 1000;
+    const left =
+      done > 0
+        ? `about ${duration((seconds * (this.indices.length - done)) / done)} left`
+        : 'time left unknown yet';
+    return `${bar(done / this.indices.length, 16)} ${this.finished} of ${this.indices.length} runs, ${[...this.shares.values()].map((share) => `${Math.floor(100 * share)}%`).join(' + ')} · ${left}`;
+  }
+}
+
+main('sweep', async (argv) => {
+  const { values, positionals } = parse(USAGE, argv);
+  if (positionals.length > 1) throw new UserError(`expected one sweep; got ${positionals.join(' ')}`);
+  const name = oneOf('sweep', positionals[0], SWEEP_NAMES);
+  const tier = oneOf('--tier', values.tier, TIERS);
+  const jobs =
+    values.jobs === undefined ? os.availableParallelism() : wholeNumber('--jobs', values.jobs, 1, 256);
+  // Loaded here, so that help and wrong arguments are answered without TensorFlow.
+  const { finishedRecord } = require('../../train/loop') as typeof import('../../train/loop');
+  const { runId } = require('../../train/record') as typeof import('../../train/record');
+  const configs = SWEEPS[name](tier);
+  const ids = configs.map(runId);
+  const indices = configs.flatMap((config, i) => (finishedRecord(config) ? [] : [i]));
+  if (values.list) {
+    for (const i of configs.keys())
+      console.log(`${indices.includes(i) ? 'to do   ' : 'finished'}  ${ids[i]}`);
+    return;
+  }
+  console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);
+  const sweep = new Sweep(name, tier, indices, ids);
+  onStop((signal) => {
+    sweep.abandon();
+    console.error(
+      '\nsweep: stopped; every run goes on from its last checkpoint when the sweep is started again',
+    );
+    process.exit(exitCode(null, signal));
+  });
+  // A run that is alone has all cores.
+  await sweep.train(Math.min(jobs, indices.length));
+  if (sweep.failed.length)
+    throw new UserError(
+      `${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): mend what their lines say and start the sweep again`,
+    );
+});

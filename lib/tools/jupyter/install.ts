@@ -1,0 +1,53 @@
+/** Puts the kernel, the JupyterLab renderer and the report template where every Jupyter program of a .venv looks for them. */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { allocator } from '../setup/native.cjs';
+import { UserError } from '../../util/errors';
+import { writeAtomically } from '../../util/files';
+import { paths } from '../../util/paths';
+
+const sources = join(paths.root, 'lib', 'tools', 'jupyter');
+
+/** plotly.js as one minified file; set-up makes it. */
+export const plotlyFile = join(paths.cache, 'plotly.min.js');
+
+/** Copies unless the target is at least as new and as long. Trap: JupyterLab's server refuses symbolic links (HTTP 403). */
+function copy(from: string, to: string): void {
+  if (
+    existsSync(to) &&
+    statSync(to).size === statSync(from).size &&
+    statSync(to).mtimeMs >= statSync(from).mtimeMs
+  )
+    return;
+  mkdirSync(dirname(to), { recursive: true });
+  const aside = `${to}.${process.pid}.part`;
+  copyFileSync(from, aside);
+  renameSync(aside, to);
+}
+
+function write(path: string, text: string): void {
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeAtomically(path, text);
+}
+
+/** The kernel is named tslab, as in notebooks written elsewhere; people see it as "TypeScript". */
+function kernelSpec(): string {
+  const argv = [process.execPath, join(sources, 'kernel.cjs'), '{connection_file}'];
+  return `${JSON.stringify({ argv, env: allocator, display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' }, null, 2)}\n`;
+}
+
+/** @param venv folder of the Python environment. Does nothing where all is in place. */
+export function installJupyterFiles(venv: string): void {
+  if (!existsSync(plotlyFile))
+    throw new UserError(`expected ${plotlyFile}, which set-up makes; found none; run "npm run doctor"`);
+  const share = join(venv, 'share', 'jupyter');
+  const labextension = join(share, 'labextensions', 'memorization-plotly');
+  const template = join(share, 'nbconvert', 'templates', 'report');
+  write(join(share, 'kernels', 'tslab', 'kernel.json'), kernelSpec());
+  for (const file of ['package.json', 'static/remoteEntry.js'])
+    copy(join(sources, 'labextension', file), join(labextension, file));
+  for (const file of ['conf.json', 'index.html.j2', 'report.css'])
+    copy(join(sources, 'template', file), join(template, file));
+  copy(plotlyFile, join(labextension, 'static', 'plotly.min.js'));
+  copy(plotlyFile, join(template, 'plotly.min.js'));
+  copy(require.resolve('mathjax/es5/tex-svg.js'), join(template, 'tex-svg.js'));
+}

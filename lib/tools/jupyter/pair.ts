@@ -1,0 +1,144 @@
+/** Notebook files: a pair of .ipynb (with outputs) and .ts in jupytext's percent format, which hold the same cells. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { UserError } from '../../util/errors';
+import { paths } from '../../util/paths';
+import { VERDICT_MIME, type Verdict } from '../../report/verdict';
+
+export interface Output {
+  output_type: string;
+  data?: Record<string, unknown>;
+  text?: string | string[];
+}
+
+export interface Cell {
+  cell_type: 'code' | 'markdown' | 'raw';
+  source: string | string[];
+  id?: string;
+  metadata: Record<string, unknown>;
+  execution_count?: number | null;
+  outputs?: Output[];
+}
+
+export interface Notebook {
+  cells: Cell[];
+  metadata: Record<string, unknown>;
+  nbformat: number;
+  nbformat_minor: number;
+}
+
+export const textOf = (lines: string | string[]): string => (Array.isArray(lines) ? lines.join('') : lines);
+
+/** Names NN-name of all notebooks in a folder, in order. */
+export function notebookNames(folder: string = paths.notebooks): string[] {
+  const names = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((file) => /\.(ipynb|ts)$/.test(file))
+        .map((file) => file.replace(/\.(ipynb|ts)$/, ''))
+    : [];
+  return [...new Set(names)].sort();
+}
+
+/**
+ * Notebooks that `words` mean: a number (04), a whole name, or a name's part from a hyphen on (question-formation).
+ * All of them for no word.
+ */
+export function selectNotebooks(words: readonly string[], names: readonly string[]): string[] {
+  if (!names.length)
+    throw new UserError(
+      `expected notebooks in ${paths.notebooks}; found none; restore them with "git checkout notebooks"`,
+    );
+  const chosen = words.flatMap((word) => {
+    const wanted = basename(word).replace(/\.(ipynb|ts)$/, '');
+    const exact = names.filter((name) => name === wanted || name.split('-')[0] === wanted);
+    const found = exact.length ? exact : names.filter((name) => name.replace(/^\d+-/, '').startsWith(wanted));
+    if (!wanted || !found.length)
+      throw new UserError(
+        `notebook: expected one of ${names.join(', ')}, or its number or the start of its name; got "${word}"`,
+      );
+    return found;
+  });
+  return words.length ? names.filter((name) => chosen.includes(name)) : [...names];
+}
+
+export function readNotebook(path: string): Notebook {
+  let notebook: Notebook;
+  try {
+    notebook = JSON.parse(readFileSync(path, 'utf8')) as Notebook;
+  } catch (error) {
+    throw new UserError(
+      `notebook ${path}: expected JSON; ${(error as Error).message}; restore it with "git checkout"`,
+    );
+  }
+  if (!Array.isArray(notebook.cells))
+    throw new UserError(`notebook ${path}: expected cells; got none; restore it with "git checkout"`);
+  return notebook;
+}
+
+export interface SourceCell {
+  kind: 'code' | 'markdown';
+  source: string;
+}
+
+/** Cells of a notebook without their outputs. */
+export const sourceCells = ({ cells }: Notebook): SourceCell[] =>
+  cells
+    .filter((cell) => cell.cell_type !== 'raw')
+    .map((cell) => ({ kind: cell.cell_type as SourceCell['kind'], source: textOf(cell.source).trim() }));
+
+/** Cells of a file in percent format: `// %%` begins a code cell, `// %% [markdown]` text, whose lines are comments. */
+export function percentCells(text: string): SourceCell[] {
+  const body = text.replace(/^\/\/ ---\n[\s\S]*?\n\/\/ ---\n/, '');
+  return body
+    .split(/^(?=\/\/ %%)/m)
+    .filter((part) => part.trim())
+    .map((part) => {
+      const [head = '', ...lines] = part.startsWith('// %%')
+        ? part.split('\n')
+        : ['// %%', ...part.split('\n')];
+      const markdown = head.includes('[markdown]');
+      return {
+        kind: markdown ? 'markdown' : 'code',
+        source: lines
+          .map((line) => (markdown ? line.replace(/^\/\/ ?/, '') : line))
+          .join('\n')
+          .trim(),
+      };
+    });
+}
+
+const same = (a: SourceCell[], b: SourceCell[]): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+export type PairState = 'same' | 'ts only' | 'ipynb only' | 'ts newer' | 'ipynb newer';
+
+/** How the two files of a notebook stand to each other; of two that differ the one written last counts. */
+export function pairState(name: string, folder: string = paths.notebooks): PairState {
+  const [ipynb, ts] = [join(folder, `${name}.ipynb`), join(folder, `${name}.ts`)];
+  if (!existsSync(ipynb)) return 'ts only';
+  if (!existsSync(ts)) return 'ipynb only';
+  if (same(sourceCells(readNotebook(ipynb)), percentCells(readFileSync(ts, 'utf8')))) return 'same';
+  return statSync(ts).mtimeMs > statSync(ipynb).mtimeMs ? 'ts newer' : 'ipynb newer';
+}
+
+/** Verdicts that an executed notebook shows. */
+export const verdictsOf = ({ cells }: Notebook): Verdict[] =>
+  cells
+    .flatMap((cell) => cell.outputs ?? [])
+    .map((output) => output.data?.[VERDICT_MIME])
+    .filter((v): v is Verdict => v !== undefined);
+
+/** Of every notebook here: which kernel runs it, and that jupytext keeps the .ts beside it. */
+export const METADATA = {
+  jupytext: { formats: 'ipynb,ts:percent' },
+  kernelspec: { display_name: 'TypeScript', language: 'typescript', name: 'tslab' },
+  language_info: { name: 'typescript', file_extension: '.ts', mimetype: 'text/typescript' },
+};
+
+/**
+ * A notebook as it is committed: outputs kept; times of execution, session ids and Jupyter's own marks removed,
+ * so that an equal execution gives an equal file.
+ */
+export function normalised(notebook: Notebook): Notebook {
+  const cells = notebook.cells.map((cell, i) => ({ ...cell, id: `cell-${i + 1}`, metadata: {} }));
+  return { ...notebook, cells, metadata: METADATA };
+}

@@ -1,0 +1,108 @@
+import type { RunConfig, TrainingConfig } from '../experiments/config';
+import type { Matrix } from '../energy/matrix';
+import type { Batch, LanguageModel } from '../model/model';
+import { Tape } from '../tensor/tape';
+import { tf, type Tensor } from '../tensor/engine';
+import type { Measures } from './record';
+import { usesBf16 } from './step';
+
+/**
+ * What a model is trained on, and what is measured on the way. Batches depend on the config and the step alone, and the
+ * trainer reads them itself, between two steps: no workers whose number or pace could change a run.
+ */
+export interface Task<C extends RunConfig = RunConfig> {
+  /** SHA-256 of all data that the run sees. */
+  dataHash: string;
+  /** The batches of a step, counted from 1, each made when it is called for. Its tensors belong to the caller's `tidy`. */
+  batches(step: number): (() => Batch)[];
+  /** After `step` steps. */
+  evaluate(model: LanguageModel, step: number): Measures<C>;
+  /** Whether more steps could change nothing of what was measured: the run ends there. Never, for a task without it. */
+  complete?(measures: Measures<C>): boolean;
+  /** Closes what the task reads from. */
+  dispose(): void;
+}
+
+/** Items in groups of at most `size`. */
+export function inGroups<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
+
+/** Runs `measure` on a forward pass in the run's precision, without dropout. */
+export function evaluated<T extends number | void>(config: TrainingConfig, measure: (tape: Tape) => T): T {
+  return tf.tidy(() => {
+    const tape = new Tape({ bf16: usesBf16(config), record: false });
+    const result = measure(tape);
+    tape.release();
+    return result as never;
+  }) as unknown as T;
+}
+
+/** Mean over all tokens of some batches, nats. */
+export function meanLoss(model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): number {
+  let [nats, tokens] = [0, 0];
+  for (const make of batches) {
+    evaluated(config, (tape) => {
+      const batch = make();
+      for (const loss of model.loss(tape, batch).perToken.dataSync()) nats += loss;
+      tokens += batch.tokens;
+    });
+  }
+  return nats / tokens;
+}
+
+/** Loss in nats of every predicted token of a batch, in its order, and whether the model finds no token likelier. */
+export function scored(
+  model: LanguageModel,
+  config: TrainingConfig,
+  make: () => Batch,
+): { nats: Float64Array; right: boolean[] } {
+  let [nats, right] = [new Float64Array(), [] as boolean[]];
+  evaluated(config, (tape) => {
+    const batch = make();
+    const logits = model.logits(tape, batch);
+    const [values, targets, places, V] = [
+      logits.dataSync() as Float32Array,
+      batch.targets.dataSync(),
+      batch.predicted?.dataSync(),
+      logits.shape[1]!,
+    ];
+    nats = Float64Array.from(targets, (target, i) => {
+      const row = values.subarray((places?.[i] ?? i) * V, ((places?.[i] ?? i) + 1) * V);
+      const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
+      right.push(row[target] === largest);
+      return largest - row[target]! + Math.log(row.reduce((sum, z) => sum + Math.exp(z - largest), 0));
+    });
+  });
+  return { nats, right };
+}
+
+/** Matrices of one width, one below the other. */
+export function stacked(parts: readonly Matrix[]): Matrix {
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const { width } = parts[0]!;
+  const values = new Float32Array(rows * width);
+  parts.reduce((at, part) => (values.set(part.values, at), at + part.values.length), 0);
+  return { values, rows, width };
+}
+
+/** Activations behind every block, and those of the last layer as the output sees them, one row per token that is read. */
+export function allLayers(model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix[] {
+  const { width } = model.config;
+  const perBatch = batches.map((make) => {
+    const layers: Matrix[] = [];
+    const keep = (x: Tensor) =>
+      layers.push({ values: x.dataSync() as Float32Array, rows: x.shape[0]!, width });
+    evaluated(config, (tape) => {
+      keep(model.hidden(tape, make(), undefined, (block) => keep(block.value)).value);
+    });
+    return layers;
+  });
+  return perBatch[0]!.map((_, layer) => stacked(perBatch.map((layers) => layers[layer]!)));
+}
+
+/** Last-layer activations, one row per token that is read, as the output sees them: for GPT-2 behind its final layer norm. */
+export const lastLayer = (model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix =>
+  allLayers(model, config, batches).at(-1)!;

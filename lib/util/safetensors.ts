@@ -1,0 +1,229 @@
+/**
+ * The file format safetensors (https://github.com/huggingface/safetensors, "Format"): 8 bytes length of the header,
+ * little-endian; the header, JSON: name → dtype, shape, from and to; then all values, row by row, without gaps.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { UserError } from './errors';
+import { writePartsAtomically } from './files';
+
+/** What the header says of a tensor. `from` and `to` are bytes behind the header. */
+export interface TensorEntry {
+  name: string;
+  dtype: string;
+  shape: number[];
+  from: number;
+  to: number;
+}
+
+/** Bytes per value of the dtypes that can be read as float32. */
+const FLOATS: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
+
+/** The format's own limit, so that a damaged length does not fill the memory. */
+const LONGEST_HEADER = 100_000_000;
+
+const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
+
+function isEntry(x: unknown): x is { dtype: string; shape: number[]; data_offsets: [number, number] } {
+  const { dtype, shape, data_offsets: offsets } = (x ?? {}) as Record<string, unknown>;
+  return (
+    typeof dtype === 'string' &&
+    Array.isArray(shape) &&
+    shape.every(isCount) &&
+    Array.isArray(offsets) &&
+    offsets.length === 2 &&
+    offsets.every(isCount)
+  );
+}
+
+/** An open file, whose header is checked at once and whose tensors are read one by one. */
+export class SafetensorsFile {
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  private readonly file: number;
+  /** Where the values begin. */
+  private readonly start: number;
+
+  constructor(readonly path: string) {
+    try {
+      this.file = openSync(path, 'r');
+    } catch (error) {
+      throw new UserError(
+        `${path}: expected a safetensors file; ${(error as Error).message}: check the path`,
+      );
+    }
+    try {
+      const bytes = fstatSync(this.file).size;
+      const header = this.header(bytes);
+      this.start = 8 + header.length;
+      this.entries = this.checked(header, bytes - this.start);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  private broken(why: string): UserError {
+    return new UserError(`${this.path}: ${why}; the file is damaged or cut off: download or write it again`);
+  }
+
+  private header(bytes: number): Buffer {
+    if (bytes < 8) throw this.broken(`expected at least 8 bytes; got ${bytes}`);
+    const length = Number(this.bytes(0, 8).readBigUInt64LE());
+    if (length > bytes - 8)
+      throw this.broken(`expected a header within the file of ${bytes} bytes; its length says ${length}`);
+    if (length > LONGEST_HEADER)
+      throw this.broken(`expected a header of at most ${LONGEST_HEADER} bytes; its length says ${length}`);
+    return this.bytes(8, length);
+  }
+
+  /** Entries by name; their values lie one behind the other and fill the rest of the file. */
+  private checked(header: Buffer, bytes: number): Map<string, TensorEntry> {
+    let json: unknown;
+    try {
+      json = JSON.parse(header.toString('utf8'));
+    } catch {
+      throw this.broken('expected a header of JSON; it is not');
+    }
+    if (typeof json !== 'object' || json === null || Array.isArray(json))
+      throw this.broken('expected a header that maps names to tensors; it does not');
+    const entries = Object.entries(json)
+      .filter(([name]) => name !== '__metadata__')
+      .map(([name, entry]) => {
+        if (!isEntry(entry))
+          throw this.broken(
+            `${name}: expected dtype, shape and data_offsets; got ${JSON.stringify(entry).slice(0, 100)}`,
+          );
+        const {
+          dtype,
+          shape,
+          data_offsets: [from, to],
+        } = entry;
+        if (to < from || to > bytes)
+          throw this.broken(
+            `${name}: expected bytes within the ${bytes} behind the header; its offsets say ${from} to ${to}`,
+          );
+        return { name, dtype, shape, from, to };
+      });
+    let end = 0;
+    for (const { name, dtype, shape, from, to } of [...entries].sort(
+      (a, b) => a.from - b.from || a.to - b.to,
+    )) {
+      if (from !== end)
+        throw this.broken(
+          `${name}: expected to begin at byte ${end}, where the tensor before it ends; its offsets say ${from}: tensors ${from < end ? 'overlap' : 'leave a gap'}`,
+        );
+      const width = FLOATS[dtype];
+      if (width !== undefined && to - from !== width * size(shape))
+        throw this.broken(
+          `${name}: expected ${width * size(shape)} bytes for ${dtype} [${shape}]; its offsets say ${to - from}`,
+        );
+      end = to;
+    }
+    if (end !== bytes) throw this.broken(`expected ${end} bytes of values behind the header; got ${bytes}`);
+    return new Map(entries.map((entry) => [entry.name, entry]));
+  }
+
+  private bytes(at: number, length: number, into = Buffer.allocUnsafeSlow(length)): Buffer {
+    for (let done = 0; done < length;) {
+      const got = readSync(this.file, into, done, length - done, at + done);
+      if (got === 0) throw this.broken(`expected ${length} bytes at ${at}; got ${done}`);
+      done += got;
+    }
+    return into;
+  }
+
+  /** Throws a UserError unless the tensor is there with this shape and a dtype that can be read. */
+  check(name: string, shape: readonly number[]): void {
+    const entry = this.entries.get(name);
+    if (!entry)
+      throw new UserError(
+        `${this.path}: expected a tensor ${name} [${shape}]; got none: the file is of another model`,
+      );
+    if (!(entry.dtype in FLOATS))
+      throw new UserError(
+        `${this.path}: ${name}: expected one of ${Object.keys(FLOATS).join(', ')}; got ${entry.dtype}: convert the file`,
+      );
+    if (entry.shape.join() !== shape.join())
+      throw new UserError(
+        `${this.path}: ${name}: expected shape [${shape}]; got [${entry.shape}]: the file is of another model or config`,
+      );
+  }
+
+  /** Values as float32. */
+  read(name: string): Float32Array {
+    const { dtype, shape, from, to } = this.entries.get(name)!;
+    const raw = this.bytes(this.start + from, to - from);
+    if (dtype === 'F32') return new Float32Array(raw.buffer, 0, size(shape));
+    const halves = new Uint16Array(raw.buffer, 0, size(shape));
+    return dtype === 'BF16' ? fromBfloat16(halves) : fromFloat16(halves);
+  }
+
+  /** Whether two tensors have the same dtype, shape and bytes; holds 2 MB at a time. */
+  equal(one: string, other: string): boolean {
+    const [a, b] = [this.entries.get(one)!, this.entries.get(other)!];
+    if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
+    const step = 1 << 20;
+    for (let at = 0; at < a.to - a.from; at += step) {
+      const length = Math.min(step, a.to - a.from - at);
+      if (!this.bytes(this.start + a.from + at, length).equals(this.bytes(this.start + b.from + at, length)))
+        return false;
+    }
+    return true;
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}
+
+/** bfloat16 is the upper half of float32. */
+function fromBfloat16(halves: Uint16Array): Float32Array {
+  return new Float32Array(Uint32Array.from(halves, (h) => h << 16).buffer);
+}
+
+/** IEEE 754 binary16. */
+function fromFloat16(halves: Uint16Array): Float32Array {
+  return Float32Array.from(halves, (h) => {
+    const [exponent, fraction] = [(h >>> 10) & 31, h & 1023];
+    const size =
+      exponent === 0
+        ? fraction * 2 ** -24
+        : exponent === 31
+          ? fraction
+            ? NaN
+            : Infinity
+          : (1024 + fraction) * 2 ** (exponent - 25);
+    return h & 0x8000 ? -size : size;
+  });
+}
+
+/** Writes float32 tensors one by one, beside the file and then renamed: a file that was there stays whole until the new one is. */
+export async function writeSafetensors(
+  path: string,
+  tensors: { name: string; shape: number[]; values: () => Promise<Float32Array> }[],
+): Promise<void> {
+  let end = 0;
+  const entries = tensors.map(({ name, shape }) => [
+    name,
+    { dtype: 'F32', shape, data_offsets: [end, (end += 4 * size(shape))] },
+  ]);
+  const text = JSON.stringify({ __metadata__: { format: 'pt' }, ...Object.fromEntries(entries) });
+  const header = Buffer.from(text + ' '.repeat((8 - (Buffer.byteLength(text) % 8)) % 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    yield length;
+    yield header;
+    for (const { values } of tensors) {
+      const v = await values();
+      yield new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
+    }
+  }
+  try {
+    await writePartsAtomically(path, parts());
+  } catch (error) {
+    throw new UserError(
+      `${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable; what was there before is whole`,
+    );
+  }
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Random } from '../../lib/util/random';
+import {
+  capacity,
+  capacityQuestions,
+  FIGURE_1,
+  landscapes,
+  MODELS,
+  signErrors,
+  spinPatterns,
+  type Model,
+} from '../../lib/analysis/01-memories';
+import { line } from '../../lib/util/statistics';
+import { verdict } from '../../lib/report/verdict';
+import { assertClose } from '../assert-close';
+
+test('the landscapes are the four formulas, and MCHN their sum', () => {
+  const { ticks, surfaces } = landscapes(FIGURE_1, 5, 2);
+  const [lse, reg, sum, distance] = Object.values(surfaces);
+  const [x, y] = [ticks[3]!, ticks[1]!];
+  const dot = FIGURE_1.map(([a, b]) => a! * x + b! * y);
+  const half = FIGURE_1.map(([a, b]) => (a! ** 2 + b! ** 2) / 2);
+  const expected = {
+    lse: -Math.log(dot.reduce((total, v) => total + Math.exp(v), 0)),
+    reg: (x * x + y * y) / 2 + Math.log(3) + Math.max(...half),
+    distance: -Math.log(FIGURE_1.reduce((total, [a, b]) => total + Math.exp(-Math.hypot(a! - x, b! - y)), 0)),
+  };
+  assertClose(
+    [lse![1]![3]!, reg![1]![3]!, sum![1]![3]!, distance![1]![3]!],
+    [expected.lse, expected.reg, expected.lse + expected.reg, expected.distance],
+    { absolute: 1e-5, what: 'energies' },
+  );
+});
+
+test('one pattern is found by every memory, and half of the signs are wrong where none is stored', () => {
+  for (const model of MODELS) {
+    const random = new Random(1, 'one');
+    assert.equal(signErrors(model, spinPatterns(1, 30, random), 3, 0.1, random), 0, model.name);
+  }
+  const forgetful: Model = {
+    name: 'f',
+    real: false,
+    make: () =>
+      ({
+        retrieve: (states: Float32Array[]) => ({
+          states: {
+            values: Float32Array.from(states.flatMap((s) => [...s].map((v, i) => (i % 2 ? v : -v)))),
+          },
+        }),
+      }) as never,
+  };
+  const random = new Random(1, 'none');
+  assert.equal(signErrors(forgetful, spinPatterns(5, 30, random), 5, 0, random), 0.5);
+});
+
+test('a capacity is the largest number of patterns that is held, to its fineness', () => {
+  // Wrong signs in half of the places from 137 patterns on.
+  const limited: Model = {
+    name: 'l',
+    real: false,
+    make: ({ rows }) =>
+      ({
+        retrieve: (states: Float32Array[]) => ({
+          states: {
+            values: Float32Array.from(
+              states.flatMap((s) => [...s].map((v, i) => (rows > 137 && i % 2 ? -v : v))),
+            ),
+          },
+        }),
+      }) as never,
+  };
+  const held = capacity(limited, 10, 1)!;
+  assert.ok(held <= 137 && held > 137 / 1.07, String(held));
+});
+
+test('the slope of a line with noise, and the values of the questions', () => {
+  assertClose(
+    [
+      line([
+        [0, 1],
+        [1, 3.1],
+        [2, 4.9],
+      ]).slope.value,
+    ],
+    [1.95],
+    { absolute: 1e-12, what: 'slope' },
+  );
+  const cases = MODELS.flatMap(({ name }) =>
+    [10, 20].map((n) => ({ model: name, n, seed: 1, patterns: name === 'classical' ? 0.14 * n : n ** 2 })),
+  );
+  const [classical, dense] = capacityQuestions(cases, 'quick');
+  assertClose([classical!.ours[0]!.value, dense!.ours[0]!.value], [0.14, 2], {
+    absolute: 1e-12,
+    what: 'values',
+  });
+  assert.equal(verdict(classical!).outcome, 'REPRODUCED');
+});

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { cutPlace, decode, encode } from '../../../lib/data/text/tokenizer';
+import { Random } from '../../../lib/util/random';
+import { FIXTURES } from './made';
+
+/** gpt-3-encoder keeps OpenAI's own merges and pattern; slow, and right. */
+const oracle = require('gpt-3-encoder') as { encode(text: string): number[] };
+
+const DOCUMENTS = readFileSync(join(FIXTURES, 'documents.jsonl'), 'utf8').trim().split('\n').map((line) => (JSON.parse(line) as { text: string }).text);
+
+const KINDS: ((random: Random) => string)[] = [
+  (r) => String.fromCharCode(32 + r.int(95)),
+  (r) => ['the', ' lamp', "'s", "'ll", ' it', 'Don', "'T", '1984', '!!', ' (', '\n\n', '<|endoftext|>'][r.int(12)]!,
+  (r) => String.fromCharCode(r.int(160)),
+  (r) => String.fromCharCode(r.int(0xd800)),
+  (r) => String.fromCodePoint(0x1f300 + r.int(0x400)),
+  (r) => String.fromCharCode(0xd800 + r.int(0x800)),
+  (r) => ' '.repeat(1 + r.int(40)),
+  (r) => ['\t', '\r\n', '\u00a0', '\u2003', '\ufeff', '\u0085', '\u200d', '\u0301'][r.int(8)]!,
+];
+
+/** A string of one kind of character, or of all mixed. */
+function randomText(random: Random): string {
+  const kinds = random.int(2) ? KINDS : [KINDS[random.int(KINDS.length)]!];
+  return Array.from({ length: random.int(30) }, () => kinds[random.int(kinds.length)]!(random)).join('');
+}
+
+const strings = Number(process.env.ORACLE ?? 3000);
+
+test(`${strings} random strings have the ids that the oracle gives, and decode back`, () => {
+  const random = new Random(1, 'tokenizer');
+  for (let i = 0; i < strings; i++) {
+    const text = randomText(random);
+    const ids = encode(text);
+    assert.deepEqual([...ids], oracle.encode(text), JSON.stringify(text));
+    assert.equal(decode(ids), new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text)), JSON.stringify(text));
+  }
+});
+
+test('whole documents have the ids that the oracle gives; text that looks like a special token is text', () => {
+  for (const text of DOCUMENTS.slice(0, 12)) assert.deepEqual([...encode(text)], oracle.encode(text));
+  assert.deepEqual([...encode('<|endoftext|>')], [27, 91, 437, 1659, 5239, 91, 29]);
+  assert.equal(decode([15496, 50256, 995]), 'Hello world');
+});
+
+test('long runs of one character are one piece', () => {
+  assert.deepEqual([...encode(' '.repeat(5000))], Array(5000).fill(220));
+  assert.equal(decode(encode('é'.repeat(3000))), 'é'.repeat(3000));
+});
+
+test('a text cut at any place that cutPlace finds keeps its ids', () => {
+  const random = new Random(2, 'cut');
+  const cut = new Set<number>();
+  for (let i = 0; i < 300; i++) {
+    const text = Array.from({ length: 12 }, () => randomText(random)).join(' ');
+    const at = cutPlace(text, random.int(text.length + 1));
+    cut.add(at);
+    assert.deepEqual([...encode(text.slice(0, at)), ...encode(text.slice(at))], [...encode(text)], JSON.stringify([text, at]));
+  }
+  assert.ok(cut.size > 50);
+  assert.deepEqual([cutPlace('ab cd', 0), cutPlace('ab cd', 3), cutPlace('ab  cd', 0), cutPlace('a\nb', 0), cutPlace('a\u00a0 b', 0)], [2, 5, 6, 1, 4]);
+});

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { capacity, deviations, overfitting9m, scaling90m, TIERS } from '../../lib/experiments/config';
+import { checkConfig } from '../../lib/experiments/config-check';
+import { buildModel } from '../../lib/model/build';
+import {
+  capacityRuns,
+  gpt2Parameters,
+  grammarRuns,
+  longerCapacityRuns,
+  modelRuns,
+  sizeRuns,
+  smallerRuns,
+  SWEEP_NAMES,
+  SWEEPS,
+  textRuns,
+} from '../../lib/experiments/sweeps';
+import { runId } from '../../lib/train/record';
+
+test('every run of every sweep can run, and no two are one', () => {
+  for (const name of SWEEP_NAMES)
+    for (const tier of TIERS) {
+      const configs = SWEEPS[name](tier);
+      configs.forEach(checkConfig);
+      assert.equal(new Set(configs.map(runId)).size, configs.length, `${name} ${tier}`);
+      assert.ok(configs.every((config) => config.tier === tier));
+    }
+});
+
+test('the sweeps hold what they promise', () => {
+  const grammars = grammarRuns('desk');
+  assert.deepEqual(
+    [
+      new Set(grammars.map(({ grammar }) => grammar)).size,
+      new Set(grammars.map(({ seed }) => seed)).size,
+      grammars.length,
+    ],
+    [6, 3, 18],
+  );
+  assert.equal(
+    new Set(
+      grammars.map(({ model, steps, schedule, trainLines }) =>
+        JSON.stringify([model, steps, schedule, trainLines]),
+      ),
+    ).size,
+    1,
+    'one model, one training',
+  );
+  assert.deepEqual(
+    sizeRuns('desk').map(({ trainLines }) => trainLines),
+    [500, 2000, 10_000, 50_000, 100_000],
+  );
+  assert.deepEqual(
+    modelRuns('desk').map(({ model }) => `${model.layers} × ${model.width}`),
+    ['2 × 128', '6 × 128', '10 × 128', '2 × 256', '6 × 256', '10 × 256', '2 × 512'],
+  );
+  const sizes = (tier: 'desk' | 'full') => capacityRuns(tier).map(({ model }) => gpt2Parameters(model).all);
+  assert.deepEqual(
+    [
+      Math.min(...sizes('desk')),
+      Math.max(...sizes('desk')),
+      Math.min(...sizes('full')),
+      Math.max(...sizes('full')),
+    ],
+    [15_360, 407_168, 15_360, 1_795_392],
+  );
+});
+
+test('longer capacity runs are runs of the sweep with more steps and nothing else', () => {
+  const changes = longerCapacityRuns('desk').map((config) => {
+    const base = capacityRuns('desk').find(({ what, model, items }) =>
+      isDeepStrictEqual([what, model, items], [config.what, config.model, config.items]),
+    )!;
+    return deviations(config, base);
+  });
+  const more = (factor: number) => [
+    `steps: 8000 → ${8000 * factor}`,
+    `schedule.decaySteps: 8000 → ${8000 * factor}`,
+    `evaluateEverySteps: 500 → ${500 * factor}`,
+  ];
+  assert.deepEqual(changes, [4, 16, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4].map(more));
+  assert.deepEqual(longerCapacityRuns('quick'), []);
+});
+
+test('the first of the smaller runs is notebook 05; the others, three seeds a size, end after five passes and not during the warm-up', () => {
+  const main = scaling90m.desk;
+  const runs = smallerRuns(main, overfitting9m.desk);
+  const of = (all: typeof runs) =>
+    all.map(({ trainTokens, seed, steps, evaluateEverySteps }) => [
+      trainTokens,
+      seed,
+      steps,
+      evaluateEverySteps,
+    ]);
+  assert.deepEqual(of(runs), [
+    [90_000, 1, 3000, 100],
+    [20_000, 1, 200, 20],
+    [20_000, 2, 200, 20],
+    [20_000, 3, 200, 20],
+    [45_000, 1, 220, 22],
+    [45_000, 2, 220, 22],
+    [45_000, 3, 220, 22],
+  ]);
+  assert.deepEqual(runs[0], overfitting9m.desk);
+  assert.ok(
+    runs.slice(1).every(({ schedule }) => schedule === main.schedule),
+    'one schedule for all sizes',
+  );
+  assert.ok(
+    runs.slice(1).every(({ experiment }) => experiment === 'scaling-90m'),
+    'a run that is cut off says nothing on overfitting',
+  );
+  assert.deepEqual(
+    smallerRuns({ ...scaling90m.quick, seed: 4 }, overfitting9m.quick).map(({ seed }) => seed),
+    [4, 4, 5, 6, 4, 5, 6],
+  );
+  assert.deepEqual(
+    smallerRuns(scaling90m.full, overfitting9m.full).map(({ trainTokens }) => trainTokens / 1e6),
+    [9, 2, 2, 2, 4.5, 4.5, 4.5],
+  );
+  assert.deepEqual(
+    textRuns('desk')
+      .map(({ trainTokens, model }) => [trainTokens, model.width])
+      .slice(0, 4),
+    [
+      [90_000, 384],
+      [900_000, 384],
+      [9_000_000, 384],
+      [90_000, 768],
+    ],
+  );
+});
+
+test('parameters are counted as the model has them', () => {
+  const { model } = capacity.desk;
+  const built = buildModel(model, 1);
+  assert.equal(
+    gpt2Parameters(model).all,
+    built.parameters.reduce((n, p) => n + p.size, 0),
+  );
+  assert.equal(
+    gpt2Parameters(model).all - gpt2Parameters(model).withoutEmbeddings,
+    (model.vocabulary + model.context) * model.width,
+  );
+  built.dispose();
+});

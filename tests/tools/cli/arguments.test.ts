@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { errorText, helpText, numberOfTokens, parse } from '../../../lib/tools/cli/arguments';
+import { UserError } from '../../../lib/util/errors';
+
+const usage = {
+  command: 'train',
+  summary: 'Trains.',
+  positionals: 'EXPERIMENT',
+  options: {
+    tier: { type: 'string', help: 'size', default: 'quick' },
+    seed: { type: 'string', help: 'seed of everything random', short: 's' },
+    json: { type: 'boolean', help: 'print JSON' },
+  },
+} as const;
+
+const refuses = (argv: string[], line: RegExp) =>
+  assert.throws(
+    () => parse(usage, argv),
+    (e: Error) => e instanceof UserError && line.test(e.message),
+  );
+
+test('values, defaults, short flags and positionals', () => {
+  assert.deepEqual(parse(usage, ['plateau', '--tier=smoke', '-s', '3', '--json']), {
+    values: { tier: 'smoke', seed: '3', json: true },
+    positionals: ['plateau'],
+  });
+  assert.deepEqual(parse(usage, []), { values: { tier: 'quick' }, positionals: [] });
+  assert.deepEqual(parse(usage, ['--seed', '-1']).values.seed, '-1');
+  assert.deepEqual(parse(usage, ['--', '--json']).positionals, ['--json']);
+});
+
+test('what the command does not know is refused with the flags that it knows', () => {
+  refuses(['--teir', 'quick'], /^--teir: no such flag; known: --tier, --seed, --json, --help$/);
+  refuses(['-x'], /^-x: no such flag/);
+  refuses(['--constructor'], /^--constructor: no such flag/);
+});
+
+test('a forgotten value is not taken from the next flag', () => {
+  refuses(['--tier'], /^--tier: expected a value after it; got nothing$/);
+  refuses(['--tier='], /^--tier: expected a value after it; got nothing$/);
+  refuses(['--tier', '--json'], /^--tier: expected a value after it; got "--json"$/);
+  refuses(['--json=yes'], /^--json: takes no value; got "yes"$/);
+});
+
+test('a command without positionals refuses them', () => {
+  const { positionals: _, ...bare } = usage;
+  assert.throws(
+    () => parse(bare, ['quick']),
+    /"quick": expected flags only \(--tier, --seed, --json, --help\); got an argument/,
+  );
+});
+
+test('the help names every flag with its default', () => {
+  assert.equal(
+    helpText(usage),
+    [
+      'Usage: npm run train -- EXPERIMENT [flags]',
+      'Trains.',
+      '',
+      '      --tier VALUE  size (default: quick)',
+      '  -s, --seed VALUE  seed of everything random',
+      '      --json        print JSON',
+      '  -h, --help        print this and stop',
+    ].join('\n'),
+  );
+});
+
+test('a UserError is one line, any other error keeps its stack', () => {
+  assert.equal(
+    errorText('train', new UserError('seed: expected\n  a number')),
+    'train: seed: expected a number',
+  );
+  assert.match(errorText('train', new TypeError('broken')), /^train: TypeError: broken\n\s+at /);
+});
+
+test('numbers of tokens are written with or without a unit', () => {
+  assert.deepEqual(
+    ['900000', '900k', '0.09M', '9M', '1.5B'].map((text) => numberOfTokens('--tokens', text)),
+    [900_000, 900_000, 90_000, 9_000_000, 1_500_000_000],
+  );
+  for (const wrong of ['', '0', '9m', '1.5', '-9M', '9 M', '1e6', '0.0000001M', 'M'])
+    assert.throws(
+      () => numberOfTokens('--tokens', wrong),
+      (e: Error) =>
+        e instanceof UserError &&
+        e.message === `--tokens: expected a number of tokens, such as 900000, 900k or 9M; got "${wrong}"`,
+      wrong,
+    );
+});

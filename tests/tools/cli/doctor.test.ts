@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { paths } from '../../../lib/util/paths';
+import { cpuFeatures, type Item } from '../../../lib/tools/cli/doctor';
+
+interface Report {
+  ok: boolean;
+  items: Item[];
+  checks: Record<string, { expected: number[]; got: number[]; ok: boolean }>;
+}
+
+const doctor = (...args: string[]) =>
+  spawnSync(
+    process.execPath,
+    [
+      '--import',
+      pathToFileURL(require.resolve('tsx')).href,
+      join(paths.root, 'lib', 'tools', 'cli', 'doctor.ts'),
+      ...args,
+    ],
+    { cwd: paths.root, encoding: 'utf8' },
+  );
+
+test('doctor --json: every needed thing is here, the op and the gradient give the known values', () => {
+  const { status, stdout } = doctor('--json');
+  const { ok, items, checks } = JSON.parse(stdout) as Report;
+  assert.deepEqual(
+    items.filter(({ state }) => state === 'missing'),
+    [],
+  );
+  assert.equal(ok, true);
+  assert.equal(status, 0);
+  assert.deepEqual(checks.matMul!.got, [19, 22, 43, 50]);
+  [0.41997434, 1, 0.07065082].forEach((x, i) =>
+    assert.ok(Math.abs(checks.gradient!.got[i]! - x) < 1e-6, `${checks.gradient!.got[i]} is not ${x}`),
+  );
+  const value = (name: string) => items.find((item) => item.name === name)!.value;
+  assert.ok(value('Node').startsWith(process.versions.node));
+  assert.match(value('TFJS'), /^4\.22\.0$/);
+});
+
+test('doctor prints one line per item', () => {
+  const { status, stdout } = doctor();
+  assert.equal(status, 0);
+  for (const line of stdout.trimEnd().split('\n')) assert.match(line, /^(ok|slow) +\S/);
+  assert.match(stdout, /we see 19 22 43 50, expected 19 22 43 50/);
+});
+
+test('CPU features are read from both kinds of /proc/cpuinfo', () => {
+  assert.deepEqual(cpuFeatures('model name\t: x\nflags\t\t: fpu avx avx2 fma avx512f amx_bf16\n'), [
+    'avx2',
+    'fma',
+    'avx512f',
+    'amx_bf16',
+  ]);
+  assert.deepEqual(cpuFeatures('Features\t: fp asimd bf16\n'), ['asimd', 'bf16']);
+  assert.deepEqual(cpuFeatures(''), []);
+});

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { paths } from '../../../lib/util/paths';
+import { hasDisplay, labArguments, requireFreePort } from '../../../lib/tools/cli/lab';
+
+const listen = () =>
+  new Promise<{ port: number; close: () => Promise<void> }>((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () =>
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => new Promise((done) => server.close(() => done())),
+      }),
+    );
+  });
+
+test('a port in use is one line and exit code 1; a free one is accepted', async () => {
+  const { port, close } = await listen();
+  await assert.rejects(
+    requireFreePort(port),
+    new RegExp(
+      `^UserError: port ${port}: expected a free port; it is in use; name another: npm run lab -- --port`,
+    ),
+  );
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      pathToFileURL(require.resolve('tsx')).href,
+      join(paths.root, 'lib', 'tools', 'cli', 'lab.ts'),
+      '--port',
+      String(port),
+    ],
+    { cwd: paths.root, encoding: 'utf8' },
+  );
+  assert.equal(status, 1);
+  assert.match(stderr, /^lab: port \d+: expected a free port;[^\n]*\n$/);
+  await close();
+  await requireFreePort(port);
+});
+
+test('a browser is opened only where one can be seen', () => {
+  assert.equal(hasDisplay('linux', {}), false);
+  assert.equal(hasDisplay('linux', { DISPLAY: ':0' }), true);
+  assert.equal(hasDisplay('darwin', {}), true);
+  assert.equal(hasDisplay('linux', { DISPLAY: ':10', SSH_CONNECTION: 'a b' }), false);
+});
+
+test('JupyterLab listens on loopback alone, on the port that was asked for, and asks nobody for news', () => {
+  const args = labArguments(9000, false);
+  for (const wanted of [
+    '--ServerApp.ip=127.0.0.1',
+    '--ServerApp.port=9000',
+    '--ServerApp.port_retries=0',
+    '--ServerApp.open_browser=False',
+    '--LabApp.news_url=None',
+    '--LabApp.extension_manager=readonly',
+  ])
+    assert.ok(args.includes(wanted), wanted);
+  assert.ok(!args.some((arg) => /token|password/i.test(arg)), 'the token stays on');
+});

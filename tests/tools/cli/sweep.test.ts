@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { paths } from '../../../lib/util/paths';
+import { SWEEPS } from '../../../lib/experiments/sweeps';
+import { recordPath, runFolder, runId } from '../../../lib/train/record';
+
+function sweep(...argv: string[]): { status: number | null; stdout: string; stderr: string } {
+  const env: NodeJS.ProcessEnv = { ...process.env };
+  delete env.NODE_TEST_CONTEXT;
+  return spawnSync(process.execPath, ['--import', 'tsx', join(paths.root, 'lib/tools/cli/sweep.ts'), ...argv], {
+    cwd: paths.root,
+    env,
+    encoding: 'utf8',
+  });
+}
+
+const configs = SWEEPS.capacity('smoke');
+const [first, second] = configs.map(runId) as [string, string];
+
+test('a run that fails stops no other; the next start trains what is missing, and then nothing', () => {
+  for (const id of [first, second]) rmSync(runFolder(id), { recursive: true, force: true });
+  // A file where the folder of the first run should be.
+  mkdirSync(dirname(runFolder(first)), { recursive: true });
+  writeFileSync(runFolder(first), '');
+  try {
+    const broken = sweep('capacity', '--tier', 'smoke', '--jobs', '2');
+    assert.equal(broken.status, 1, broken.stderr);
+    assert.match(broken.stderr, new RegExp(`${first}  FAILED: checkpoint: expected to write`));
+    assert.match(
+      broken.stderr,
+      new RegExp(
+        `sweep: 1 of 2 runs failed \\(${first}\\): mend what their lines say and start the sweep again\n$`,
+      ),
+    );
+    assert.ok(existsSync(recordPath(second, 'smoke')), 'the other run is finished');
+  } finally {
+    rmSync(runFolder(first));
+  }
+  assert.match(
+    sweep('capacity', '--tier', 'smoke', '--list').stdout,
+    new RegExp(`^to do     ${first}\nfinished  ${second}\n$`),
+  );
+  const mended = sweep('capacity', '--tier', 'smoke', '--jobs', '1');
+  assert.equal(mended.status, 0, mended.stderr);
+  assert.match(
+    mended.stderr,
+    new RegExp(`1 of 2 runs are finished[^]*1 of 1  ${first}  0\\.\\d min  training `),
+  );
+  assert.match(sweep('capacity', '--tier', 'smoke').stderr, /2 of 2 runs are finished\n$/);
+});
+
+test('wrong arguments are one line', () => {
+  const cases: [string[], RegExp][] = [
+    [[], /^sweep: sweep: expected one of text, plateau-intervention, capacity; got nothing\n$/],
+    [['capacities'], /got "capacities"\n$/],
+    [['capacity', 'plateau-intervention'], /expected one sweep; got capacity plateau-intervention/],
+    [['capacity', '--jobs', '0'], /--jobs: expected a whole number from 1 to 256; got "0"/],
+  ];
+  for (const [argv, message] of cases) {
+    const { status, stderr } = sweep(...argv);
+    assert.equal(status, 1);
+    assert.match(stderr, message);
+  }
+});

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import test, { after, before } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { paths } from '../../../lib/util/paths';
+import { CellError, execute, type Places } from '../../../lib/tools/jupyter/execute';
+import { pairState, percentCells, readNotebook, sourceCells } from '../../../lib/tools/jupyter/pair';
+
+let folder: string;
+let places: Places;
+before(() => {
+  mkdirSync(paths.local, { recursive: true });
+  folder = mkdtempSync(join(paths.local, 'execute-'));
+  places = {
+    notebooks: join(folder, 'notebooks'),
+    reports: join(folder, 'reports'),
+    figures: join(folder, 'figures'),
+    venv: paths.venv,
+  };
+  mkdirSync(places.notebooks);
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const write = (name: string, ...cells: string[]): void =>
+  writeFileSync(join(places.notebooks, `${name}.ts`), cells.map((cell) => `// %%\n${cell}\n`).join('\n'));
+const job = (name: string, save = false) => ({ name, tier: 'quick' as const, seed: 7, save, places });
+const workFolders = (name: string): string[] =>
+  readdirSync(join(paths.cache, 'reproduce')).filter((entry) => entry.startsWith(`${name}-`));
+
+test('tier and seed reach the cells; saving writes the pair, executed', async () => {
+  write('01-pair', `console.log(process.env.TIER, process.env.SEED);`);
+  const { report } = await execute(job('01-pair', true));
+  const notebook = readNotebook(join(places.notebooks, '01-pair.ipynb'));
+  assert.deepEqual(
+    notebook.cells.map(({ execution_count, outputs }) => [
+      execution_count,
+      outputs?.map(({ text }) => String(text)),
+    ]),
+    [[1, ['quick 7\n']]],
+  );
+  assert.equal(pairState('01-pair', places.notebooks), 'same');
+  assert.match(readFileSync(report, 'utf8'), /quick 7/);
+  assert.deepEqual(workFolders('01-pair'), []);
+});
+
+test('a notebook that was edited in JupyterLab is brought back into its .ts', async () => {
+  write('02-edited', `const a = 1;`);
+  await execute(job('02-edited', true));
+  const file = join(places.notebooks, '02-edited.ipynb');
+  const notebook = readNotebook(file);
+  notebook.cells[0]!.source = 'const a = 2;';
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  writeFileSync(file, JSON.stringify(notebook));
+  await execute(job('02-edited', true));
+  assert.deepEqual(percentCells(readFileSync(join(places.notebooks, '02-edited.ts'), 'utf8')), [
+    { kind: 'code', source: 'const a = 2;' },
+  ]);
+  assert.deepEqual(sourceCells(readNotebook(file)), [{ kind: 'code', source: 'const a = 2;' }]);
+});
+
+test('a failing cell is named, and neither report nor figure of the notebook is put in place', async () => {
+  write(
+    '03-failing',
+    `import { saveFigure } from './lib/report/figure';\nawait saveFigure('half', { data: [{ y: [1, 2] }] });`,
+    `throw new Error('on purpose');`,
+  );
+  await assert.rejects(
+    execute(job('03-failing', true)),
+    (error: Error) =>
+      error instanceof CellError &&
+      error.source === `throw new Error('on purpose');` &&
+      error.output.startsWith('Error: on purpose'),
+  );
+  assert.ok(!existsSync(join(places.reports, '03-failing.html')));
+  assert.ok(!existsSync(join(places.figures, 'half.png')));
+  assert.ok(!existsSync(join(places.notebooks, '03-failing.ipynb')));
+  assert.deepEqual(workFolders('03-failing'), []);
+});
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+const until = async (what: string, holds: () => boolean): Promise<void> => {
+  for (let i = 0; i < 1200 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(holds(), what);
+};
+
+test('Ctrl-C ends the kernel and leaves nothing half written', async () => {
+  const pidFile = join(folder, 'pid');
+  write(
+    '04-slow',
+    `import { writeFileSync } from 'node:fs';\nwriteFileSync('${pidFile}', String(process.pid));\nawait new Promise((resolve) => setTimeout(resolve, 600000));`,
+  );
+  const script = `require('./lib/tools/cli/reproduce').abandonOnSignal(); require('./lib/tools/jupyter/execute').execute(${JSON.stringify(job('04-slow', true))});`;
+  const child = spawn(
+    process.execPath,
+    ['--import', pathToFileURL(require.resolve('tsx')).href, '-e', script],
+    { cwd: paths.root, stdio: 'ignore' },
+  );
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  await until('the kernel should start', () => existsSync(pidFile) && readFileSync(pidFile, 'utf8') !== '');
+  child.kill('SIGINT');
+  assert.equal(await ended, 130);
+  await until('the kernel should end with its parent', () => !isAlive(Number(readFileSync(pidFile, 'utf8'))));
+  assert.deepEqual(workFolders('04-slow'), []);
+  assert.deepEqual(
+    readdirSync(places.notebooks).filter((file) => file.startsWith('04-')),
+    ['04-slow.ts'],
+  );
+  assert.ok(!existsSync(join(places.reports, '04-slow.html')));
+});

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { resultLine, statusLine } from '../../../lib/tools/cli/reproduce';
+import { UserError } from '../../../lib/util/errors';
+import { paths } from '../../../lib/util/paths';
+import { CellError, cellError } from '../../../lib/tools/jupyter/execute';
+import {
+  normalised,
+  pairState,
+  percentCells,
+  selectNotebooks,
+  sourceCells,
+  verdictsOf,
+  type Notebook,
+} from '../../../lib/tools/jupyter/pair';
+import { verdict, verdictBundle } from '../../../lib/report/verdict';
+
+const NAMES = ['04-question-formation-plateau', '05-overfitting-9m', '06-overfitting-90m'];
+const notebook = (...cells: [kind: 'code' | 'markdown', source: string][]): Notebook => ({
+  nbformat: 4,
+  nbformat_minor: 5,
+  metadata: {},
+  cells: cells.map(([cell_type, source]) => ({
+    cell_type,
+    source,
+    metadata: { execution: 'now' },
+    id: 'f00d',
+  })),
+});
+
+test('notebooks by number, name, start of the name, file; all without a word; in their own order', () => {
+  for (const word of ['04', 'question-formation', NAMES[0]!, `notebooks/${NAMES[0]}.ipynb`])
+    assert.deepEqual(selectNotebooks([word], NAMES), [NAMES[0]], word);
+  assert.deepEqual(selectNotebooks(['overfitting'], NAMES), NAMES.slice(1));
+  assert.deepEqual(selectNotebooks(['05', '04', '05'], NAMES), NAMES.slice(0, 2));
+  assert.deepEqual(selectNotebooks([], NAMES), NAMES);
+  assert.throws(
+    () => selectNotebooks(['7'], NAMES),
+    (e: Error) =>
+      e instanceof UserError && e.message.includes('05-overfitting-9m') && e.message.includes('"7"'),
+  );
+});
+
+test('percent format: header left out, text uncommented, code as it is', () => {
+  const text =
+    '// ---\n// jupyter:\n//   kernelspec: {}\n// ---\n\n// %% [markdown]\n// # Title\n//\n// Text.\n\n// %%\n// a comment\nconst a = 1;\n\n// %%\nb();\n';
+  assert.deepEqual(percentCells(text), [
+    { kind: 'markdown', source: '# Title\n\nText.' },
+    { kind: 'code', source: '// a comment\nconst a = 1;' },
+    { kind: 'code', source: 'b();' },
+  ]);
+});
+
+test('of a pair that differs the newer file counts', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pair-'));
+  const [ipynb, ts] = [join(folder, 'a.ipynb'), join(folder, 'a.ts')];
+  try {
+    writeFileSync(ts, '// %%\nconst a = 1;\n');
+    assert.equal(pairState('a', folder), 'ts only');
+    writeFileSync(ipynb, JSON.stringify(notebook(['code', 'const a = 1;'])));
+    assert.equal(pairState('a', folder), 'same');
+    writeFileSync(ipynb, JSON.stringify(notebook(['code', 'const a = 2;'])));
+    utimesSync(ts, 2000, 2000);
+    utimesSync(ipynb, 1000, 1000);
+    assert.equal(pairState('a', folder), 'ts newer');
+    utimesSync(ipynb, 3000, 3000);
+    assert.equal(pairState('a', folder), 'ipynb newer');
+    rmSync(ts);
+    assert.equal(pairState('a', folder), 'ipynb only');
+    writeFileSync(ipynb, '{"cells": [');
+    writeFileSync(ts, '');
+    assert.throws(() => pairState('a', folder), UserError);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a committed notebook has no times and no random ids', () => {
+  const clean = normalised({ ...notebook(['markdown', 'x'], ['code', 'y']), metadata: { session: 1 } });
+  assert.deepEqual(
+    clean.cells.map(({ id, metadata }) => [id, metadata]),
+    [
+      ['cell-1', {}],
+      ['cell-2', {}],
+    ],
+  );
+  assert.deepEqual(Object.keys(clean.metadata), ['jupytext', 'kernelspec', 'language_info']);
+  assert.deepEqual(
+    sourceCells(clean).map(({ source }) => source),
+    ['x', 'y'],
+  );
+});
+
+test('verdicts are read from the outputs', () => {
+  const v = verdict({
+    claim: 'c',
+    source: 's',
+    paper: 1,
+    tolerance: 0.1,
+    unit: 'nats',
+    ours: [{ seed: 1, tier: 'desk', value: 1 }],
+  });
+  const executed = notebook(['code', 'x']);
+  executed.cells[0]!.outputs = [{ output_type: 'display_data', data: verdictBundle(v).data }];
+  assert.deepEqual(
+    verdictsOf(executed).map(({ outcome }) => outcome),
+    ['REPRODUCED'],
+  );
+  const line = resultLine({
+    name: '04',
+    minutes: 1.26,
+    verdicts: verdictsOf(executed),
+    report: join(paths.reports, '04.html'),
+  });
+  assert.equal(line, '04  1.3 min  REPRODUCED (the run is within the tolerance)  reports/04.html');
+});
+
+test('a failing cell is told by its source and message, without Python', () => {
+  const printed = `Traceback (most recent call last):\n  File "x.py", line 1\nnbclient.exceptions.CellExecutionError: An error occurred while executing the following cell:\n------------------\nconst a: number = 'b';\nmore();\n------------------\n\n\n\u001b[31mTypeScript cell 1:7 - wrong\u001b[0m\n`;
+  const error = cellError('04', printed);
+  assert.ok(error instanceof CellError);
+  assert.equal(
+    error.message,
+    "04: a cell failed\n\n  | const a: number = 'b';\n  | more();\n\nTypeScript cell 1:7 - wrong",
+  );
+  assert.ok(cellError('04', 'nbclient.exceptions.DeadKernelError: Kernel died').message.includes('it died'));
+  assert.match(cellError('04', 'a\nlast words').message, /it said "a last words"/);
+});
+
+test('the moving line tells what is known', () => {
+  assert.equal(statusLine('04', 65, null, null), '04: 1:05 so far');
+  const at = { step: 1, steps: 2, lossNats: 1, tokensPerSecond: 10, secondsLeft: 5 };
+  assert.equal(
+    statusLine('04', 65, at, 120),
+    '04 ████████░░░░░░░░ step 1 of 2 · 1.000 nats per token · 10 tokens/s · 5 s left, then about 2:00 for the rest',
+  );
+});

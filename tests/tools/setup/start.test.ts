@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { UserError } from '../../../lib/util/errors';
+import { paths } from '../../../lib/util/paths';
+import { childEnvironment } from '../../../lib/tools/setup/environment';
+import { failureLine } from '../../../lib/tools/setup/processes.cjs';
+import { dependsOn, installedMatchesLock, setupReason } from '../../../lib/tools/setup/state.cjs';
+import { selectTests } from '../../../lib/tools/cli/test';
+
+const startFile = join(paths.root, 'lib', 'tools', 'setup', 'start.cjs');
+const { nodeProblem } = require(startFile) as { nodeProblem(version: string, range: string): string | null };
+
+test('Node too old is one line; new enough is none', () => {
+  for (const version of ['20.0.0', '20.20.2', '24.1.0', '100.0.0'])
+    assert.equal(nodeProblem(version, '>=20'), null, version);
+  assert.match(
+    nodeProblem('18.20.4', '>=20')!,
+    /^expected Node 20 or newer; this is Node 18\.20\.4; install .*$/,
+  );
+  assert.match(nodeProblem('9.11.2', '>=20')!, /this is Node 9\.11\.2/);
+  assert.equal(nodeProblem('20.10.0', '>=20.10'), null);
+  assert.match(nodeProblem('20.9.9', '>=20.10')!, /expected Node 20\.10/);
+});
+
+test('start.cjs keeps to syntax of very old Node, else it could not say that Node is too old', () => {
+  const code = readFileSync(startFile, 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+  assert.doesNotMatch(code, /\b(const|let|async|class)\b|=>|`|\?\.|\?\?|\.\.\./);
+});
+
+test('an unknown command exits with 1 and one line with the known ones', () => {
+  for (const args of [['nope'], []]) {
+    const { status, stderr, stdout } = spawnSync(process.execPath, [startFile, ...args], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 1);
+    assert.equal(stdout, '');
+    assert.match(
+      stderr,
+      /^("nope": no such|no) command; known: npm run reproduce, npm test, npm run lab, npm run doctor.*\n$/,
+    );
+  }
+});
+
+test('set-up has nothing to do only when nothing changed and nothing is missing', () => {
+  const now = { Node: 'v20', GPU: 'false' };
+  assert.equal(setupReason({ ...now }, now, []), null);
+  assert.match(setupReason(null, now, [])!, /not ended here yet/);
+  assert.equal(setupReason({ ...now, Node: 'v22' }, now, []), 'changed: Node');
+  assert.equal(setupReason({ Node: 'v20' }, now, []), 'changed: GPU');
+  assert.equal(setupReason({ ...now }, now, ['.venv/bin/python']), 'missing: .venv/bin/python');
+});
+
+test('set-up depends on the lock file, the requirements, Node and the folder', () => {
+  const here = dependsOn(paths.root);
+  assert.equal(here['the project folder'], paths.root);
+  assert.ok(here.Node!.startsWith(process.version));
+  const elsewhere = dependsOn('/nowhere');
+  for (const name of ['package-lock.json', 'requirements.txt', 'set-up itself', 'the project folder'])
+    assert.notEqual(here[name], elsewhere[name], name);
+});
+
+test('node_modules is kept when it holds what the lock file says', () => {
+  const wanted = {
+    packages: {
+      '': {},
+      'node_modules/a': { version: '1.0.0' },
+      'node_modules/mac': { version: '1.0.0', optional: true },
+    },
+  };
+  const has = (packages: object) => installedMatchesLock(wanted, { packages });
+  assert.equal(has({ 'node_modules/a': { version: '1.0.0' } }), true);
+  assert.equal(has({ 'node_modules/a': { version: '1.0.1' } }), false);
+  assert.equal(has({ 'node_modules/mac': { version: '1.0.0' } }), false);
+  assert.equal(
+    has({ 'node_modules/a': { version: '1.0.0' }, 'node_modules/mac': { version: '2.0.0' } }),
+    false,
+  );
+  assert.equal(installedMatchesLock(wanted, null), false);
+});
+
+test('a failed step is one line that says what came and what to do', () => {
+  const line = (output: string) => failureLine('npm packages', output, '.cache/setup/npm.log');
+  assert.match(
+    line('OSError: [Errno 28] No space left on device'),
+    /^npm packages: expected room on the disk; it is full;/,
+  );
+  assert.match(line('npm error EACCES: permission denied, mkdir'), /not writable/);
+  assert.match(line('getaddrinfo ENOTFOUND registry'), /check the network/);
+  assert.match(line('some text\nERROR: broken wheel\nbye\n'), /it said "ERROR: broken wheel"/);
+  for (const output of ['', 'a\nb\nerror c\n']) assert.doesNotMatch(line(output), /\n/);
+});
+
+test('npm, pip, node-gyp and Jupyter keep their files inside the project', () => {
+  const environment = childEnvironment();
+  for (const name of [
+    'npm_config_cache',
+    'npm_config_devdir',
+    'PIP_CACHE_DIR',
+    'JUPYTER_CONFIG_DIR',
+    'JUPYTER_DATA_DIR',
+    'JUPYTER_RUNTIME_DIR',
+    'JUPYTERLAB_SETTINGS_DIR',
+    'JUPYTERLAB_WORKSPACES_DIR',
+    'IPYTHONDIR',
+    'CUDA_CACHE_PATH',
+  ])
+    assert.ok(environment[name]?.startsWith(paths.cache), name);
+  assert.ok(environment.PATH!.startsWith(join(paths.venv, 'bin')));
+});
+
+test('names choose test files by a part of their path', () => {
+  const files = ['cli/lab.test.ts', 'cli/lock.test.ts', 'data/floor.test.ts'];
+  assert.deepEqual(selectTests(files, []), files);
+  assert.deepEqual(selectTests(files, ['floor', 'cli/lo']), ['cli/lock.test.ts', 'data/floor.test.ts']);
+  assert.throws(() => selectTests(files, ['nothing']), UserError);
+});

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { linkAtomically, writePartsAtomically } from '../../lib/util/files';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'files-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test('what killed processes left beside a file goes when it is written; what others write or own stays', async () => {
+  const ended = spawnSync(process.execPath, ['-e', '']).pid;
+  const [file, running] = [join(folder, 'last'), process.ppid];
+  for (const name of [
+    `last.${ended}.part`,
+    `last.${running}.part`,
+    `best.${ended}.part`,
+    `last.${ended}.part.old`,
+    'last.part',
+  ])
+    writeFileSync(join(folder, name), 'x');
+  await writePartsAtomically(file, [Buffer.from('a'), Buffer.from('b')]);
+  assert.equal(readFileSync(file, 'utf8'), 'ab');
+  assert.deepEqual(
+    readdirSync(folder).sort(),
+    [`best.${ended}.part`, 'last', 'last.part', `last.${ended}.part.old`, `last.${running}.part`].sort(),
+  );
+});
+
+test('a second name takes the place of what had it, shares the bytes, and keeps them when the first is written anew', async () => {
+  const [first, second] = [join(folder, 'last'), join(folder, 'best')];
+  writeFileSync(first, 'one');
+  writeFileSync(second, 'old');
+  for (const _ of [1, 2]) linkAtomically(first, second);
+  assert.equal(statSync(first).ino, statSync(second).ino);
+  await writePartsAtomically(first, [Buffer.from('two')]);
+  assert.deepEqual(
+    [first, second].map((path) => readFileSync(path, 'utf8')),
+    ['two', 'one'],
+  );
+  assert.deepEqual(readdirSync(folder).sort(), ['best', 'last']);
+});
+
+test('a second name that cannot be given is an error, and what was there stays', () => {
+  const second = join(folder, 'best');
+  writeFileSync(second, 'old');
+  assert.throws(() => linkAtomically(join(folder, 'none'), second), /ENOENT/);
+  assert.equal(readFileSync(second, 'utf8'), 'old');
+});
