@@ -7,8 +7,14 @@ import { Random } from '../util/random';
  * `items` of `tokens` ids below `values`, uniform but for their first `prompt` tokens, which are distinct: what behind them
  * follows can be known. @returns `[items][tokens]`
  */
-export function randomItems({ items, tokens, prompt, values }: { items: number; tokens: number; prompt: number; values: number }, random: Random): Uint16Array[] {
-  if (values ** prompt < 2 * items) throw new UserError(`random items: expected at least twice as many prompts as the ${items} items; ${prompt} tokens of ${values} make ${values ** prompt}: lengthen the prompt`);
+export function randomItems(
+  { items, tokens, prompt, values }: { items: number; tokens: number; prompt: number; values: number },
+  random: Random,
+): Uint16Array[] {
+  if (values ** prompt < 2 * items)
+    throw new UserError(
+      `random items: expected at least twice as many prompts as the ${items} items; ${prompt} tokens of ${values} make ${values ** prompt}: lengthen the prompt`,
+    );
   const prompts = new Set<string>();
   return Array.from({ length: items }, () => {
     for (;;) {

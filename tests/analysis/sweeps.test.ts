@@ -1,8 +1,17 @@
 /** What notebooks 08 and 09 compute from records. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { capacity, plateauIntervention, type CapacityConfig, type PlateauConfig } from '../../lib/experiments/config';
-import { bitsQuestion, predictions as capacityPredictions, saturations } from '../../lib/analysis/09-capacity';
+import {
+  capacity,
+  plateauIntervention,
+  type CapacityConfig,
+  type PlateauConfig,
+} from '../../lib/experiments/config';
+import {
+  bitsQuestion,
+  predictions as capacityPredictions,
+  saturations,
+} from '../../lib/analysis/09-capacity';
 import { gains } from '../../lib/analysis/shared/capacity-runs';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/shared/floors';
 import {

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { questionFormation, type Gpt2Config, type RunConfig, type VanillaConfig } from '../../lib/experiments/config';
+import {
+  questionFormation,
+  type Gpt2Config,
+  type RunConfig,
+  type VanillaConfig,
+} from '../../lib/experiments/config';
 import { generate, memorised } from '../../lib/model/generate';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { inputsOf, windowBatch, type LanguageModel } from '../../lib/model/model';

@@ -11,7 +11,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
-import { questionFormation, type QuestionFormationConfig, type VanillaConfig } from '../../lib/experiments/config';
+import {
+  questionFormation,
+  type QuestionFormationConfig,
+  type VanillaConfig,
+} from '../../lib/experiments/config';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
 import { checkpointPath, loadCheckpoint } from '../../lib/train/checkpoint';

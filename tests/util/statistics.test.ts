@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Random } from '../../lib/util/random';
-import { bootstrapSlope, estimateText, line, meanEstimate, studentT, type Point } from '../../lib/util/statistics';
+import {
+  bootstrapSlope,
+  estimateText,
+  line,
+  meanEstimate,
+  studentT,
+  type Point,
+} from '../../lib/util/statistics';
 import { assertClose } from '../assert-close';
 
 test("Student's t: two-sided 95% points of printed tables", () => {

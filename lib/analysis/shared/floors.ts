@@ -8,7 +8,12 @@ import {
   type UniqueFloor,
 } from '../../data/grammar/floor';
 import { FAMILY, type FamilyName } from '../../data/grammar/grammar-family';
-import { predictedTokens, PUBLISHED_LINES, sampleSplits, type Line } from '../../data/grammar/question-formation';
+import {
+  predictedTokens,
+  PUBLISHED_LINES,
+  sampleSplits,
+  type Line,
+} from '../../data/grammar/question-formation';
 import { mean } from '../../util/statistics';
 import { DATA_SEED } from '../../experiments/lines';
 

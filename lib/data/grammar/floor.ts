@@ -37,7 +37,11 @@ function tokensOfLine(sentenceWords: number): number {
  */
 export function floor(grammar: Grammar): Floor {
   const [unmarked, marked] = sentenceMoments(grammar);
-  const half: Moments = { mass: marked.mass / 2, surprisalNats: marked.surprisalNats / 2, words: marked.words / 2 };
+  const half: Moments = {
+    mass: marked.mass / 2,
+    surprisalNats: marked.surprisalNats / 2,
+    words: marked.words / 2,
+  };
   const kept = plus(unmarked, half);
   const nats = kept.surprisalNats / kept.mass + Math.log(2 * kept.mass);
   const tokensPerLine = tokensOfLine(kept.words / kept.mass);
@@ -94,7 +98,11 @@ export interface PositionEntropy {
  */
 export function positionEntropies(grammar: Grammar, uniqueLines?: number): PositionEntropy[] {
   const law = uniqueLines === undefined ? lineForms(grammar) : uniqueLaw(grammar, uniqueLines).forms;
-  const forms = law.map((form) => ({ ...form, steps: [...form.letters, form.marker], mass: form.lines * form.each }));
+  const forms = law.map((form) => ({
+    ...form,
+    steps: [...form.letters, form.marker],
+    mass: form.lines * form.each,
+  }));
   const prefixes = new Map<string, number>();
   for (const { steps, mass } of forms) {
     for (let t = 0; t <= steps.length; t++) {
@@ -129,10 +137,17 @@ export interface UniqueFloor extends Floor {
 function uniqueLaw(grammar: Grammar, lines: number): { forms: (LineForm & { iid: number })[]; tau: number } {
   const forms = lineForms(grammar);
   const all = forms.reduce((sum, form) => sum + form.lines, 0);
-  if (!(lines >= 1 && lines < all)) throw new UserError(`unique lines: expected from 1 to fewer than the ${all} of the language; got ${lines}`);
-  const drawn = (tau: number): number => forms.reduce((sum, form) => sum - form.lines * Math.expm1(-form.each * tau), 0);
+  if (!(lines >= 1 && lines < all))
+    throw new UserError(
+      `unique lines: expected from 1 to fewer than the ${all} of the language; got ${lines}`,
+    );
+  const drawn = (tau: number): number =>
+    forms.reduce((sum, form) => sum - form.lines * Math.expm1(-form.each * tau), 0);
   const tau = crossing(drawn, lines, lines);
-  return { forms: forms.map((form) => ({ ...form, iid: form.each, each: -Math.expm1(-form.each * tau) / lines })), tau };
+  return {
+    forms: forms.map((form) => ({ ...form, iid: form.each, each: -Math.expm1(-form.each * tau) / lines })),
+    tau,
+  };
 }
 
 /**
@@ -152,7 +167,15 @@ export function uniqueLinesFloor(grammar: Grammar, lines: number): UniqueFloor {
     coveredMass += iid * share * lines;
   }
   const logProbOfUnique = (iid: number): number => Math.log(-Math.expm1(-Math.exp(iid) * tau) / lines);
-  return { lines, nats, tokensPerLine, natsPerToken: nats / tokensPerLine, iidCrossEntropyNats, coveredMass, logProb: logProbOfUnique };
+  return {
+    lines,
+    nats,
+    tokensPerLine,
+    natsPerToken: nats / tokensPerLine,
+    iidCrossEntropyNats,
+    coveredMass,
+    logProb: logProbOfUnique,
+  };
 }
 
 /** A floor estimated from drawn lines, with standard errors; that of the ratio by the delta method. */
@@ -194,10 +217,19 @@ function estimate(lines: number, draw: (i: number) => [nats: number, tokens: num
   }
   const [nats, tokensPerLine] = [x / lines, y / lines];
   const natsPerToken = nats / tokensPerLine;
-  const [varX, varY, covXY] = [xx / lines - nats ** 2, yy / lines - tokensPerLine ** 2, xy / lines - nats * tokensPerLine];
+  const [varX, varY, covXY] = [
+    xx / lines - nats ** 2,
+    yy / lines - tokensPerLine ** 2,
+    xy / lines - nats * tokensPerLine,
+  ];
   const errorOf = (variance: number): number => Math.sqrt(Math.max(variance, 0) / (lines - 1));
   return {
-    lines, nats, natsError: errorOf(varX), tokensPerLine, tokensError: errorOf(varY), natsPerToken,
+    lines,
+    nats,
+    natsError: errorOf(varX),
+    tokensPerLine,
+    tokensError: errorOf(varY),
+    natsPerToken,
     natsPerTokenError: errorOf(varX - 2 * natsPerToken * covXY + natsPerToken ** 2 * varY) / tokensPerLine,
   };
 }

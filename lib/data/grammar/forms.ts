@@ -12,7 +12,11 @@ export interface Moments {
 const NONE: Moments = { mass: 0, surprisalNats: 0, words: 0 };
 
 export function plus(a: Moments, b: Moments): Moments {
-  return { mass: a.mass + b.mass, surprisalNats: a.surprisalNats + b.surprisalNats, words: a.words + b.words };
+  return {
+    mass: a.mass + b.mass,
+    surprisalNats: a.surprisalNats + b.surprisalNats,
+    words: a.words + b.words,
+  };
 }
 
 function times(a: Moments, b: Moments): Moments {
@@ -32,14 +36,20 @@ function times(a: Moments, b: Moments): Moments {
 export function derivationMoments(grammar: Grammar): readonly [unmarked: Moments, marked: Moments] {
   const memo = new Map<Symbol, readonly [Moments, Moments]>();
   const of = (symbol: Symbol): readonly [Moments, Moments] => {
-    if (symbol.kind === 'class') return [{ mass: 1, surprisalNats: Math.log(symbol.words.length), words: 1 }, NONE];
+    if (symbol.kind === 'class')
+      return [{ mass: 1, surprisalNats: Math.log(symbol.words.length), words: 1 }, NONE];
     const known = memo.get(symbol);
     if (known) return known;
     let sums: readonly [Moments, Moments] = [NONE, NONE];
     for (const { probability, right, marked } of symbol.alternatives) {
-      const rule: Moments = { mass: probability, surprisalNats: -probability * Math.log(probability), words: 0 };
+      const rule: Moments = {
+        mass: probability,
+        surprisalNats: -probability * Math.log(probability),
+        words: 0,
+      };
       let [m0, m1] = marked ? [NONE, rule] : [rule, NONE];
-      for (const [c0, c1] of right.map(of)) [m0, m1] = [times(m0, c0), plus(times(m0, c1), times(m1, plus(c0, c1)))];
+      for (const [c0, c1] of right.map(of))
+        [m0, m1] = [times(m0, c0), plus(times(m0, c1), times(m1, plus(c0, c1)))];
       sums = [plus(sums[0], m0), plus(sums[1], m1)];
     }
     memo.set(symbol, sums);
@@ -78,24 +88,31 @@ const formsOfTables = new WeakMap<Grammar, readonly SentenceForm[]>();
 export function sentenceForms(grammar: Grammar): readonly SentenceForm[] {
   const known = formsOfTables.get(grammar);
   if (known) return known;
-  const forms = [...expand(startSymbol(grammar), new Map()).values()].map(({ classes, masses, derivations }) => {
-    if (masses[0] > 0 && masses[1] > 0) {
-      throw new UserError(`grammar: expected each sentence to be marked or not; "${classes.map((c) => c.name).join(' ')}" is both: mark all of its derivations or none`);
-    }
-    const sentences = classes.reduce((n, c) => n * c.words.length, 1);
-    return { classes, mass: masses[0] + masses[1], marked: masses[1] > 0, derivations, sentences };
-  });
+  const forms = [...expand(startSymbol(grammar), new Map()).values()].map(
+    ({ classes, masses, derivations }) => {
+      if (masses[0] > 0 && masses[1] > 0) {
+        throw new UserError(
+          `grammar: expected each sentence to be marked or not; "${classes.map((c) => c.name).join(' ')}" is both: mark all of its derivations or none`,
+        );
+      }
+      const sentences = classes.reduce((n, c) => n * c.words.length, 1);
+      return { classes, mass: masses[0] + masses[1], marked: masses[1] > 0, derivations, sentences };
+    },
+  );
   formsOfTables.set(grammar, forms);
   return forms;
 }
 
 function expand(symbol: Symbol, memo: Map<Symbol, PartialForms>): PartialForms {
-  if (symbol.kind === 'class') return new Map([[symbol.letter, { classes: [symbol], masses: [1, 0], derivations: 1 }]]);
+  if (symbol.kind === 'class')
+    return new Map([[symbol.letter, { classes: [symbol], masses: [1, 0], derivations: 1 }]]);
   const known = memo.get(symbol);
   if (known) return known;
   const forms: PartialForms = new Map();
   for (const { probability, right, marked } of symbol.alternatives) {
-    let begun: PartialForms = new Map([['', { classes: [], masses: marked ? [0, probability] : [probability, 0], derivations: 1 }]]);
+    let begun: PartialForms = new Map([
+      ['', { classes: [], masses: marked ? [0, probability] : [probability, 0], derivations: 1 }],
+    ]);
     for (const child of right) begun = concatenations(begun, expand(child, memo));
     for (const [key, form] of begun) merge(forms, key, form);
   }
@@ -108,14 +125,25 @@ function concatenations(heads: PartialForms, tails: PartialForms): PartialForms 
   for (const [headKey, head] of heads) {
     for (const [tailKey, tail] of tails) {
       const classes = [...head.classes, ...tail.classes];
-      merge(joined, headKey + tailKey, { classes, masses: product(head.masses, tail.masses), derivations: head.derivations * tail.derivations });
+      merge(joined, headKey + tailKey, {
+        classes,
+        masses: product(head.masses, tail.masses),
+        derivations: head.derivations * tail.derivations,
+      });
     }
   }
   return joined;
 }
 
-function merge(forms: PartialForms, key: string, { classes, masses: [q0, q1], derivations }: PartialForm): void {
-  if (forms.size >= MOST_FORMS) throw new UserError(`grammar: expected fewer than ${MOST_FORMS} forms of sentences; got more: use fewer alternatives`);
+function merge(
+  forms: PartialForms,
+  key: string,
+  { classes, masses: [q0, q1], derivations }: PartialForm,
+): void {
+  if (forms.size >= MOST_FORMS)
+    throw new UserError(
+      `grammar: expected fewer than ${MOST_FORMS} forms of sentences; got more: use fewer alternatives`,
+    );
   const old = forms.get(key);
   const [p0, p1] = old?.masses ?? [0, 0];
   forms.set(key, { classes, masses: [p0 + q0, p1 + q1], derivations: derivations + (old?.derivations ?? 0) });
@@ -125,7 +153,11 @@ function merge(forms: PartialForms, key: string, { classes, masses: [q0, q1], de
 export function ambiguity(grammar: Grammar): { forms: number; derivations: number; ambiguousForms: number } {
   const forms = sentenceForms(grammar);
   const derivations = forms.reduce((sum, form) => sum + form.derivations, 0);
-  return { forms: forms.length, derivations, ambiguousForms: forms.filter((form) => form.derivations > 1).length };
+  return {
+    forms: forms.length,
+    derivations,
+    ambiguousForms: forms.filter((form) => form.derivations > 1).length,
+  };
 }
 
 /**
@@ -146,7 +178,11 @@ export function formMoments(grammar: Grammar): readonly [unmarked: Moments, mark
   const sums: [Moments, Moments] = [NONE, NONE];
   for (const { classes, mass, marked, sentences } of sentenceForms(grammar)) {
     const i = marked ? 1 : 0;
-    sums[i] = plus(sums[i], { mass, surprisalNats: mass * Math.log(sentences / mass), words: mass * classes.length });
+    sums[i] = plus(sums[i], {
+      mass,
+      surprisalNats: mass * Math.log(sentences / mass),
+      words: mass * classes.length,
+    });
   }
   return sums;
 }

@@ -9,7 +9,10 @@ function withSizes(sizes: Record<Class, number>): Grammar {
   const words = Object.entries(GRAMMAR.words).map(([name, text]) => {
     const known = text.split(' ');
     const size = sizes[name as Class] ?? known.length;
-    return [name, Array.from({ length: size }, (_, i) => known[i] ?? `${name.toLowerCase()}_${i + 1}`).join(' ')];
+    return [
+      name,
+      Array.from({ length: size }, (_, i) => known[i] ?? `${name.toLowerCase()}_${i + 1}`).join(' '),
+    ];
   });
   return { ...GRAMMAR, words: Object.fromEntries(words) as Record<string, string> };
 }

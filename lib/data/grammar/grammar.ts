@@ -64,10 +64,16 @@ function readClasses(grammar: Grammar): WordClass[] {
   const seen = new Map<string, string>();
   return Object.entries(grammar.words).map(([name, text], i) => {
     const words = text.split(/\s+/).filter(Boolean);
-    if (words.length === 0) throw new UserError(`grammar: expected at least one word in class ${name}; got none: add words or drop the class`);
+    if (words.length === 0)
+      throw new UserError(
+        `grammar: expected at least one word in class ${name}; got none: add words or drop the class`,
+      );
     for (const word of words) {
       const other = seen.get(word);
-      if (other !== undefined) throw new UserError(`grammar: expected each word once; "${word}" is in ${other} and in ${name}: rename one of the two`);
+      if (other !== undefined)
+        throw new UserError(
+          `grammar: expected each word once; "${word}" is in ${other} and in ${name}: rename one of the two`,
+        );
       seen.set(word, name);
     }
     return { kind: 'class', name, words, letter: String.fromCharCode(256 + i) };
@@ -76,29 +82,46 @@ function readClasses(grammar: Grammar): WordClass[] {
 
 /** Adds a symbol for every left side to `symbols`, with its alternatives, and returns the start symbol. */
 function readRules(grammar: Grammar, symbols: Map<string, Symbol>): NonTerminal {
-  if (grammar.rules.length === 0) throw new UserError('grammar: expected at least one rule [weight, left, right]; got an empty table');
+  if (grammar.rules.length === 0)
+    throw new UserError('grammar: expected at least one rule [weight, left, right]; got an empty table');
   const totals = new Map<string, number>();
   for (const [weight, left, right] of grammar.rules) {
     if (!(weight > 0 && Number.isFinite(weight))) {
-      throw new UserError(`grammar: expected a positive weight for ${left} → ${right}; got ${weight}: drop the rule if it is not to be used`);
+      throw new UserError(
+        `grammar: expected a positive weight for ${left} → ${right}; got ${weight}: drop the rule if it is not to be used`,
+      );
     }
-    if (symbols.get(left)?.kind === 'class') throw new UserError(`grammar: ${left} is a word class and has a rule: rename one of the two`);
+    if (symbols.get(left)?.kind === 'class')
+      throw new UserError(`grammar: ${left} is a word class and has a rule: rename one of the two`);
     symbols.set(left, { kind: 'rules', name: left, alternatives: [] });
     totals.set(left, (totals.get(left) ?? 0) + weight);
   }
   for (const [weight, left, right, mark] of grammar.rules) {
     const names = right.split(/\s+/).filter(Boolean);
-    if (names.length === 0) throw new UserError(`grammar: expected at least one symbol on the right of ${left}; got none: write the shorter form as a rule of its own`);
+    if (names.length === 0)
+      throw new UserError(
+        `grammar: expected at least one symbol on the right of ${left}; got none: write the shorter form as a rule of its own`,
+      );
     const symbolsOfRight = names.map((name) => {
       const symbol = symbols.get(name);
-      if (!symbol) throw new UserError(`grammar: unknown symbol ${name} in ${left} → ${right}; known: ${[...symbols.keys()].join(', ')}`);
+      if (!symbol)
+        throw new UserError(
+          `grammar: unknown symbol ${name} in ${left} → ${right}; known: ${[...symbols.keys()].join(', ')}`,
+        );
       return symbol;
     });
     const probability = weight / totals.get(left)!;
-    (symbols.get(left) as NonTerminal).alternatives.push({ probability, right: symbolsOfRight, marked: mark !== undefined });
+    (symbols.get(left) as NonTerminal).alternatives.push({
+      probability,
+      right: symbolsOfRight,
+      marked: mark !== undefined,
+    });
   }
   const start = symbols.get(grammar.start);
-  if (start?.kind !== 'rules') throw new UserError(`grammar: expected a rule for the start symbol; got none for ${grammar.start}; left sides: ${[...totals.keys()].join(', ')}`);
+  if (start?.kind !== 'rules')
+    throw new UserError(
+      `grammar: expected a rule for the start symbol; got none for ${grammar.start}; left sides: ${[...totals.keys()].join(', ')}`,
+    );
   return start;
 }
 
@@ -107,8 +130,12 @@ function refuseCycles(symbol: Symbol, path: string[], done: Set<string>): void {
   if (symbol.kind === 'class' || done.has(symbol.name)) return;
   const from = path.indexOf(symbol.name);
   const chain = [...path.slice(Math.max(from, 0)), symbol.name];
-  if (from >= 0) throw new UserError(`grammar: expected a finite language; ${symbol.name} contains itself (${chain.join(' → ')}): unroll the recursion`);
-  for (const { right } of symbol.alternatives) for (const child of right) refuseCycles(child, [...path, symbol.name], done);
+  if (from >= 0)
+    throw new UserError(
+      `grammar: expected a finite language; ${symbol.name} contains itself (${chain.join(' → ')}): unroll the recursion`,
+    );
+  for (const { right } of symbol.alternatives)
+    for (const child of right) refuseCycles(child, [...path, symbol.name], done);
   done.add(symbol.name);
 }
 
@@ -121,7 +148,10 @@ function refuseUnused(start: NonTerminal, symbols: Map<string, Symbol>): void {
   };
   visit(start);
   const unused = [...symbols.keys()].filter((name) => !used.has(name));
-  if (unused.length > 0) throw new UserError(`grammar: expected every symbol to be reachable from ${start.name}; not so: ${unused.join(', ')}: use or drop them`);
+  if (unused.length > 0)
+    throw new UserError(
+      `grammar: expected every symbol to be reachable from ${start.name}; not so: ${unused.join(', ')}: use or drop them`,
+    );
 }
 
 /** The symbol that every sentence is derived from, with all below it; throws a UserError for the first thing wrong with a table, as every function here does. */
@@ -179,8 +209,14 @@ export function sentenceProbability(grammar: Grammar, sentence: readonly string[
 }
 
 /** Every position at which `symbol` can end when it begins at `from`, with the probability of getting there. */
-function inside(symbol: Symbol, from: number, key: string, memo: Map<string, Map<number, Masses>>): Map<number, Masses> {
-  if (symbol.kind === 'class') return new Map(key[from] === symbol.letter ? [[from + 1, [1 / symbol.words.length, 0] as const]] : []);
+function inside(
+  symbol: Symbol,
+  from: number,
+  key: string,
+  memo: Map<string, Map<number, Masses>>,
+): Map<number, Masses> {
+  if (symbol.kind === 'class')
+    return new Map(key[from] === symbol.letter ? [[from + 1, [1 / symbol.words.length, 0] as const]] : []);
   const place = `${symbol.name} ${from}`;
   const known = memo.get(place);
   if (known) return known;

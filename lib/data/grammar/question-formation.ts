@@ -78,16 +78,24 @@ export function predictedTokens(line: Line): number {
 /** Whether the subject of a sentence carries a relative clause. Throws a UserError outside the language. */
 export function hasSubjectClause(sentence: readonly string[], grammar: Grammar = GRAMMAR): boolean {
   const [without, withClause] = sentenceProbability(grammar, sentence);
-  if (without + withClause === 0) throw new UserError(`question formation: expected a sentence of the language; got "${sentence.join(' ')}"`);
+  if (without + withClause === 0)
+    throw new UserError(
+      `question formation: expected a sentence of the language; got "${sentence.join(' ')}"`,
+    );
   return withClause > 0;
 }
 
 /** Positions of a sentence's first auxiliary and of its main one; they differ only behind a relative clause on the subject. */
-export function auxiliaries(sentence: readonly string[], grammar: Grammar = GRAMMAR): { first: number; main: number } {
+export function auxiliaries(
+  sentence: readonly string[],
+  grammar: Grammar = GRAMMAR,
+): { first: number; main: number } {
   const isAuxiliary = (word: string): boolean => /^Aux_/.test(classOf(grammar, word) ?? '');
   const first = sentence.findIndex(isAuxiliary);
   // A relative clause holds one auxiliary; the main one comes after it.
-  const main = hasSubjectClause(sentence, grammar) ? sentence.findIndex((word, i) => i > first && isAuxiliary(word)) : first;
+  const main = hasSubjectClause(sentence, grammar)
+    ? sentence.findIndex((word, i) => i > first && isAuxiliary(word))
+    : first;
   return { first, main };
 }
 
@@ -111,7 +119,10 @@ export class Vocabulary {
   constructor(readonly grammar: Grammar = GRAMMAR) {
     this.words = [...wordClasses(grammar).flatMap((c) => c.words), '?', ...MARKERS, END];
     this.ids = new Map(this.words.map((word, id) => [word, id]));
-    if (this.ids.size < this.words.length) throw new UserError(`question formation: expected a grammar without the words ? ${MARKERS.join(' ')} ${END}: rename them`);
+    if (this.ids.size < this.words.length)
+      throw new UserError(
+        `question formation: expected a grammar without the words ? ${MARKERS.join(' ')} ${END}: rename them`,
+      );
     this.end = this.id(END);
   }
 
@@ -121,7 +132,8 @@ export class Vocabulary {
 
   id(word: string): number {
     const id = this.ids.get(word);
-    if (id === undefined) throw new UserError(`question formation: unknown word "${word}"; known: ${this.words.join(' ')}`);
+    if (id === undefined)
+      throw new UserError(`question formation: unknown word "${word}"; known: ${this.words.join(' ')}`);
     return id;
   }
 
@@ -133,7 +145,10 @@ export class Vocabulary {
   /** Undoes `encode`. Throws a UserError unless the ids hold one marker and close with the end token. */
   decode(ids: ArrayLike<number>): Line {
     const words = Array.from(ids, (id) => this.words[id] ?? `#${id}`);
-    if (words.pop() !== END) throw new UserError(`question formation: expected ids that close with the end token ${this.end}; got ${Array.from(ids).join(' ')}`);
+    if (words.pop() !== END)
+      throw new UserError(
+        `question formation: expected ids that close with the end token ${this.end}; got ${Array.from(ids).join(' ')}`,
+      );
     return splitWords(words);
   }
 
@@ -147,7 +162,10 @@ export class Vocabulary {
 
 function splitWords(words: string[]): Line {
   const at = words.findIndex((word) => (MARKERS as readonly string[]).includes(word));
-  if (at < 0) throw new UserError(`question formation: expected ${MARKERS.join(' or ')} after the sentence; got "${words.join(' ')}"`);
+  if (at < 0)
+    throw new UserError(
+      `question formation: expected ${MARKERS.join(' or ')} after the sentence; got "${words.join(' ')}"`,
+    );
   return { input: words.slice(0, at + 1), output: words.slice(at + 1), marker: words[at] as Marker };
 }
 
@@ -158,7 +176,8 @@ export function formatLine(line: Line): string {
 
 export function parseLine(text: string): Line {
   const halves = text.split('\t');
-  if (halves.length !== 2) throw new UserError(`expected "SENTENCE MARKER<TAB>OUTPUT" with one tab; got "${text}"`);
+  if (halves.length !== 2)
+    throw new UserError(`expected "SENTENCE MARKER<TAB>OUTPUT" with one tab; got "${text}"`);
   const input = halves[0]!.split(' ');
   const marker = MARKERS.find((m) => m === input.at(-1));
   if (!marker) throw new UserError(`expected ${MARKERS.join(' or ')} before the tab; got "${input.at(-1)}"`);
@@ -185,12 +204,16 @@ export const PUBLISHED_LINES = { train: 100_000, dev: 1_000, test: 10_000, gener
  * follow one law. Generalisation lines are the questions that the others leave out.
  * Trap: short sentences run out, so unique lines are longer than i.i.d. ones, the more so the more of them are drawn.
  */
-export function sampleSplits(grammar: Grammar, options: { seed: number } & Partial<Record<keyof Splits, number>>): Splits {
+export function sampleSplits(
+  grammar: Grammar,
+  options: { seed: number } & Partial<Record<keyof Splits, number>>,
+): Splits {
   const { seed, ...sizes } = { ...PUBLISHED_LINES, ...options };
   const { train, dev, test, generalisation } = sizes;
   const lines = sampleUniqueLines(grammar, train + dev + test, seed);
   const order = new Random(seed, 'question-formation/splits').permutation(lines.length);
-  const dealt = (from: number, count: number): Line[] => Array.from({ length: count }, (_, i) => lines[order[from + i]!]!);
+  const dealt = (from: number, count: number): Line[] =>
+    Array.from({ length: count }, (_, i) => lines[order[from + i]!]!);
   const random = new Random(seed, 'question-formation/generalisation');
   const leftOut = (): Line | null => {
     const { words, marked } = sampleSentence(grammar, random);
@@ -215,7 +238,10 @@ function drawUnique(count: number, draw: () => Line | null): Line[] {
   const lines = new Map<string, Line>();
   const mostDraws = 1000 + 300 * count;
   for (let draws = 0; lines.size < count; draws++) {
-    if (draws === mostDraws) throw new UserError(`question formation: expected ${count} distinct lines; got ${lines.size} in ${mostDraws} draws: ask for fewer, or use a larger grammar`);
+    if (draws === mostDraws)
+      throw new UserError(
+        `question formation: expected ${count} distinct lines; got ${lines.size} in ${mostDraws} draws: ask for fewer, or use a larger grammar`,
+      );
     const line = draw();
     if (!line) continue;
     const key = line.input.join(' ');

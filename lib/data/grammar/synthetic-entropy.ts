@@ -6,54 +6,95 @@ import { sentenceForms } from './forms';
 import { OPENERS, TOPICS } from './lexicon';
 import { makeDataset, type Limits } from '../text/make';
 import { END_OF_TEXT, type DatasetMeta } from '../text/shards';
-import { CAST_SIZES, castProbabilities, drawStory, GRAMMARS, KEY_SHARE, LEXICON, logProb, PARAGRAPHS, PEOPLE, SENTENCES, TOWNS, wordProbabilities, type LexicalClass } from './synthetic';
+import {
+  CAST_SIZES,
+  castProbabilities,
+  drawStory,
+  GRAMMARS,
+  KEY_SHARE,
+  LEXICON,
+  logProb,
+  PARAGRAPHS,
+  PEOPLE,
+  SENTENCES,
+  TOWNS,
+  wordProbabilities,
+  type LexicalClass,
+} from './synthetic';
 import { article, storyText } from './synthetic-text';
 import type { OnProgress } from '../text/text';
 import { encode, encodeInto, Ids } from '../text/tokenizer';
 
 const information = (p: number): number => (p > 0 ? -p * Math.log(p) : 0);
-const entropyOf = (probabilities: readonly number[]): number => probabilities.reduce((sum, p) => sum + information(p), 0);
+const entropyOf = (probabilities: readonly number[]): number =>
+  probabilities.reduce((sum, p) => sum + information(p), 0);
 const topics = TOPICS.map((_, topic) => topic);
 const tokensIn = (text: string): number => encode(text).length;
 
 /** Σ over sizes of the cast of P(size) f(size). */
-const overCasts = (f: (size: number) => number): number => sum(CAST_SIZES.map((p, size) => (p > 0 ? p * f(size) : 0)));
+const overCasts = (f: (size: number) => number): number =>
+  sum(CAST_SIZES.map((p, size) => (p > 0 ? p * f(size) : 0)));
 
 /** Nats of a noun, given what is hidden: a share of KEY_SHARE falls on the thing that comes back. */
 function nounEntropy(): number {
-  return mean(topics.map((topic) => {
-    const p = wordProbabilities('NOUN', topic);
-    const others = p.map((q) => information((1 - KEY_SHARE) * q));
-    const all = sum(others);
-    return sum(p.map((q, thing) => q * (all - others[thing]! + information((1 - KEY_SHARE) * q + KEY_SHARE))));
-  }));
+  return mean(
+    topics.map((topic) => {
+      const p = wordProbabilities('NOUN', topic);
+      const others = p.map((q) => information((1 - KEY_SHARE) * q));
+      const all = sum(others);
+      return sum(
+        p.map((q, thing) => q * (all - others[thing]! + information((1 - KEY_SHARE) * q + KEY_SHARE))),
+      );
+    }),
+  );
 }
 
 /** Nats of a choice within a class, given what is hidden and what came before. */
 function classEntropy(name: string): number {
   if (name === 'NOUN') return nounEntropy();
-  if (Object.hasOwn(LEXICON, name)) return mean(topics.map((topic) => entropyOf(wordProbabilities(name as LexicalClass, topic))));
-  if (name === 'NAME' || name === 'OWNER') return overCasts((size) => entropyOf(castProbabilities(size, null)));
+  if (Object.hasOwn(LEXICON, name))
+    return mean(topics.map((topic) => entropyOf(wordProbabilities(name as LexicalClass, topic))));
+  if (name === 'NAME' || name === 'OWNER')
+    return overCasts((size) => entropyOf(castProbabilities(size, null)));
   // The last named subject has the law of any named subject: a pronoun keeps it, a name draws it anew.
-  return name === 'OTHER' ? overCasts((size) => sum(castProbabilities(size, null).map((p, focus) => p * entropyOf(castProbabilities(size, focus))))) : 0;
+  return name === 'OTHER'
+    ? overCasts((size) =>
+        sum(castProbabilities(size, null).map((p, focus) => p * entropyOf(castProbabilities(size, focus)))),
+      )
+    : 0;
 }
 
 /** Mean tokens of a class, after a space or at the beginning of a paragraph, as the first of its sentence or not. */
 function classTokens(name: string, before: string, first: boolean): number {
-  const tokens = (word: string): number => tokensIn(before + (first ? word[0]!.toUpperCase() + word.slice(1) : word));
+  const tokens = (word: string): number =>
+    tokensIn(before + (first ? word[0]!.toUpperCase() + word.slice(1) : word));
   const names = (): number => mean(PEOPLE.map((person) => tokens(person.name)));
   switch (name) {
-    case 'NAME': case 'OTHER': return names();
-    case 'OWNER': return names() + tokensIn("'s");
-    case 'PRONOUN': return mean(PEOPLE.map(({ she }) => tokens(she ? 'she' : 'he')));
-    case 'THEIR': return mean(PEOPLE.map(({ she }) => tokens(she ? 'her' : 'his')));
-    case 'TOWN': return tokens('at') + mean(TOWNS.map((town) => tokensIn(` ${town}`)));
+    case 'NAME':
+    case 'OTHER':
+      return names();
+    case 'OWNER':
+      return names() + tokensIn("'s");
+    case 'PRONOUN':
+      return mean(PEOPLE.map(({ she }) => tokens(she ? 'she' : 'he')));
+    case 'THEIR':
+      return mean(PEOPLE.map(({ she }) => tokens(she ? 'her' : 'his')));
+    case 'TOWN':
+      return tokens('at') + mean(TOWNS.map((town) => tokensIn(` ${town}`)));
     // "a" or "an": one token both.
-    case 'INDEFINITE': return tokens('a');
-    case 'OPENER': return tokensIn(',') + sum(wordProbabilities('OPENER', 0).map((p, i) => p * tokens(OPENERS[i]!)));
+    case 'INDEFINITE':
+      return tokens('a');
+    case 'OPENER':
+      return tokensIn(',') + sum(wordProbabilities('OPENER', 0).map((p, i) => p * tokens(OPENERS[i]!)));
     default: {
       const list = LEXICON[name as LexicalClass] as string[] | undefined;
-      return list ? mean(topics.map((topic) => sum(wordProbabilities(name as LexicalClass, topic).map((p, i) => p * tokens(list[i]!))))) : tokens(name.toLowerCase());
+      return list
+        ? mean(
+            topics.map((topic) =>
+              sum(wordProbabilities(name as LexicalClass, topic).map((p, i) => p * tokens(list[i]!))),
+            ),
+          )
+        : tokens(name.toLowerCase());
     }
   }
 }
@@ -68,8 +109,13 @@ function sentenceMeans(kind: keyof typeof GRAMMARS): { nats: number; tokens: num
   };
   const means = { nats: 0, tokens: 0 };
   for (const { classes, mass } of sentenceForms(GRAMMARS[kind])) {
-    means.nats += mass * (-Math.log(mass) + sum(classes.map(({ name }) => once(nats, name, () => classEntropy(name)))));
-    const pieces = classes.map(({ name }, i) => once(tokens, `${name} ${i === 0}`, () => classTokens(name, i === 0 && kind === 'first' ? '' : ' ', i === 0)));
+    means.nats +=
+      mass * (-Math.log(mass) + sum(classes.map(({ name }) => once(nats, name, () => classEntropy(name)))));
+    const pieces = classes.map(({ name }, i) =>
+      once(tokens, `${name} ${i === 0}`, () =>
+        classTokens(name, i === 0 && kind === 'first' ? '' : ' ', i === 0),
+      ),
+    );
     means.tokens += mass * (sum(pieces) + tokensIn('.'));
   }
   return means;
@@ -77,16 +123,43 @@ function sentenceMeans(kind: keyof typeof GRAMMARS): { nats: number; tokens: num
 
 /** Mean tokens of the first line: what is fixed in it, and each part on its own. */
 function titleTokens(): number {
-  const nouns = mean(topics.map((topic) => sum(wordProbabilities('NOUN', topic).map((p, i) => p * tokensIn(` ${article(LEXICON.NOUN[i]!)} ${LEXICON.NOUN[i]!}`)))));
+  const nouns = mean(
+    topics.map((topic) =>
+      sum(
+        wordProbabilities('NOUN', topic).map(
+          (p, i) => p * tokensIn(` ${article(LEXICON.NOUN[i]!)} ${LEXICON.NOUN[i]!}`),
+        ),
+      ),
+    ),
+  );
   const name = mean(PEOPLE.map((person) => tokensIn(` ${person.name}`)));
   const cast = overCasts((size) => size * name + (size - 2) * tokensIn(','));
-  return tokensIn('This is the story of') + cast + tokensIn(' and') + tokensIn(', of the') + mean(TOPICS.map(({ title }) => tokensIn(` ${title}`))) + tokensIn(' at') + mean(TOWNS.map((town) => tokensIn(` ${town}`))) + tokensIn(', and of') + nouns + tokensIn('.');
+  return (
+    tokensIn('This is the story of') +
+    cast +
+    tokensIn(' and') +
+    tokensIn(', of the') +
+    mean(TOPICS.map(({ title }) => tokensIn(` ${title}`))) +
+    tokensIn(' at') +
+    mean(TOWNS.map((town) => tokensIn(` ${town}`))) +
+    tokensIn(', and of') +
+    nouns +
+    tokensIn('.')
+  );
 }
 
 /** Nats of what is hidden. */
 function hiddenEntropy(): number {
-  const people = overCasts((size) => sum(Array.from({ length: size }, (_, i) => Math.log(PEOPLE.length - i))));
-  return Math.log(TOPICS.length) + Math.log(TOWNS.length) + entropyOf(CAST_SIZES) + people + mean(topics.map((topic) => entropyOf(wordProbabilities('NOUN', topic))));
+  const people = overCasts((size) =>
+    sum(Array.from({ length: size }, (_, i) => Math.log(PEOPLE.length - i))),
+  );
+  return (
+    Math.log(TOPICS.length) +
+    Math.log(TOWNS.length) +
+    entropyOf(CAST_SIZES) +
+    people +
+    mean(topics.map((topic) => entropyOf(wordProbabilities('NOUN', topic))))
+  );
 }
 
 /**
@@ -97,41 +170,98 @@ function hiddenEntropy(): number {
  * Trap: it is the lowest mean loss of a model that sees the whole document so far. With a context of T tokens the lowest
  * is higher: windows that do not reach the first line must guess topic, cast and thing from the sentences in them.
  */
-export function syntheticEntropy(): { natsPerDocument: number; tokensPerDocument: number; natsPerToken: number } {
+export function syntheticEntropy(): {
+  natsPerDocument: number;
+  tokensPerDocument: number;
+  natsPerToken: number;
+} {
   const size = ({ least, most }: { least: number; most: number }): number => most - least + 1;
   const middle = ({ least, most }: { least: number; most: number }): number => (least + most) / 2;
   const [first, later] = [sentenceMeans('first'), sentenceMeans('later')];
   const paragraphs = middle(PARAGRAPHS);
   const others = paragraphs * (middle(SENTENCES) - 1);
-  const natsPerDocument = hiddenEntropy() + Math.log(size(PARAGRAPHS)) + paragraphs * Math.log(size(SENTENCES)) + paragraphs * first.nats + others * later.nats;
-  const tokensPerDocument = titleTokens() + paragraphs * (tokensIn('.\n\nA') - tokensIn('.') - tokensIn('A') + first.tokens) + others * later.tokens + 1;
+  const natsPerDocument =
+    hiddenEntropy() +
+    Math.log(size(PARAGRAPHS)) +
+    paragraphs * Math.log(size(SENTENCES)) +
+    paragraphs * first.nats +
+    others * later.nats;
+  const tokensPerDocument =
+    titleTokens() +
+    paragraphs * (tokensIn('.\n\nA') - tokensIn('.') - tokensIn('A') + first.tokens) +
+    others * later.tokens +
+    1;
   return { natsPerDocument, tokensPerDocument, natsPerToken: natsPerDocument / tokensPerDocument };
 }
 
 /** Of everything that the probabilities and the text depend on. */
-const revision = (): string => createHash('sha256').update(JSON.stringify([GRAMMARS, LEXICON, PEOPLE, TOWNS, TOPICS, PARAGRAPHS, SENTENCES, CAST_SIZES, KEY_SHARE, topics.map((t) => wordProbabilities('VT', t)), castProbabilities(4, null)])).digest('hex').slice(0, 16);
+const revision = (): string =>
+  createHash('sha256')
+    .update(
+      JSON.stringify([
+        GRAMMARS,
+        LEXICON,
+        PEOPLE,
+        TOWNS,
+        TOPICS,
+        PARAGRAPHS,
+        SENTENCES,
+        CAST_SIZES,
+        KEY_SHARE,
+        topics.map((t) => wordProbabilities('VT', t)),
+        castProbabilities(4, null),
+      ]),
+    )
+    .digest('hex')
+    .slice(0, 16);
 
-export interface SyntheticOptions { name: string; limits: Limits; seed: number }
+export interface SyntheticOptions {
+  name: string;
+  limits: Limits;
+  seed: number;
+}
 
 /** Makes the synthetic corpus: training cut at its number of tokens, validation of whole documents drawn apart from it. */
-export function makeSynthetic({ name, limits, seed }: SyntheticOptions, onProgress: OnProgress = () => undefined): Promise<{ meta: DatasetMeta; made: boolean }> {
+export function makeSynthetic(
+  { name, limits, seed }: SyntheticOptions,
+  onProgress: OnProgress = () => undefined,
+): Promise<{ meta: DatasetMeta; made: boolean }> {
   const request = { seed, tokens: limits.train, validationTokens: limits.validation, revision: revision() };
-  return makeDataset(name, request, { train: limits.train, validation: Infinity }, async ({ train, validation }) => {
-    const ids = new Ids();
-    let nats = 0;
-    for (const [writer, split, tokens] of [[validation, 'validation', limits.validation], [train, 'train', limits.train]] as const) {
-      const random = new Random(seed, `synthetic/${split}`);
-      while (writer.tokens < tokens) {
-        const story = drawStory(random);
-        ids.clear();
-        encodeInto(ids, storyText(story));
-        ids.push(END_OF_TEXT);
-        writer.add({ ids: ids.toArray(), ends: [ids.length] });
-        if (split === 'validation') nats -= logProb(story);
-        onProgress({ bytes: 0, bytesTotal: 0, tokens: validation.tokens + train.tokens, tokensTotal: limits.validation + limits.train });
+  return makeDataset(
+    name,
+    request,
+    { train: limits.train, validation: Infinity },
+    async ({ train, validation }) => {
+      const ids = new Ids();
+      let nats = 0;
+      for (const [writer, split, tokens] of [
+        [validation, 'validation', limits.validation],
+        [train, 'train', limits.train],
+      ] as const) {
+        const random = new Random(seed, `synthetic/${split}`);
+        while (writer.tokens < tokens) {
+          const story = drawStory(random);
+          ids.clear();
+          encodeInto(ids, storyText(story));
+          ids.push(END_OF_TEXT);
+          writer.add({ ids: ids.toArray(), ends: [ids.length] });
+          if (split === 'validation') nats -= logProb(story);
+          onProgress({
+            bytes: 0,
+            bytesTotal: 0,
+            tokens: validation.tokens + train.tokens,
+            tokensTotal: limits.validation + limits.train,
+          });
+        }
       }
-    }
-    const entropy = { ...syntheticEntropy(), validationNatsPerToken: nats / validation.tokens };
-    return { kind: 'synthetic', source: 'a grammar of this project', revision: revision(), leftOut: 0, entropy };
-  });
+      const entropy = { ...syntheticEntropy(), validationNatsPerToken: nats / validation.tokens };
+      return {
+        kind: 'synthetic',
+        source: 'a grammar of this project',
+        revision: revision(),
+        leftOut: 0,
+        entropy,
+      };
+    },
+  );
 }

@@ -1,6 +1,14 @@
 /** Stories of the synthetic corpus as text. */
 import { TOPICS } from './lexicon';
-import { LEXICON, PEOPLE, TOWNS, type Hidden, type LexicalClass, type Sentence, type Story } from './synthetic';
+import {
+  LEXICON,
+  PEOPLE,
+  TOWNS,
+  type Hidden,
+  type LexicalClass,
+  type Sentence,
+  type Story,
+} from './synthetic';
 
 export const PLAIN: Record<string, string> = { THE: 'the', AND: 'and', THAT: 'that', WAS: 'was' };
 const CAPITAL = /^./;
@@ -18,20 +26,34 @@ export function titleLine(hidden: Hidden): string {
 /** Text of a class; `focus` is whom pronouns mean. The indefinite article waits for its word. */
 function wordOf(name: string, choice: number, hidden: Hidden, focus: number): string {
   switch (name) {
-    case 'NAME': case 'OTHER': return person(hidden, choice).name;
-    case 'OWNER': return `${person(hidden, choice).name}'s`;
-    case 'PRONOUN': return person(hidden, focus).she ? 'she' : 'he';
-    case 'THEIR': return person(hidden, focus).she ? 'her' : 'his';
-    case 'TOWN': return `at ${TOWNS[hidden.town]}`;
-    case 'INDEFINITE': return '';
-    case 'OPENER': return `${LEXICON.OPENER[choice]},`;
-    default: return PLAIN[name] ?? LEXICON[name as LexicalClass][choice]!;
+    case 'NAME':
+    case 'OTHER':
+      return person(hidden, choice).name;
+    case 'OWNER':
+      return `${person(hidden, choice).name}'s`;
+    case 'PRONOUN':
+      return person(hidden, focus).she ? 'she' : 'he';
+    case 'THEIR':
+      return person(hidden, focus).she ? 'her' : 'his';
+    case 'TOWN':
+      return `at ${TOWNS[hidden.town]}`;
+    case 'INDEFINITE':
+      return '';
+    case 'OPENER':
+      return `${LEXICON.OPENER[choice]},`;
+    default:
+      return PLAIN[name] ?? LEXICON[name as LexicalClass][choice]!;
   }
 }
 
-const hasChoice = (name: string): boolean => Object.hasOwn(LEXICON, name) || name === 'NAME' || name === 'OTHER' || name === 'OWNER';
+const hasChoice = (name: string): boolean =>
+  Object.hasOwn(LEXICON, name) || name === 'NAME' || name === 'OTHER' || name === 'OWNER';
 
-function sentenceText({ classes, choices }: Sentence, hidden: Hidden, focusBefore: number): { text: string; focus: number } {
+function sentenceText(
+  { classes, choices }: Sentence,
+  hidden: Hidden,
+  focusBefore: number,
+): { text: string; focus: number } {
   let [focus, next] = [focusBefore, 0];
   const words = classes.map((name) => {
     const choice = hasChoice(name) ? choices[next++]! : -1;
@@ -45,11 +67,13 @@ function sentenceText({ classes, choices }: Sentence, hidden: Hidden, focusBefor
 export function storyText(story: Story): string {
   const paragraphs = story.paragraphs.map((sentences) => {
     let focus = 0;
-    return sentences.map((sentence) => {
-      const { text, focus: after } = sentenceText(sentence, story, focus);
-      focus = after;
-      return text;
-    }).join(' ');
+    return sentences
+      .map((sentence) => {
+        const { text, focus: after } = sentenceText(sentence, story, focus);
+        focus = after;
+        return text;
+      })
+      .join(' ');
   });
   return [titleLine(story), ...paragraphs].join('\n\n');
 }

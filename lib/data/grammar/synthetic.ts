@@ -9,39 +9,86 @@ import { sampleSentence, sentenceProbability, type Grammar, type Rule } from './
 import { FIXED, GENERAL, NAMES, OPENERS, PLACES, TOPICS } from './lexicon';
 
 const words = (text: string): string[] => text.split(' ');
-const byTopic = (part: 'nouns' | 'verbs' | 'adjectives'): string[] => [...words(GENERAL[part]), ...TOPICS.flatMap((topic) => words(topic[part]))];
+const byTopic = (part: 'nouns' | 'verbs' | 'adjectives'): string[] => [
+  ...words(GENERAL[part]),
+  ...TOPICS.flatMap((topic) => words(topic[part])),
+];
 
 /** Words of each class that has a choice of its own. */
 export const LEXICON = {
   NOUN: byTopic('nouns'),
   VT: byTopic('verbs'),
   ADJ: byTopic('adjectives'),
-  ...(Object.fromEntries(Object.entries(FIXED).map(([name, text]) => [name, words(text)])) as Record<keyof typeof FIXED, string[]>),
+  ...(Object.fromEntries(Object.entries(FIXED).map(([name, text]) => [name, words(text)])) as Record<
+    keyof typeof FIXED,
+    string[]
+  >),
   OPENER: [...OPENERS] as string[],
 };
 export type LexicalClass = keyof typeof LEXICON;
-const BY_TOPIC: Partial<Record<LexicalClass, 'nouns' | 'verbs' | 'adjectives'>> = { NOUN: 'nouns', VT: 'verbs', ADJ: 'adjectives' };
+const BY_TOPIC: Partial<Record<LexicalClass, 'nouns' | 'verbs' | 'adjectives'>> = {
+  NOUN: 'nouns',
+  VT: 'verbs',
+  ADJ: 'adjectives',
+};
 
-export const PEOPLE = [...words(NAMES.she).map((name) => ({ name, she: true })), ...words(NAMES.he).map((name) => ({ name, she: false }))];
+export const PEOPLE = [
+  ...words(NAMES.she).map((name) => ({ name, she: true })),
+  ...words(NAMES.he).map((name) => ({ name, she: false })),
+];
 export const TOWNS = words(PLACES);
 
 /** Sentences; each class is one symbol here, its words are drawn apart. */
 const PREDICATES: readonly Rule[] = [
-  [3, 'PREDICATE', 'VT NP'], [2, 'PREDICATE', 'VT NP PP'], [1, 'PREDICATE', 'VT NP AND VT NP'],
-  [1, 'PREDICATE', 'VI'], [1.5, 'PREDICATE', 'VI ADV'], [1.5, 'PREDICATE', 'VI PP'],
-  [2, 'PREDICATE', 'VN OTHER'], [1.5, 'PREDICATE', 'SAY THAT NP WAS ADJ'],
-  [3, 'PP', 'PREP NP'], [1, 'PP', 'TOWN'],
-  [1, 'NP', 'DET NOUN'], [1, 'NP', 'DET ADJ NOUN'],
-  [5, 'DET', 'THE'], [2.5, 'DET', 'INDEFINITE'], [1.5, 'DET', 'THEIR'], [1, 'DET', 'OWNER'],
-  [4, 'S', 'SUBJECT PREDICATE'], [1, 'S', 'OPENER SUBJECT PREDICATE'],
+  [3, 'PREDICATE', 'VT NP'],
+  [2, 'PREDICATE', 'VT NP PP'],
+  [1, 'PREDICATE', 'VT NP AND VT NP'],
+  [1, 'PREDICATE', 'VI'],
+  [1.5, 'PREDICATE', 'VI ADV'],
+  [1.5, 'PREDICATE', 'VI PP'],
+  [2, 'PREDICATE', 'VN OTHER'],
+  [1.5, 'PREDICATE', 'SAY THAT NP WAS ADJ'],
+  [3, 'PP', 'PREP NP'],
+  [1, 'PP', 'TOWN'],
+  [1, 'NP', 'DET NOUN'],
+  [1, 'NP', 'DET ADJ NOUN'],
+  [5, 'DET', 'THE'],
+  [2.5, 'DET', 'INDEFINITE'],
+  [1.5, 'DET', 'THEIR'],
+  [1, 'DET', 'OWNER'],
+  [4, 'S', 'SUBJECT PREDICATE'],
+  [1, 'S', 'OPENER SUBJECT PREDICATE'],
 ];
-const CLASSES = [...Object.keys(LEXICON), 'TOWN', 'OTHER', 'THAT', 'WAS', 'AND', 'THE', 'INDEFINITE', 'THEIR', 'OWNER', 'NAME'];
-const grammar = (subjects: readonly Rule[], classes: string[]): Grammar => ({ start: 'S', rules: [...PREDICATES, ...subjects], words: Object.fromEntries(classes.map((name) => [name, name])) });
+const CLASSES = [
+  ...Object.keys(LEXICON),
+  'TOWN',
+  'OTHER',
+  'THAT',
+  'WAS',
+  'AND',
+  'THE',
+  'INDEFINITE',
+  'THEIR',
+  'OWNER',
+  'NAME',
+];
+const grammar = (subjects: readonly Rule[], classes: string[]): Grammar => ({
+  start: 'S',
+  rules: [...PREDICATES, ...subjects],
+  words: Object.fromEntries(classes.map((name) => [name, name])),
+});
 
 /** The first sentence of a paragraph says whom the pronouns of the others mean. */
 export const GRAMMARS = {
   first: grammar([[1, 'SUBJECT', 'NAME']], CLASSES),
-  later: grammar([[4, 'SUBJECT', 'NAME'], [3, 'SUBJECT', 'PRONOUN'], [3, 'SUBJECT', 'NP']], [...CLASSES, 'PRONOUN']),
+  later: grammar(
+    [
+      [4, 'SUBJECT', 'NAME'],
+      [3, 'SUBJECT', 'PRONOUN'],
+      [3, 'SUBJECT', 'NP'],
+    ],
+    [...CLASSES, 'PRONOUN'],
+  ),
 };
 
 /** How many there are of each: uniform over the range. */
@@ -56,10 +103,20 @@ const BOOST = 10;
 export const KEY_SHARE = 0.15;
 
 /** What a document draws first. Numbers are indices into TOPICS, TOWNS, PEOPLE and LEXICON.NOUN. */
-export interface Hidden { topic: number; town: number; cast: number[]; thing: number }
+export interface Hidden {
+  topic: number;
+  town: number;
+  cast: number[];
+  thing: number;
+}
 /** Classes of a sentence and, for those with a choice, what was chosen: a word's index, or a place in the cast. */
-export interface Sentence { classes: string[]; choices: number[] }
-export interface Story extends Hidden { paragraphs: Sentence[][] }
+export interface Sentence {
+  classes: string[];
+  choices: number[];
+}
+export interface Story extends Hidden {
+  paragraphs: Sentence[][];
+}
 
 const normalised = (weights: number[]): number[] => {
   const sum = weights.reduce((a, b) => a + b, 0);
@@ -90,7 +147,8 @@ const isLexical = (name: string): name is LexicalClass => Object.hasOwn(LEXICON,
 
 /** Probabilities of what can stand for a class here; null where nothing is chosen. `focus` is the place of the last named subject. */
 function choicesOf(name: string, { topic, cast, thing }: Hidden, focus: number): number[] | null {
-  if (name === 'NOUN') return wordProbabilities(name, topic).map((p, i) => (1 - KEY_SHARE) * p + (i === thing ? KEY_SHARE : 0));
+  if (name === 'NOUN')
+    return wordProbabilities(name, topic).map((p, i) => (1 - KEY_SHARE) * p + (i === thing ? KEY_SHARE : 0));
   if (isLexical(name)) return wordProbabilities(name, topic);
   if (name === 'NAME' || name === 'OWNER') return castProbabilities(cast.length, null);
   return name === 'OTHER' ? castProbabilities(cast.length, focus) : null;
@@ -107,7 +165,8 @@ function draw(probabilities: readonly number[], random: Random): number {
   return last;
 }
 
-const range = ({ least, most }: { least: number; most: number }, random: Random): number => least + random.int(most - least + 1);
+const range = ({ least, most }: { least: number; most: number }, random: Random): number =>
+  least + random.int(most - least + 1);
 
 function drawHidden(random: Random): Hidden {
   const topic = random.int(TOPICS.length);
@@ -122,7 +181,11 @@ function drawHidden(random: Random): Hidden {
 }
 
 /** Goes through the choices of a paragraph; `choose` is asked in order and gives each. */
-function walk(hidden: Hidden, sentences: readonly { classes: string[] }[], choose: (probabilities: number[], sentence: number) => number): void {
+function walk(
+  hidden: Hidden,
+  sentences: readonly { classes: string[] }[],
+  choose: (probabilities: number[], sentence: number) => number,
+): void {
   let focus = 0;
   sentences.forEach(({ classes }, s) => {
     for (const name of classes) {
@@ -137,8 +200,10 @@ function walk(hidden: Hidden, sentences: readonly { classes: string[] }[], choos
 export function drawStory(random: Random): Story {
   const hidden = drawHidden(random);
   const paragraphs = Array.from({ length: range(PARAGRAPHS, random) }, () => {
-    const sentences = Array.from({ length: range(SENTENCES, random) }, (_, s): Sentence =>
-      ({ classes: sampleSentence(s === 0 ? GRAMMARS.first : GRAMMARS.later, random).words, choices: [] }));
+    const sentences = Array.from({ length: range(SENTENCES, random) }, (_, s): Sentence => ({
+      classes: sampleSentence(s === 0 ? GRAMMARS.first : GRAMMARS.later, random).words,
+      choices: [],
+    }));
     walk(hidden, sentences, (probabilities, s) => {
       const choice = draw(probabilities, random);
       sentences[s]!.choices.push(choice);
@@ -149,12 +214,19 @@ export function drawStory(random: Random): Story {
   return { ...hidden, paragraphs };
 }
 
-const logUniform = ({ least, most }: { least: number; most: number }, n: number): number => (n >= least && n <= most ? -Math.log(most - least + 1) : -Infinity);
+const logUniform = ({ least, most }: { least: number; most: number }, n: number): number =>
+  n >= least && n <= most ? -Math.log(most - least + 1) : -Infinity;
 
 /** ln P of what a document draws first. */
 function logProbHidden({ topic, cast, thing }: Hidden): number {
   const people = cast.reduce((sum, _, i) => sum - Math.log(PEOPLE.length - i), 0);
-  return -Math.log(TOPICS.length) - Math.log(TOWNS.length) + Math.log(CAST_SIZES[cast.length] ?? 0) + people + Math.log(wordProbabilities('NOUN', topic)[thing]!);
+  return (
+    -Math.log(TOPICS.length) -
+    Math.log(TOWNS.length) +
+    Math.log(CAST_SIZES[cast.length] ?? 0) +
+    people +
+    Math.log(wordProbabilities('NOUN', topic)[thing]!)
+  );
 }
 
 /** ln P of a document in nats, its end included; −∞ for one that cannot be drawn. */
@@ -162,7 +234,9 @@ export function logProb(story: Story): number {
   let sum = logProbHidden(story) + logUniform(PARAGRAPHS, story.paragraphs.length);
   for (const sentences of story.paragraphs) {
     sum += logUniform(SENTENCES, sentences.length);
-    sentences.forEach(({ classes }, s) => { sum += Math.log(sentenceProbability(s === 0 ? GRAMMARS.first : GRAMMARS.later, classes)[0]); });
+    sentences.forEach(({ classes }, s) => {
+      sum += Math.log(sentenceProbability(s === 0 ? GRAMMARS.first : GRAMMARS.later, classes)[0]);
+    });
     const next = sentences.map(() => 0);
     walk(story, sentences, (probabilities, s) => {
       const choice = sentences[s]!.choices[next[s]!++]!;

@@ -13,7 +13,12 @@ import { cutPlace } from './tokenizer';
 export const FORMATS = ['parquet', 'jsonl', 'jsonl.gz', 'jsonl.zst', 'txt', 'bin'] as const;
 export type Format = (typeof FORMATS)[number];
 
-export interface InputFile { path: string; name: string; bytes: number; format: Format }
+export interface InputFile {
+  path: string;
+  name: string;
+  bytes: number;
+  format: Format;
+}
 
 /** How much text one job holds, bytes. */
 const JOB = 1 << 20;
@@ -27,18 +32,30 @@ const formatOf = (name: string): Format | undefined => FORMATS.find((format) => 
 export function inputFiles(flag: string, from: string): InputFile[] {
   let names: string[];
   try {
-    names = statSync(from).isDirectory() ? (readdirSync(from, { recursive: true }) as string[]).sort().map((name) => join(from, name)) : [from];
+    names = statSync(from).isDirectory()
+      ? (readdirSync(from, { recursive: true }) as string[]).sort().map((name) => join(from, name))
+      : [from];
   } catch (error) {
-    throw new UserError(`${flag}: expected a folder or file that can be read; got ${from}: ${(error as NodeJS.ErrnoException).code}`);
+    throw new UserError(
+      `${flag}: expected a folder or file that can be read; got ${from}: ${(error as NodeJS.ErrnoException).code}`,
+    );
   }
   const files = names.flatMap((path) => {
     const format = formatOf(path);
     const stat = statSync(path);
-    return format && stat.isFile() ? [{ path, name: path === from ? basename(path) : relative(from, path), bytes: stat.size, format }] : [];
+    return format && stat.isFile()
+      ? [{ path, name: path === from ? basename(path) : relative(from, path), bytes: stat.size, format }]
+      : [];
   });
-  if (files.length === 0) throw new UserError(`${flag}: expected files of ${FORMATS.map((format) => `.${format}`).join(', ')}; got none in ${from}`);
+  if (files.length === 0)
+    throw new UserError(
+      `${flag}: expected files of ${FORMATS.map((format) => `.${format}`).join(', ')}; got none in ${from}`,
+    );
   const other = files.find(({ format }) => format !== files[0]!.format);
-  if (other) throw new UserError(`${flag}: expected files of one format; got ${files[0]!.name} and ${other.name}: name one file, or give a folder with one kind`);
+  if (other)
+    throw new UserError(
+      `${flag}: expected files of one format; got ${files[0]!.name} and ${other.name}: name one file, or give a folder with one kind`,
+    );
   return files;
 }
 
@@ -71,11 +88,20 @@ async function* unzstd(path: string, onBytes: Count): AsyncGenerator<Uint8Array,
 }
 
 /** Bytes of a file as they were before they were packed; a damaged one is one line. */
-async function* bytesOf({ path, name, format }: InputFile, onBytes: Count): AsyncGenerator<Uint8Array, void, undefined> {
+async function* bytesOf(
+  { path, name, format }: InputFile,
+  onBytes: Count,
+): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    yield* format === 'jsonl.gz' ? gunzipped(path, onBytes) : format === 'jsonl.zst' ? unzstd(path, onBytes) : rawBytes(path, onBytes);
+    yield* format === 'jsonl.gz'
+      ? gunzipped(path, onBytes)
+      : format === 'jsonl.zst'
+        ? unzstd(path, onBytes)
+        : rawBytes(path, onBytes);
   } catch (error) {
-    throw new UserError(`${name}: expected a whole file; reading it failed (${(error as Error).message}): it was cut off or damaged; fetch it anew`);
+    throw new UserError(
+      `${name}: expected a whole file; reading it failed (${(error as Error).message}): it was cut off or damaged; fetch it anew`,
+    );
   }
 }
 
@@ -90,7 +116,10 @@ function joined(parts: Uint8Array[], bytes: number): Uint8Array {
 }
 
 /** Stretches of whole lines. */
-async function* lineBlocks(name: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+async function* lineBlocks(
+  name: string,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let [parts, bytes]: [Uint8Array[], number] = [[], 0];
   for await (const chunk of chunks) {
     const cut = bytes + chunk.length >= JOB ? chunk.lastIndexOf(10) + 1 : 0;
@@ -100,7 +129,10 @@ async function* lineBlocks(name: string, chunks: AsyncIterable<Uint8Array>): Asy
     }
     parts.push(chunk.slice(cut));
     bytes += chunk.length - cut;
-    if (bytes > LONGEST_LINE) throw new UserError(`${name}: expected lines of at most ${LONGEST_LINE / 2 ** 20} MB; got a longer one: is it JSON Lines?`);
+    if (bytes > LONGEST_LINE)
+      throw new UserError(
+        `${name}: expected lines of at most ${LONGEST_LINE / 2 ** 20} MB; got a longer one: is it JSON Lines?`,
+      );
   }
   if (bytes) yield joined(parts, bytes);
 }
@@ -112,7 +144,10 @@ async function* textParts(file: InputFile, onBytes: Count): AsyncGenerator<strin
   try {
     for await (const chunk of bytesOf(file, onBytes)) {
       text += decoder.decode(chunk, { stream: true });
-      if (text.length > LONGEST_LINE) throw new UserError(`${file.name}: expected text with spaces or line ends; got ${LONGEST_LINE / 2 ** 20} million characters without: is it text?`);
+      if (text.length > LONGEST_LINE)
+        throw new UserError(
+          `${file.name}: expected text with spaces or line ends; got ${LONGEST_LINE / 2 ** 20} million characters without: is it text?`,
+        );
       const cut = text.length < JOB ? text.length : cutPlace(text, JOB);
       if (cut === text.length) continue;
       yield text.slice(0, cut);
@@ -120,16 +155,24 @@ async function* textParts(file: InputFile, onBytes: Count): AsyncGenerator<strin
     }
     yield text + decoder.decode();
   } catch (error) {
-    throw error instanceof TypeError ? new UserError(`${file.name}: expected UTF-8; got other bytes: convert the file`) : error;
+    throw error instanceof TypeError
+      ? new UserError(`${file.name}: expected UTF-8; got other bytes: convert the file`)
+      : error;
   }
 }
 
 const hashOf = async (path: string): Promise<string> => (await sha256Of(path)).slice(0, 24);
 
 /** A file of plain text is one document; a long one goes out in parts. */
-async function* txtJobs(file: InputFile, rule: Rule, except: ReadonlySet<string>, onBytes: Count): AsyncGenerator<Job, void, undefined> {
+async function* txtJobs(
+  file: InputFile,
+  rule: Rule,
+  except: ReadonlySet<string>,
+  onBytes: Count,
+): AsyncGenerator<Job, void, undefined> {
   if (file.bytes < JOB) {
-    for await (const text of textParts(file, onBytes)) yield { kind: 'texts', file: file.name, texts: [text] };
+    for await (const text of textParts(file, onBytes))
+      yield { kind: 'texts', file: file.name, texts: [text] };
     return;
   }
   const split = splitOf(await hashOf(file.path), rule, except);
@@ -143,7 +186,12 @@ async function* txtJobs(file: InputFile, rule: Rule, except: ReadonlySet<string>
 }
 
 /** All documents of text files, in order. */
-export async function* jobsOf(files: InputFile[], column: string, rule: Rule, onBytes: Count): AsyncGenerator<Job, void, undefined> {
+export async function* jobsOf(
+  files: InputFile[],
+  column: string,
+  rule: Rule,
+  onBytes: Count,
+): AsyncGenerator<Job, void, undefined> {
   const except = new Set('trainExcept' in rule ? rule.trainExcept : []);
   for (const file of files) {
     if (file.format === 'txt') yield* txtJobs(file, rule, except, onBytes);
@@ -153,6 +201,8 @@ export async function* jobsOf(files: InputFile[], column: string, rule: Rule, on
         yield { kind: 'rows', file: file.name, path: file.path, column, from, to };
         onBytes((file.bytes * (to - from)) / groups.at(-1)!.to);
       }
-    } else for await (const bytes of lineBlocks(file.name, bytesOf(file, onBytes))) yield { kind: 'lines', file: file.name, column, bytes };
+    } else
+      for await (const bytes of lineBlocks(file.name, bytesOf(file, onBytes)))
+        yield { kind: 'lines', file: file.name, column, bytes };
   }
 }

@@ -1,6 +1,19 @@
 /** Downloads that go on where they were cut off and are checked when they end. */
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
@@ -25,12 +38,19 @@ export interface DownloadOptions {
 }
 
 /** What is known of a file that is not whole: `validator` is its ETag or date, by which the rest is asked for. */
-interface State { validator: string | null; bytes: number | null; sha256: string | null }
+interface State {
+  validator: string | null;
+  bytes: number | null;
+  sha256: string | null;
+}
 const UNKNOWN: State = { validator: null, bytes: null, sha256: null };
 
 /** A failure that another try may mend. */
 class Passing extends Error {
-  constructor(message: string, readonly waitSeconds = 0) {
+  constructor(
+    message: string,
+    readonly waitSeconds = 0,
+  ) {
     super(message);
   }
 }
@@ -64,16 +84,26 @@ function readState(path: string): State {
 }
 
 /** Follows redirects by hand: Hugging Face names size and SHA-256 of a file on the first answer only. */
-async function answerOf(url: string, headers: Record<string, string>): Promise<{ response: Response; linked: Partial<State> }> {
+async function answerOf(
+  url: string,
+  headers: Record<string, string>,
+): Promise<{ response: Response; linked: Partial<State> }> {
   const linked: Partial<State> = {};
   for (let hop = 0; hop < 10; hop++) {
     let response: Response;
     try {
-      response = await fetch(url, { headers: { 'accept-encoding': 'identity', ...headers }, redirect: 'manual' });
+      response = await fetch(url, {
+        headers: { 'accept-encoding': 'identity', ...headers },
+        redirect: 'manual',
+      });
     } catch (error) {
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
       // undici's own codes name itself, its messages what happened.
-      throw new Passing((cause?.code?.startsWith('UND_') ? undefined : cause?.code) ?? cause?.message ?? (error as Error).message);
+      throw new Passing(
+        (cause?.code?.startsWith('UND_') ? undefined : cause?.code) ??
+          cause?.message ??
+          (error as Error).message,
+      );
     }
     const [etag, size] = [response.headers.get('x-linked-etag'), response.headers.get('x-linked-size')];
     const sha256 = /^"?([0-9a-f]{64})"?$/.exec(etag ?? '')?.[1];
@@ -100,15 +130,22 @@ async function checkAnswer(response: Response, url: string): Promise<void> {
   await response.body?.cancel();
   const said = `${status} ${response.statusText}`.trim();
   if (status === 429 || status >= 500) throw new Passing(said, retryAfterSeconds(response));
-  if (status < 300) throw new UserError(`${url}: expected a file; got an HTML page: a login page or a proxy is in the way; check --base-url, ${HINT}`);
+  if (status < 300)
+    throw new UserError(
+      `${url}: expected a file; got an HTML page: a login page or a proxy is in the way; check --base-url, ${HINT}`,
+    );
   throw new UserError(`${url}: expected a file; got ${said}: check --base-url, ${HINT}`);
 }
 
 /** Whole length of the file as an answer tells it; null where it does not. */
 function lengthOf(response: Response, have: number, url: string): number | null {
-  if (response.status === 200) return response.headers.has('content-length') ? Number(response.headers.get('content-length')) : null;
+  if (response.status === 200)
+    return response.headers.has('content-length') ? Number(response.headers.get('content-length')) : null;
   const [, from, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
-  if (Number(from) !== have) throw new UserError(`${url}: expected the bytes from ${have} on; got "${response.headers.get('content-range')}": the server is at fault: start again later, ${HINT}`);
+  if (Number(from) !== have)
+    throw new UserError(
+      `${url}: expected the bytes from ${have} on; got "${response.headers.get('content-range')}": the server is at fault: start again later, ${HINT}`,
+    );
   return Number(total);
 }
 
@@ -124,7 +161,10 @@ class Download {
   private readonly stateFile: string;
   private state: State;
 
-  constructor(private readonly source: Source, private readonly options: DownloadOptions) {
+  constructor(
+    private readonly source: Source,
+    private readonly options: DownloadOptions,
+  ) {
     this.part = `${source.path}.part`;
     this.stateFile = `${this.part}.json`;
     this.state = readState(this.stateFile);
@@ -140,24 +180,36 @@ class Download {
     const { url, path } = this.source;
     const { validator, bytes } = this.state;
     if (this.have > 0 && this.have === bytes) return;
-    const { response, linked } = await answerOf(url, this.have > 0 && validator ? { range: `bytes=${this.have}-`, 'if-range': validator } : {});
+    const { response, linked } = await answerOf(
+      url,
+      this.have > 0 && validator ? { range: `bytes=${this.have}-`, 'if-range': validator } : {},
+    );
     await checkAnswer(response, url);
     const whole = lengthOf(response, this.have, url);
     const expected = this.source.bytes ?? linked.bytes ?? null;
     if (whole !== null && expected !== null && whole !== expected) {
       await response.body?.cancel();
-      throw new UserError(`${url}: expected ${expected} bytes, as published; the server has ${whole}: it holds another file: check --base-url, ${HINT}`);
+      throw new UserError(
+        `${url}: expected ${expected} bytes, as published; the server has ${whole}: it holds another file: check --base-url, ${HINT}`,
+      );
     }
-    this.state = { validator: validatorOf(response), bytes: whole ?? expected, sha256: linked.sha256 ?? null };
+    this.state = {
+      validator: validatorOf(response),
+      bytes: whole ?? expected,
+      sha256: linked.sha256 ?? null,
+    };
     writing(path, () => writeAtomically(this.stateFile, JSON.stringify(this.state)));
     await this.append(response);
     const { have } = this;
     if (this.state.bytes === null) this.state.bytes = have;
     if (have > this.state.bytes) {
       rmSync(this.part);
-      throw new UserError(`${url}: expected ${this.state.bytes} bytes; got ${have}: the server is at fault: start again later, ${HINT}`);
+      throw new UserError(
+        `${url}: expected ${this.state.bytes} bytes; got ${have}: the server is at fault: start again later, ${HINT}`,
+      );
     }
-    if (have < this.state.bytes) throw new Passing(`the connection ended after ${mb(have)} of ${mb(this.state.bytes)}`);
+    if (have < this.state.bytes)
+      throw new Passing(`the connection ended after ${mb(have)} of ${mb(this.state.bytes)}`);
   }
 
   private async append(response: Response): Promise<void> {
@@ -167,9 +219,16 @@ class Download {
       if (response.status === 200) ftruncateSync(file);
       let have = response.status === 200 ? 0 : this.have;
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        if (have === 0 && !Buffer.from(chunk).subarray(0, magic.length).equals(Buffer.from(magic).subarray(0, chunk.length)))
-          throw new UserError(`${url}: expected a file that begins with ${magic}; got ${JSON.stringify(Buffer.from(chunk.subarray(0, 40)).toString())}: check --base-url, ${HINT}`);
-        writing(path, () => { for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at); });
+        if (
+          have === 0 &&
+          !Buffer.from(chunk).subarray(0, magic.length).equals(Buffer.from(magic).subarray(0, chunk.length))
+        )
+          throw new UserError(
+            `${url}: expected a file that begins with ${magic}; got ${JSON.stringify(Buffer.from(chunk.subarray(0, 40)).toString())}: check --base-url, ${HINT}`,
+          );
+        writing(path, () => {
+          for (let at = 0; at < chunk.length;) at += writeSync(file, chunk, at);
+        });
         have += chunk.length;
         this.options.onProgress(have, this.state.bytes);
       }
@@ -185,12 +244,21 @@ class Download {
   async finish(): Promise<string> {
     const { url, path, magic } = this.source;
     const [published, came] = [this.source.sha256 ?? this.state.sha256, await sha256Of(this.part)];
-    const wrong = published && came !== published ? `SHA-256 ${published}; got ${came}` : endOf(this.part, magic.length) === magic ? null : `a file that ends with ${magic}; got another end`;
+    const wrong =
+      published && came !== published
+        ? `SHA-256 ${published}; got ${came}`
+        : endOf(this.part, magic.length) === magic
+          ? null
+          : `a file that ends with ${magic}; got another end`;
     if (wrong) {
       for (const file of [this.part, this.stateFile]) rmSync(file, { force: true });
-      throw new UserError(`${url}: expected ${wrong}: it was damaged on its way and is removed; start again, ${HINT}`);
+      throw new UserError(
+        `${url}: expected ${wrong}: it was damaged on its way and is removed; start again, ${HINT}`,
+      );
     }
-    writing(path, () => writeAtomically(`${path}.json`, JSON.stringify({ sha256: came, published: published !== null })));
+    writing(path, () =>
+      writeAtomically(`${path}.json`, JSON.stringify({ sha256: came, published: published !== null })),
+    );
     renameSync(this.part, path);
     rmSync(this.stateFile, { force: true });
     return came;
@@ -200,7 +268,11 @@ class Download {
 /** SHA-256 of a file that was downloaded before, null where it is not there. A changed one is removed. */
 async function cached({ path, sha256 }: Source): Promise<string | null> {
   if (!existsSync(path)) return null;
-  const known = sha256 ?? (existsSync(`${path}.json`) ? (JSON.parse(readFileSync(`${path}.json`, 'utf8')) as { sha256: string }).sha256 : undefined);
+  const known =
+    sha256 ??
+    (existsSync(`${path}.json`)
+      ? (JSON.parse(readFileSync(`${path}.json`, 'utf8')) as { sha256: string }).sha256
+      : undefined);
   const found = await sha256Of(path);
   if (found === known) return found;
   rmSync(path);
@@ -214,7 +286,7 @@ export async function download(source: Source, options: DownloadOptions): Promis
   writing(source.path, () => mkdirSync(dirname(source.path), { recursive: true }));
   const waits = options.waitSeconds ?? [1, 2, 4, 8, 16];
   const running = new Download(source, options);
-  for (let failures = 0, most = running.have; ; ) {
+  for (let failures = 0, most = running.have; ;) {
     try {
       await running.attempt();
       return await running.finish();
@@ -223,7 +295,9 @@ export async function download(source: Source, options: DownloadOptions): Promis
       if (running.have > most) [most, failures] = [running.have, 0];
       const wait = Math.max(error.waitSeconds, waits[failures] ?? Infinity);
       if (wait > LONGEST_WAIT_SECONDS)
-        throw new UserError(`${source.url}: expected ${basename(source.path)}; got ${error.message}${failures ? `, ${failures + 1} times in a row` : ''}: start again later${running.have ? ` (the ${mb(running.have)} that came are kept)` : ''}, ${HINT}`);
+        throw new UserError(
+          `${source.url}: expected ${basename(source.path)}; got ${error.message}${failures ? `, ${failures + 1} times in a row` : ''}: start again later${running.have ? ` (the ${mb(running.have)} that came are kept)` : ''}, ${HINT}`,
+        );
       failures++;
       options.onRetry(error.message, wait);
       await new Promise((resolve) => setTimeout(resolve, 1000 * wait));

@@ -5,19 +5,39 @@ import { UserError } from '../../util/errors';
 import { sha256Of } from './download';
 import { locked } from './make';
 import { DOWNLOADS, downloading } from './openwebtext';
-import { datasetFolder, datasetHash, datasetNames, openDataset, readMeta, SHARD_FILES, SPLITS, VOCABULARY, type DatasetMeta, type TokenFile } from './shards';
+import {
+  datasetFolder,
+  datasetHash,
+  datasetNames,
+  openDataset,
+  readMeta,
+  SHARD_FILES,
+  SPLITS,
+  VOCABULARY,
+  type DatasetMeta,
+  type TokenFile,
+} from './shards';
 
-export interface Entry { name: string; meta: DatasetMeta; bytes: number; sha256: string }
+export interface Entry {
+  name: string;
+  meta: DatasetMeta;
+  bytes: number;
+  sha256: string;
+}
 
 function bytesBelow(folder: string): number {
   if (!existsSync(folder)) return 0;
-  return (readdirSync(folder, { recursive: true }) as string[]).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  return (readdirSync(folder, { recursive: true }) as string[]).reduce(
+    (sum, name) => sum + statSync(join(folder, name)).size,
+    0,
+  );
 }
 
-export const listDatasets = (): Entry[] => datasetNames().map((name) => {
-  const meta = readMeta(name);
-  return { name, meta, bytes: bytesBelow(datasetFolder(name)), sha256: datasetHash(meta) };
-});
+export const listDatasets = (): Entry[] =>
+  datasetNames().map((name) => {
+    const meta = readMeta(name);
+    return { name, meta, bytes: bytesBelow(datasetFolder(name)), sha256: datasetHash(meta) };
+  });
 
 export const downloadedBytes = (): number => bytesBelow(DOWNLOADS);
 
@@ -25,7 +45,8 @@ const BLOCK = 1 << 20;
 
 function largestId(file: TokenFile): number {
   let largest = 0;
-  for (let at = 0; at < file.tokens; at += BLOCK) for (const id of file.read(at, Math.min(BLOCK, file.tokens - at))) if (id > largest) largest = id;
+  for (let at = 0; at < file.tokens; at += BLOCK)
+    for (const id of file.read(at, Math.min(BLOCK, file.tokens - at))) if (id > largest) largest = id;
   return largest;
 }
 
@@ -37,9 +58,15 @@ export async function verifyDataset(name: string): Promise<void> {
       const [file, expected] = [SHARD_FILES[split], dataset.meta[split].sha256];
       const found = await sha256Of(join(datasetFolder(name), file));
       const remedy = `it has changed; remove it with "npm run data -- remove ${name}" and make it anew`;
-      if (found !== expected) throw new UserError(`data set ${name}: expected SHA-256 ${expected} of ${file}; got ${found}: ${remedy}`);
+      if (found !== expected)
+        throw new UserError(
+          `data set ${name}: expected SHA-256 ${expected} of ${file}; got ${found}: ${remedy}`,
+        );
       const largest = largestId(dataset[split]);
-      if (largest >= VOCABULARY) throw new UserError(`data set ${name}: expected ids below ${VOCABULARY} in ${file}; got ${largest}: ${remedy}`);
+      if (largest >= VOCABULARY)
+        throw new UserError(
+          `data set ${name}: expected ids below ${VOCABULARY} in ${file}; got ${largest}: ${remedy}`,
+        );
     }
   } finally {
     for (const split of SPLITS) dataset[split].close();
@@ -61,5 +88,8 @@ export async function remove(name: string): Promise<number> {
 /** Throws a UserError unless there is a data set of this name. */
 export function checkKnown(name: string): void {
   const known = datasetNames();
-  if (!known.includes(name)) throw new UserError(`data set: expected one of ${known.join(', ') || 'none, since none is made'}; got "${name}"`);
+  if (!known.includes(name))
+    throw new UserError(
+      `data set: expected one of ${known.join(', ') || 'none, since none is made'}; got "${name}"`,
+    );
 }

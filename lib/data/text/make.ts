@@ -1,11 +1,28 @@
 /** Making a data set: shards are written aside and get their name when they are whole. */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { holders, tryLock } from '../../util/lock.cjs';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
-import { datasetFolder, readMeta, SHARD_FILES, SPLITS, type DatasetMeta, type ShardMeta, type Split } from './shards';
+import {
+  datasetFolder,
+  readMeta,
+  SHARD_FILES,
+  SPLITS,
+  type DatasetMeta,
+  type ShardMeta,
+  type Split,
+} from './shards';
 import type { Tokens } from './tokenise';
 
 const count = (n: number): string => n.toLocaleString('en');
@@ -16,14 +33,19 @@ export function writing<T>(path: string, write: () => T): T {
     return write();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; what was downloaded is kept`);
+    throw new UserError(
+      `expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; what was downloaded is kept`,
+    );
   }
 }
 
 /** Runs `work` unless another run holds the lock; nothing waits. */
 export async function locked<T>(file: string, what: string, work: () => Promise<T>): Promise<T> {
   writing(file, () => mkdirSync(dirname(file), { recursive: true }));
-  if (!writing(file, () => tryLock(file))) throw new UserError(`${what}: expected one run at a time; process ${holders(file)[0]?.pid ?? 'unknown'} is at it: wait until it ends`);
+  if (!writing(file, () => tryLock(file)))
+    throw new UserError(
+      `${what}: expected one run at a time; process ${holders(file)[0]?.pid ?? 'unknown'} is at it: wait until it ends`,
+    );
   try {
     return await work();
   } finally {
@@ -39,7 +61,10 @@ export class TokenWriter {
   private readonly file: number;
   private readonly hash = createHash('sha256');
 
-  constructor(private readonly path: string, readonly limit: number) {
+  constructor(
+    private readonly path: string,
+    readonly limit: number,
+  ) {
     this.file = writing(path, () => openSync(path, 'w'));
   }
 
@@ -50,7 +75,9 @@ export class TokenWriter {
   add({ ids, ends }: Tokens): void {
     const taken = ids.subarray(0, this.limit - this.tokens);
     const bytes = new Uint8Array(taken.buffer, taken.byteOffset, taken.byteLength);
-    writing(this.path, () => { for (let at = 0; at < bytes.length; ) at += writeSync(this.file, bytes, at); });
+    writing(this.path, () => {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.file, bytes, at);
+    });
     this.hash.update(bytes);
     this.tokens += taken.length;
     const ended = ends.filter((end) => end <= taken.length);
@@ -60,7 +87,11 @@ export class TokenWriter {
 
   finish(): ShardMeta {
     writing(this.path, () => fsyncSync(this.file));
-    return { documents: this.whole + Number(this.begun), tokens: this.tokens, sha256: this.hash.digest('hex') };
+    return {
+      documents: this.whole + Number(this.begun),
+      tokens: this.tokens,
+      sha256: this.hash.digest('hex'),
+    };
   }
 
   close(): void {
@@ -74,24 +105,47 @@ export type Limits = Record<Split, number>;
 type Description = Omit<DatasetMeta, 'request' | Split>;
 
 function checkName(name: string): void {
-  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/i.test(name) || name === 'downloads') throw new UserError(`--name: expected up to 64 letters, digits, "-" and "_", other than "downloads"; got "${name}"`);
+  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/i.test(name) || name === 'downloads')
+    throw new UserError(
+      `--name: expected up to 64 letters, digits, "-" and "_", other than "downloads"; got "${name}"`,
+    );
 }
 
 function checkShards(name: string, shards: Shards, source: string): void {
   const { train, validation } = shards;
-  if (train.tokens + validation.tokens === 0) throw new UserError(`data set ${name}: expected documents; ${source} holds none: give files with text`);
-  if (Number.isFinite(train.limit) && !train.full) throw new UserError(`data set ${name}: expected ${count(train.limit)} training tokens; ${source} holds ${count(train.tokens)}: ask for fewer or give more text`);
+  if (train.tokens + validation.tokens === 0)
+    throw new UserError(`data set ${name}: expected documents; ${source} holds none: give files with text`);
+  if (Number.isFinite(train.limit) && !train.full)
+    throw new UserError(
+      `data set ${name}: expected ${count(train.limit)} training tokens; ${source} holds ${count(train.tokens)}: ask for fewer or give more text`,
+    );
   for (const split of SPLITS)
-    if (shards[split].tokens === 0) throw new UserError(`data set ${name}: expected at least one ${split} document; got none among ${count(train.tokens + validation.tokens)} tokens: give more text, or say which it is with --validation FILE or --validation-share`);
+    if (shards[split].tokens === 0)
+      throw new UserError(
+        `data set ${name}: expected at least one ${split} document; got none among ${count(train.tokens + validation.tokens)} tokens: give more text, or say which it is with --validation FILE or --validation-share`,
+      );
 }
 
 /** Fills `folder` with both shards and meta.json. */
-async function build(folder: string, name: string, request: DatasetMeta['request'], limits: Limits, fill: (shards: Shards) => Promise<Description>): Promise<DatasetMeta> {
-  const shards = Object.fromEntries(SPLITS.map((split) => [split, new TokenWriter(join(folder, SHARD_FILES[split]), limits[split])])) as Shards;
+async function build(
+  folder: string,
+  name: string,
+  request: DatasetMeta['request'],
+  limits: Limits,
+  fill: (shards: Shards) => Promise<Description>,
+): Promise<DatasetMeta> {
+  const shards = Object.fromEntries(
+    SPLITS.map((split) => [split, new TokenWriter(join(folder, SHARD_FILES[split]), limits[split])]),
+  ) as Shards;
   try {
     const description = await fill(shards);
     checkShards(name, shards, description.source);
-    const meta: DatasetMeta = { ...description, request, train: shards.train.finish(), validation: shards.validation.finish() };
+    const meta: DatasetMeta = {
+      ...description,
+      request,
+      train: shards.train.finish(),
+      validation: shards.validation.finish(),
+    };
     writeAtomically(join(folder, 'meta.json'), `${JSON.stringify(meta, null, 2)}\n`);
     return meta;
   } finally {
@@ -103,14 +157,21 @@ async function build(folder: string, name: string, request: DatasetMeta['request
  * Makes a data set, or finds that it was made from the same request before. Until it is whole it has another name; what
  * a run that was cut off left of it, the next one removes.
  */
-export async function makeDataset(name: string, request: DatasetMeta['request'], limits: Limits, fill: (shards: Shards) => Promise<Description>): Promise<{ meta: DatasetMeta; made: boolean }> {
+export async function makeDataset(
+  name: string,
+  request: DatasetMeta['request'],
+  limits: Limits,
+  fill: (shards: Shards) => Promise<Description>,
+): Promise<{ meta: DatasetMeta; made: boolean }> {
   checkName(name);
   const folder = datasetFolder(name);
   return locked(`${folder}.lock`, `data set ${name}`, async () => {
     if (existsSync(folder)) {
       const meta = readMeta(name);
       if (JSON.stringify(meta.request) === JSON.stringify(request)) return { meta, made: false };
-      throw new UserError(`data set ${name}: expected no other of this name; there is one made from ${JSON.stringify(meta.request)}: give another --name, or remove it with "npm run data -- remove ${name}"`);
+      throw new UserError(
+        `data set ${name}: expected no other of this name; there is one made from ${JSON.stringify(meta.request)}: give another --name, or remove it with "npm run data -- remove ${name}"`,
+      );
     }
     const aside = `${folder}.part`;
     rmSync(aside, { recursive: true, force: true });

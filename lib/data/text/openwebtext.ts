@@ -19,7 +19,10 @@ export const OPENWEBTEXT = {
   baseUrl: `https://huggingface.co/datasets/Skylion007/openwebtext/resolve/${REVISION}/plain_text`,
   files: 80,
   /** Of the first file. The server names those of the others. */
-  first: { bytes: 302_848_326, sha256: 'caed9f4b7053d7cd4d1a13ce9ec9224d84a3bba1f11579193562a7e31ebe656e' } as { bytes?: number; sha256?: string },
+  first: {
+    bytes: 302_848_326,
+    sha256: 'caed9f4b7053d7cd4d1a13ce9ec9224d84a3bba1f11579193562a7e31ebe656e',
+  } as { bytes?: number; sha256?: string },
 };
 export type Published = typeof OPENWEBTEXT;
 
@@ -42,27 +45,55 @@ export interface Callbacks {
 
 export const DOWNLOADS = join(paths.local, 'downloads');
 /** One run downloads at a time, whatever it makes of it. */
-export const downloading = <T>(work: () => Promise<T>): Promise<T> => locked(`${DOWNLOADS}.lock`, 'downloads', work);
+export const downloading = <T>(work: () => Promise<T>): Promise<T> =>
+  locked(`${DOWNLOADS}.lock`, 'downloads', work);
 
-interface Shard { name: string; path: string; bytes: number; sha256: string }
+interface Shard {
+  name: string;
+  path: string;
+  bytes: number;
+  sha256: string;
+}
 
-const shardName = (i: number, files: number): string => `train-${String(i).padStart(5, '0')}-of-${String(files).padStart(5, '0')}.parquet`;
+const shardName = (i: number, files: number): string =>
+  `train-${String(i).padStart(5, '0')}-of-${String(files).padStart(5, '0')}.parquet`;
 
 async function localShard(from: string, i: number, published: Published): Promise<Shard> {
   const name = shardName(i, published.files);
   const path = join(from, name);
-  if (!existsSync(path)) throw new UserError(`--from: expected ${name} in ${from}; it is not there: ${i ? `the ${i} before it hold too few tokens; ask for fewer or ` : ''}download it from ${published.baseUrl}`);
+  if (!existsSync(path))
+    throw new UserError(
+      `--from: expected ${name} in ${from}; it is not there: ${i ? `the ${i} before it hold too few tokens; ask for fewer or ` : ''}download it from ${published.baseUrl}`,
+    );
   const sha256 = await sha256Of(path);
   const expected = i === 0 ? published.first.sha256 : undefined;
-  if (expected && sha256 !== expected) throw new UserError(`${path}: expected SHA-256 ${expected}; got ${sha256}: it was cut off or damaged; download it anew`);
+  if (expected && sha256 !== expected)
+    throw new UserError(
+      `${path}: expected SHA-256 ${expected}; got ${sha256}: it was cut off or damaged; download it anew`,
+    );
   return { name, path, bytes: statSync(path).size, sha256 };
 }
 
-async function remoteShard(baseUrl: string, i: number, published: Published, { onDownload, onRetry }: Callbacks, waitSeconds?: readonly number[]): Promise<Shard> {
+async function remoteShard(
+  baseUrl: string,
+  i: number,
+  published: Published,
+  { onDownload, onRetry }: Callbacks,
+  waitSeconds?: readonly number[],
+): Promise<Shard> {
   const name = shardName(i, published.files);
   const path = join(DOWNLOADS, published.repository.replace('/', '-'), published.revision, name);
-  const source = { url: `${baseUrl.replace(/\/+$/, '')}/${name}`, path, magic: 'PAR1', ...(i === 0 && published.first) };
-  const sha256 = await download(source, { onProgress: (bytes, total) => onDownload(name, bytes, total), onRetry, waitSeconds });
+  const source = {
+    url: `${baseUrl.replace(/\/+$/, '')}/${name}`,
+    path,
+    magic: 'PAR1',
+    ...(i === 0 && published.first),
+  };
+  const sha256 = await download(source, {
+    onProgress: (bytes, total) => onDownload(name, bytes, total),
+    onRetry,
+    waitSeconds,
+  });
   return { name, path, bytes: statSync(path).size, sha256 };
 }
 
@@ -70,23 +101,49 @@ async function remoteShard(baseUrl: string, i: number, published: Published, { o
  * Makes a data set of the first training tokens in document order. Validation is drawn by document hash (`splitOf`), so
  * that sets of every size share it and none trains on it.
  */
-export function makeOpenWebText({ name, limits, baseUrl, from }: OpenWebTextOptions, callbacks: Callbacks, published: Published = OPENWEBTEXT, waitSeconds?: readonly number[]): Promise<{ meta: DatasetMeta; made: boolean }> {
+export function makeOpenWebText(
+  { name, limits, baseUrl, from }: OpenWebTextOptions,
+  callbacks: Callbacks,
+  published: Published = OPENWEBTEXT,
+  waitSeconds?: readonly number[],
+): Promise<{ meta: DatasetMeta; made: boolean }> {
   const rule = { validationShare: VALIDATION_SHARE };
-  const request = { ...rule, revision: published.revision, tokens: Number.isFinite(limits.train) ? limits.train : null, validationTokens: limits.validation };
+  const request = {
+    ...rule,
+    revision: published.revision,
+    tokens: Number.isFinite(limits.train) ? limits.train : null,
+    validationTokens: limits.validation,
+  };
   return makeDataset(name, request, limits, async (shards) => {
     const used: Shard[] = [];
     let bytes = 0;
-    const tell = (): void => callbacks.onProgress({ bytes, bytesTotal: published.files * used[0]!.bytes, tokens: shards.train.tokens, tokensTotal: limits.train });
+    const tell = (): void =>
+      callbacks.onProgress({
+        bytes,
+        bytesTotal: published.files * used[0]!.bytes,
+        tokens: shards.train.tokens,
+        tokensTotal: limits.train,
+      });
     async function* jobs(): AsyncGenerator<Job | null, void, undefined> {
       for (let i = 0; i < published.files; i++) {
-        const shard = await (from === undefined ? downloading(() => remoteShard(baseUrl ?? published.baseUrl, i, published, callbacks, waitSeconds)) : localShard(from, i, published));
+        const shard = await (from === undefined
+          ? downloading(() => remoteShard(baseUrl ?? published.baseUrl, i, published, callbacks, waitSeconds))
+          : localShard(from, i, published));
         used.push(shard);
-        yield* jobsOf([{ ...shard, format: 'parquet' }], 'text', rule, (n) => { bytes += n; });
+        yield* jobsOf([{ ...shard, format: 'parquet' }], 'text', rule, (n) => {
+          bytes += n;
+        });
         // The next file is fetched only if this one did not hold enough.
         yield null;
       }
     }
     await fill(jobs(), rule, shards, ['train', 'validation'], tell);
-    return { kind: 'openwebtext', source: published.repository, revision: published.revision, leftOut: 0, inputs: used.map((shard) => ({ name: shard.name, bytes: shard.bytes, sha256: shard.sha256 })) };
+    return {
+      kind: 'openwebtext',
+      source: published.repository,
+      revision: published.revision,
+      leftOut: 0,
+      inputs: used.map((shard) => ({ name: shard.name, bytes: shard.bytes, sha256: shard.sha256 })),
+    };
   });
 }

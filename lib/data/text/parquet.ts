@@ -5,7 +5,11 @@ import { UserError } from '../../util/errors';
 
 type Hyparquet = typeof import('hyparquet') & { asyncBufferFromFile(path: string): Promise<AsyncBuffer> };
 
-interface Opened { path: string; file: AsyncBuffer; metadata: FileMetaData }
+interface Opened {
+  path: string;
+  file: AsyncBuffer;
+  metadata: FileMetaData;
+}
 let opened: Opened | undefined;
 
 /** Runs what reads a file; whatever it stumbles over becomes one line. */
@@ -16,7 +20,9 @@ async function reading<T>(path: string, read: (hyparquet: Hyparquet) => Promise<
     return await read(hyparquet);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`${basename(path)}: expected a whole Parquet file; got one that cannot be read (${(error as Error).message}): it was cut off or damaged; fetch it anew`);
+    throw new UserError(
+      `${basename(path)}: expected a whole Parquet file; got one that cannot be read (${(error as Error).message}): it was cut off or damaged; fetch it anew`,
+    );
   }
 }
 
@@ -33,7 +39,10 @@ export function rowGroups(path: string, column: string): Promise<{ from: number;
   return reading(path, async (hyparquet) => {
     const { metadata } = await open(hyparquet, path);
     const columns = hyparquet.parquetSchema(metadata).children.map(({ element }) => element.name);
-    if (!columns.includes(column)) throw new UserError(`${basename(path)}: expected a column "${column}"; got ${columns.join(', ')}: name it with --column`);
+    if (!columns.includes(column))
+      throw new UserError(
+        `${basename(path)}: expected a column "${column}"; got ${columns.join(', ')}: name it with --column`,
+      );
     let to = 0;
     return metadata.row_groups.map(({ num_rows }) => ({ from: to, to: (to += Number(num_rows)) }));
   });
@@ -44,7 +53,14 @@ export function readColumn(path: string, column: string, from: number, to: numbe
   return reading(path, async (hyparquet) => {
     const { compressors } = await import('hyparquet-compressors');
     const { file, metadata } = await open(hyparquet, path);
-    const rows = await hyparquet.parquetReadObjects({ file, metadata, columns: [column], rowStart: from, rowEnd: to, compressors });
+    const rows = await hyparquet.parquetReadObjects({
+      file,
+      metadata,
+      columns: [column],
+      rowStart: from,
+      rowEnd: to,
+      compressors,
+    });
     return rows.map((row) => row[column]);
   });
 }

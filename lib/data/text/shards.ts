@@ -61,29 +61,43 @@ export interface Dataset {
 
 /** A file of ids, read by window: opening one is instant whatever its size. */
 export class TokenFile {
-  private constructor(private readonly path: string, private readonly file: number, readonly tokens: number) {}
+  private constructor(
+    private readonly path: string,
+    private readonly file: number,
+    readonly tokens: number,
+  ) {}
 
   static open(path: string): TokenFile {
     let file: number;
     try {
       file = openSync(path, 'r');
     } catch (error) {
-      throw new UserError(`${path}: expected a file of tokens; got ${(error as NodeJS.ErrnoException).code}: make the data set anew`);
+      throw new UserError(
+        `${path}: expected a file of tokens; got ${(error as NodeJS.ErrnoException).code}: make the data set anew`,
+      );
     }
     const { size } = fstatSync(file);
     if (size > 0 && size % BYTES_PER_TOKEN === 0) return new TokenFile(path, file, size / BYTES_PER_TOKEN);
     closeSync(file);
-    throw new UserError(`${path}: expected ids of ${BYTES_PER_TOKEN} bytes each; got ${size === 0 ? 'an empty file' : `${size} bytes, an odd number`}: it was cut off or is no file of tokens; make it anew`);
+    throw new UserError(
+      `${path}: expected ids of ${BYTES_PER_TOKEN} bytes each; got ${size === 0 ? 'an empty file' : `${size} bytes, an odd number`}: it was cut off or is no file of tokens; make it anew`,
+    );
   }
 
   /** @returns `[count]` */
   read(start: number, count: number): Uint16Array {
-    if (!(start >= 0 && count >= 0 && start + count <= this.tokens)) throw new RangeError(`${this.path}: expected tokens within 0 … ${this.tokens}; got ${start} … ${start + count}`);
+    if (!(start >= 0 && count >= 0 && start + count <= this.tokens))
+      throw new RangeError(
+        `${this.path}: expected tokens within 0 … ${this.tokens}; got ${start} … ${start + count}`,
+      );
     const ids = new Uint16Array(count);
     const bytes = new Uint8Array(ids.buffer);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const got = readSync(this.file, bytes, at, bytes.length - at, start * BYTES_PER_TOKEN + at);
-      if (got === 0) throw new UserError(`${this.path}: expected ${this.tokens} tokens, as when it was opened; it has become shorter: make the data set anew`);
+      if (got === 0)
+        throw new UserError(
+          `${this.path}: expected ${this.tokens} tokens, as when it was opened; it has become shorter: make the data set anew`,
+        );
       at += got;
     }
     return ids;
@@ -99,7 +113,10 @@ export const datasetFolder = (name: string): string => join(FOLDER, name);
 /** Names of the data sets that are made. */
 export function datasetNames(): string[] {
   try {
-    return readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !entry.name.includes('.')).map(({ name }) => name).sort();
+    return readdirSync(FOLDER, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.includes('.'))
+      .map(({ name }) => name)
+      .sort();
   } catch {
     return [];
   }
@@ -108,8 +125,11 @@ export function datasetNames(): string[] {
 /** The command that makes a data set of this name. */
 function commandFor(name: string): string {
   const [, tokens] = /^openwebtext-(all|[\d.]+[kmb])$/.exec(name) ?? [];
-  if (tokens) return `openwebtext --tokens ${tokens === 'all' ? tokens : tokens.toUpperCase().replace('K', 'k')}`;
-  return name === 'synthetic' ? 'synthetic --tokens 2M --seed 1' : `text --from FOLDER_OR_FILE --name ${name}`;
+  if (tokens)
+    return `openwebtext --tokens ${tokens === 'all' ? tokens : tokens.toUpperCase().replace('K', 'k')}`;
+  return name === 'synthetic'
+    ? 'synthetic --tokens 2M --seed 1'
+    : `text --from FOLDER_OR_FILE --name ${name}`;
 }
 
 export function readMeta(name: string): DatasetMeta {
@@ -119,18 +139,24 @@ export function readMeta(name: string): DatasetMeta {
     text = readFileSync(path, 'utf8');
   } catch {
     const made = datasetNames();
-    throw new UserError(`data set ${name}: expected it under data/local/datasets; ${made.length ? `there are ${made.join(', ')}` : 'there is none'}: make it with "npm run data -- ${commandFor(name)}"`);
+    throw new UserError(
+      `data set ${name}: expected it under data/local/datasets; ${made.length ? `there are ${made.join(', ')}` : 'there is none'}: make it with "npm run data -- ${commandFor(name)}"`,
+    );
   }
   try {
     return JSON.parse(text) as DatasetMeta;
   } catch {
-    throw new UserError(`${path}: expected JSON; got something else: remove the data set with "npm run data -- remove ${name}" and make it anew`);
+    throw new UserError(
+      `${path}: expected JSON; got something else: remove the data set with "npm run data -- remove ${name}" and make it anew`,
+    );
   }
 }
 
 /** SHA-256 that stands for both shards. */
 export function datasetHash(meta: DatasetMeta): string {
-  return createHash('sha256').update(SPLITS.map((split) => `${SHARD_FILES[split]} ${meta[split].sha256}\n`).join('')).digest('hex');
+  return createHash('sha256')
+    .update(SPLITS.map((split) => `${SHARD_FILES[split]} ${meta[split].sha256}\n`).join(''))
+    .digest('hex');
 }
 
 /** Opens a data set; checks lengths, not hashes: that is `npm run data -- verify`. The caller closes both files. */
@@ -138,7 +164,10 @@ export function openDataset(name: string): Dataset {
   const meta = readMeta(name);
   const files = SPLITS.map((split) => {
     const file = TokenFile.open(join(datasetFolder(name), SHARD_FILES[split]));
-    if (file.tokens !== meta[split].tokens) throw new UserError(`data set ${name}: expected ${meta[split].tokens} tokens in ${SHARD_FILES[split]}, as meta.json says; got ${file.tokens}: remove it with "npm run data -- remove ${name}" and make it anew`);
+    if (file.tokens !== meta[split].tokens)
+      throw new UserError(
+        `data set ${name}: expected ${meta[split].tokens} tokens in ${SHARD_FILES[split]}, as meta.json says; got ${file.tokens}: remove it with "npm run data -- remove ${name}" and make it anew`,
+      );
     return file;
   });
   return { name, meta, train: files[0]!, validation: files[1]!, sha256: datasetHash(meta) };

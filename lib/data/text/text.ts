@@ -7,7 +7,12 @@ import { END_OF_TEXT, TokenFile, VOCABULARY, type DatasetMeta, type Split } from
 import { tokenise, type Job, type Rule } from './tokenise';
 
 /** How far making a data set is. Bytes are those of the files as they lie on the disk. */
-export interface Progress { bytes: number; bytesTotal: number; tokens: number; tokensTotal: number }
+export interface Progress {
+  bytes: number;
+  bytesTotal: number;
+  tokens: number;
+  tokensTotal: number;
+}
 export type OnProgress = (progress: Progress) => void;
 
 export interface TextOptions {
@@ -22,13 +27,25 @@ export interface TextOptions {
   validationShare: number;
 }
 
-interface Filled { hashes: string[]; leftOut: number }
+interface Filled {
+  hashes: string[];
+  leftOut: number;
+}
 
 /** Tokenises documents into the named splits until those are full. */
-export async function fill(jobs: AsyncIterable<Job | null>, rule: Rule, shards: Shards, splits: readonly Split[], onTokens: () => void): Promise<Filled> {
+export async function fill(
+  jobs: AsyncIterable<Job | null>,
+  rule: Rule,
+  shards: Shards,
+  splits: readonly Split[],
+  onTokens: () => void,
+): Promise<Filled> {
   const filled: Filled = { hashes: [], leftOut: 0 };
   const wants = (split: Split): boolean => splits.includes(split) && !shards[split].full;
-  for await (const result of tokenise(jobs, rule, () => ({ train: wants('train'), validation: wants('validation') }))) {
+  for await (const result of tokenise(jobs, rule, () => ({
+    train: wants('train'),
+    validation: wants('validation'),
+  }))) {
     for (const split of splits) shards[split].add(result[split]);
     filled.hashes.push(...result.hashes);
     filled.leftOut += result.leftOut;
@@ -47,7 +64,10 @@ function copyIds({ path, name }: InputFile, writer: TokenWriter, onBlock: (token
     for (let at = 0; at < file.tokens && !writer.full; at += BLOCK) {
       const ids = file.read(at, Math.min(BLOCK, file.tokens - at));
       const bad = ids.findIndex((id) => id >= VOCABULARY);
-      if (bad >= 0) throw new UserError(`${name}: expected GPT-2 ids below ${VOCABULARY}; token ${at + bad} is ${ids[bad]}: it was made with another tokenizer or is no file of tokens`);
+      if (bad >= 0)
+        throw new UserError(
+          `${name}: expected GPT-2 ids below ${VOCABULARY}; token ${at + bad} is ${ids[bad]}: it was made with another tokenizer or is no file of tokens`,
+        );
       const ends: number[] = [];
       for (let i = ids.indexOf(END_OF_TEXT); i >= 0; i = ids.indexOf(END_OF_TEXT, i + 1)) ends.push(i + 1);
       writer.add({ ids, ends });
@@ -58,7 +78,10 @@ function copyIds({ path, name }: InputFile, writer: TokenWriter, onBlock: (token
   }
 }
 
-interface Sources { train: InputFile[]; validation: InputFile[] }
+interface Sources {
+  train: InputFile[];
+  validation: InputFile[];
+}
 
 function sources({ from, validation }: TextOptions): Sources {
   const files = inputFiles('--from', from);
@@ -71,41 +94,76 @@ function sources({ from, validation }: TextOptions): Sources {
   return { train: files.filter(({ path }) => !paths.has(path)), validation: given };
 }
 
-const described = (files: InputFile[]): string => files.map(({ name, bytes }) => `${name} ${bytes}`).join(', ');
+const described = (files: InputFile[]): string =>
+  files.map(({ name, bytes }) => `${name} ${bytes}`).join(', ');
 
-function requestOf({ column, limits, validationShare }: TextOptions, { train, validation }: Sources): DatasetMeta['request'] {
+function requestOf(
+  { column, limits, validationShare }: TextOptions,
+  { train, validation }: Sources,
+): DatasetMeta['request'] {
   const most = (n: number): number | null => (Number.isFinite(n) ? n : null);
   return {
-    from: described(train), column, tokens: most(limits.train), validationTokens: most(limits.validation),
+    from: described(train),
+    column,
+    tokens: most(limits.train),
+    validationTokens: most(limits.validation),
     ...(validation.length ? { validation: described(validation) } : { validationShare }),
   };
 }
 
-async function tokeniseFiles({ column, validationShare }: TextOptions, { train, validation }: Sources, shards: Shards, onBytes: (n: number) => void, onTokens: () => void): Promise<Filled> {
-  const run = (files: InputFile[], rule: Rule, splits: Split[]) => fill(jobsOf(files, column, rule, onBytes), rule, shards, splits, onTokens);
+async function tokeniseFiles(
+  { column, validationShare }: TextOptions,
+  { train, validation }: Sources,
+  shards: Shards,
+  onBytes: (n: number) => void,
+  onTokens: () => void,
+): Promise<Filled> {
+  const run = (files: InputFile[], rule: Rule, splits: Split[]) =>
+    fill(jobsOf(files, column, rule, onBytes), rule, shards, splits, onTokens);
   if (!validation.length) return run(train, { validationShare }, ['train', 'validation']);
   const { hashes } = await run(validation, { all: 'validation' }, ['validation']);
   return run(train, { trainExcept: hashes }, ['train']);
 }
 
 /** Makes a data set of text files, or of nanoGPT's files of tokens. */
-export async function makeText(options: TextOptions, onProgress: OnProgress): Promise<{ meta: DatasetMeta; made: boolean }> {
+export async function makeText(
+  options: TextOptions,
+  onProgress: OnProgress,
+): Promise<{ meta: DatasetMeta; made: boolean }> {
   const files = sources(options);
   const { train, validation } = files;
   const binary = [...train, ...validation].filter(({ format }) => format === 'bin').length;
-  if (train.length === 0) throw new UserError(`--from: expected training files beside those of validation (${described(validation)}); got none: name another folder or file`);
+  if (train.length === 0)
+    throw new UserError(
+      `--from: expected training files beside those of validation (${described(validation)}); got none: name another folder or file`,
+    );
   if (binary && (binary < train.length + validation.length || !validation.length))
-    throw new UserError(`--from: expected validation tokens beside ${train[0]!.name}, as val.bin or by --validation FILE.bin; got ${validation.length ? described(validation) : 'none'}: documents are not split here, since ids show no text`);
+    throw new UserError(
+      `--from: expected validation tokens beside ${train[0]!.name}, as val.bin or by --validation FILE.bin; got ${validation.length ? described(validation) : 'none'}: documents are not split here, since ids show no text`,
+    );
   return makeDataset(options.name, requestOf(options, files), options.limits, async (shards) => {
     const bytesTotal = [...train, ...validation].reduce((sum, file) => sum + file.bytes, 0);
     let bytes = 0;
-    const tell = (): void => onProgress({ bytes, bytesTotal, tokens: shards.train.tokens, tokensTotal: shards.train.limit });
-    const onBytes = (n: number): void => { bytes += n; };
+    const tell = (): void =>
+      onProgress({ bytes, bytesTotal, tokens: shards.train.tokens, tokensTotal: shards.train.limit });
+    const onBytes = (n: number): void => {
+      bytes += n;
+    };
     let leftOut = 0;
     if (binary)
-      for (const split of ['validation', 'train'] as const) for (const file of files[split]) copyIds(file, shards[split], (tokens) => { onBytes(2 * tokens); tell(); });
+      for (const split of ['validation', 'train'] as const)
+        for (const file of files[split])
+          copyIds(file, shards[split], (tokens) => {
+            onBytes(2 * tokens);
+            tell();
+          });
     else ({ leftOut } = await tokeniseFiles(options, files, shards, onBytes, tell));
     const names = (list: InputFile[]): string => list.map(({ name }) => name).join(', ');
-    return { kind: 'text', source: `${names(train)}${validation.length ? `; validation ${names(validation)}` : ''}`, revision: null, leftOut };
+    return {
+      kind: 'text',
+      source: `${names(train)}${validation.length ? `; validation ${names(validation)}` : ''}`,
+      revision: null,
+      leftOut,
+    };
   });
 }

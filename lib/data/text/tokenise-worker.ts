@@ -3,7 +3,15 @@ import { parentPort } from 'node:worker_threads';
 import { UserError } from '../../util/errors';
 import { readColumn } from './parquet';
 import { END_OF_TEXT, type Split } from './shards';
-import { documentHash, splitOf, type Job, type Message, type Reply, type Rule, type Wanted } from './tokenise';
+import {
+  documentHash,
+  splitOf,
+  type Job,
+  type Message,
+  type Reply,
+  type Rule,
+  type Wanted,
+} from './tokenise';
 import { encodeInto, Ids } from './tokenizer';
 
 /** What is wrong with a row; its number is added where it is known. */
@@ -14,7 +22,10 @@ let except: ReadonlySet<string>;
 const ids = { train: new Ids(), validation: new Ids() };
 
 /** A short look at what came in place of a text. */
-const look = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)).slice(0, 60));
+const look = (value: unknown): string =>
+  value === undefined
+    ? 'nothing'
+    : JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)).slice(0, 60);
 
 function textOfLine(line: string, column: string): string {
   let row: unknown;
@@ -26,8 +37,11 @@ function textOfLine(line: string, column: string): string {
   const value = (row as Record<string, unknown> | null)?.[column];
   if (typeof value === 'string') return value;
   const names = row !== null && typeof row === 'object' && !Array.isArray(row) ? Object.keys(row) : [];
-  if (value === undefined && names.length) throw new Problem(`expected a column "${column}"; got ${names.join(', ')}: name it with --column`);
-  throw new Problem(`expected {"${column}": TEXT}; got ${look(value === undefined ? row : value)}: mend the line or drop it`);
+  if (value === undefined && names.length)
+    throw new Problem(`expected a column "${column}"; got ${names.join(', ')}: name it with --column`);
+  throw new Problem(
+    `expected {"${column}": TEXT}; got ${look(value === undefined ? row : value)}: mend the line or drop it`,
+  );
 }
 
 function* textsOfLines(bytes: Uint8Array, column: string): Generator<string | null> {
@@ -45,16 +59,22 @@ function* textsOfLines(bytes: Uint8Array, column: string): Generator<string | nu
 function* textsOfRows(values: ArrayLike<unknown>): Generator<string> {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
-    if (typeof value !== 'string') throw new Problem(`expected a text; got ${look(value)}: mend the row, or name the column of the text with --column`);
+    if (typeof value !== 'string')
+      throw new Problem(
+        `expected a text; got ${look(value)}: mend the row, or name the column of the text with --column`,
+      );
     yield value;
   }
 }
 
 async function textsOf(job: Exclude<Job, { kind: 'part' }>): Promise<Iterable<string | null>> {
   switch (job.kind) {
-    case 'lines': return textsOfLines(job.bytes, job.column);
-    case 'rows': return textsOfRows(await readColumn(job.path, job.column, job.from, job.to));
-    case 'texts': return job.texts;
+    case 'lines':
+      return textsOfLines(job.bytes, job.column);
+    case 'rows':
+      return textsOfRows(await readColumn(job.path, job.column, job.from, job.to));
+    case 'texts':
+      return job.texts;
   }
 }
 
@@ -88,7 +108,13 @@ async function tokenised(job: Job, wanted: Wanted): Promise<Reply> {
       if (error instanceof UserError) return { row: null, problem: error.message };
       throw error;
     }
-  return { rows, leftOut, hashes, train: { ids: ids.train.toArray(), ends: ends.train }, validation: { ids: ids.validation.toArray(), ends: ends.validation } };
+  return {
+    rows,
+    leftOut,
+    hashes,
+    train: { ids: ids.train.toArray(), ends: ends.train },
+    validation: { ids: ids.validation.toArray(), ends: ends.validation },
+  };
 }
 
 /** One at a time, in the order in which they came. */
@@ -104,6 +130,11 @@ parentPort!.on('message', (message: Message) => {
     const reply = await tokenised(message.job, message.wanted);
     ids.train.clear();
     ids.validation.clear();
-    parentPort!.postMessage(reply, 'problem' in reply ? [] : [reply.train.ids.buffer as ArrayBuffer, reply.validation.ids.buffer as ArrayBuffer]);
+    parentPort!.postMessage(
+      reply,
+      'problem' in reply
+        ? []
+        : [reply.train.ids.buffer as ArrayBuffer, reply.validation.ids.buffer as ArrayBuffer],
+    );
   });
 });

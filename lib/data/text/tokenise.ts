@@ -19,7 +19,10 @@ export type Job = { file: string } & (
 export type Rule = { all: Split } | { validationShare: number } | { trainExcept: string[] };
 
 /** Ids of documents, and after how many of them each document ends. */
-export interface Tokens { ids: Uint16Array; ends: number[] }
+export interface Tokens {
+  ids: Uint16Array;
+  ends: number[];
+}
 
 export interface Tokenised extends Record<Split, Tokens> {
   /** Lines or rows that were read. */
@@ -36,7 +39,8 @@ export type Message = { rule: Rule } | { job: Job; wanted: Wanted };
 export type Reply = Tokenised | { row: number | null; problem: string };
 
 /** Start of the SHA-256 of a document's UTF-8: enough that no two of billions meet. */
-export const documentHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 24);
+export const documentHash = (text: string): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, 24);
 
 /**
  * Split of a document, null for neither. By share: the hash, read as a number in [0, 1), is below it; so one document
@@ -44,12 +48,20 @@ export const documentHash = (text: string): string => createHash('sha256').updat
  */
 export function splitOf(hash: string, rule: Rule, except: ReadonlySet<string>): Split | null {
   if ('all' in rule) return rule.all;
-  if ('validationShare' in rule) return parseInt(hash.slice(0, 8), 16) / 2 ** 32 < rule.validationShare ? 'validation' : 'train';
+  if ('validationShare' in rule)
+    return parseInt(hash.slice(0, 8), 16) / 2 ** 32 < rule.validationShare ? 'validation' : 'train';
   return except.has(hash) ? null : 'train';
 }
 
-interface Waiting { resolve(reply: Reply): void; reject(error: Error): void }
-interface Member { worker: Worker; waiting: Waiting[]; rule?: Rule }
+interface Waiting {
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+}
+interface Member {
+  worker: Worker;
+  waiting: Waiting[];
+  rule?: Rule;
+}
 
 /** More of them need more memory and outrun the one thread that reads. */
 const MOST_MEMBERS = Math.min(4, availableParallelism());
@@ -76,7 +88,10 @@ function startMember(): Member {
 }
 
 function idlest(): Member {
-  const least = members.reduce((one: Member | undefined, other) => (one && one.waiting.length <= other.waiting.length ? one : other), undefined);
+  const least = members.reduce(
+    (one: Member | undefined, other) => (one && one.waiting.length <= other.waiting.length ? one : other),
+    undefined,
+  );
   return least && (least.waiting.length === 0 || members.length === MOST_MEMBERS) ? least : startMember();
 }
 
@@ -88,7 +103,10 @@ function send(job: Job, rule: Rule, wanted: Wanted): Promise<Reply> {
   member.worker.ref();
   if (member.rule !== rule) member.worker.postMessage({ rule } satisfies Message);
   member.rule = rule;
-  member.worker.postMessage({ job, wanted } satisfies Message, job.kind === 'lines' ? [job.bytes.buffer as ArrayBuffer] : []);
+  member.worker.postMessage(
+    { job, wanted } satisfies Message,
+    job.kind === 'lines' ? [job.bytes.buffer as ArrayBuffer] : [],
+  );
   return reply;
 }
 
@@ -96,14 +114,23 @@ function send(job: Job, rule: Rule, wanted: Wanted): Promise<Reply> {
  * Results in the order of the jobs; at null all that are out are waited for. `wanted` is asked for each job: what is not
  * wanted is only read and hashed.
  */
-export async function* tokenise(jobs: AsyncIterable<Job | null>, rule: Rule, wanted: () => Wanted): AsyncGenerator<Tokenised> {
+export async function* tokenise(
+  jobs: AsyncIterable<Job | null>,
+  rule: Rule,
+  wanted: () => Wanted,
+): AsyncGenerator<Tokenised> {
   const queue: { job: Job; reply: Promise<Reply> }[] = [];
   let [file, row] = ['', 0];
   const next = async (): Promise<Tokenised> => {
     const { job, reply } = queue.shift()!;
     if (job.file !== file) [file, row] = [job.file, 0];
     const result = await reply;
-    if ('problem' in result) throw new UserError(result.row === null ? result.problem : `${file}, ${job.kind === 'lines' ? 'line' : 'row'} ${row + result.row + 1}: ${result.problem}`);
+    if ('problem' in result)
+      throw new UserError(
+        result.row === null
+          ? result.problem
+          : `${file}, ${job.kind === 'lines' ? 'line' : 'row'} ${row + result.row + 1}: ${result.problem}`,
+      );
     row += result.rows;
     return result;
   };

@@ -3,9 +3,14 @@
  * encoder makes strings of all pieces and of all pairs that it tries, this one looks numbers up.
  */
 // Its type declarations need a newer compiler than the one that the kernel has.
-const { default: TOKENS } = require('gpt-tokenizer/cjs/bpeRanks/r50k_base') as { default: readonly (string | readonly number[])[] };
+const { default: TOKENS } = require('gpt-tokenizer/cjs/bpeRanks/r50k_base') as {
+  default: readonly (string | readonly number[])[];
+};
 
-const bytesOf = (id: number): Buffer => (typeof TOKENS[id] === 'string' ? Buffer.from(TOKENS[id] as string) : Buffer.from(TOKENS[id] as readonly number[]));
+const bytesOf = (id: number): Buffer =>
+  typeof TOKENS[id] === 'string'
+    ? Buffer.from(TOKENS[id] as string)
+    : Buffer.from(TOKENS[id] as readonly number[]);
 
 /** Texts are cut into these, and each is encoded on its own; GPT-2's pattern. */
 const PIECE = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
@@ -133,7 +138,9 @@ export function encode(text: string): Uint16Array {
 
 /** The text of ids; bytes that are no UTF-8 become U+FFFD, end-of-text nothing. */
 export function decode(ids: Iterable<number>): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat([...ids].filter((id) => id < TOKENS.length).map(bytesOf)));
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(
+    Buffer.concat([...ids].filter((id) => id < TOKENS.length).map(bytesOf)),
+  );
 }
 
 const isBreak = (c: number): boolean => c === 32 || c === 10;

@@ -15,14 +15,18 @@ export interface TokenSource {
 export class Epochs {
   private current = { epoch: -1, items: new Uint32Array() };
 
-  constructor(readonly size: number, private readonly seed: number | null) {}
+  constructor(
+    readonly size: number,
+    private readonly seed: number | null,
+  ) {}
 
   /** The item at a place of the sequence, counted from 0. */
   at(place: number): number {
     const within = place % this.size;
     if (this.seed === null) return within;
     const epoch = Math.floor(place / this.size);
-    if (this.current.epoch !== epoch) this.current = { epoch, items: new Random(this.seed, `order/${epoch}`).permutation(this.size) };
+    if (this.current.epoch !== epoch)
+      this.current = { epoch, items: new Random(this.seed, `order/${epoch}`).permutation(this.size) };
     return this.current.items[within]!;
   }
 
@@ -41,9 +45,20 @@ export class Windows {
   readonly count: number;
 
   /** @param what names the text in errors */
-  constructor(private readonly what: string, private readonly source: TokenSource, private readonly tokens: number, private readonly context: number) {
-    if (tokens > source.tokens) throw new UserError(`${what}: expected at least ${tokens} tokens; it has ${source.tokens}: take fewer or make a larger data set with "npm run data"`);
-    if (tokens <= context) throw new UserError(`${what}: expected at least ${context + 1} tokens, one window of context ${context}; got ${tokens}: take more or shorten the context`);
+  constructor(
+    private readonly what: string,
+    private readonly source: TokenSource,
+    private readonly tokens: number,
+    private readonly context: number,
+  ) {
+    if (tokens > source.tokens)
+      throw new UserError(
+        `${what}: expected at least ${tokens} tokens; it has ${source.tokens}: take fewer or make a larger data set with "npm run data"`,
+      );
+    if (tokens <= context)
+      throw new UserError(
+        `${what}: expected at least ${context + 1} tokens, one window of context ${context}; got ${tokens}: take more or shorten the context`,
+      );
     this.count = Math.ceil((tokens - 1) / context);
   }
 
@@ -54,7 +69,10 @@ export class Windows {
 
   /** Numbers of `n` windows, evenly spread over the text. */
   spread(n: number): number[] {
-    if (n > this.count) throw new UserError(`${this.what}: expected at most ${this.count} windows, all that ${this.tokens} tokens hold at context ${this.context}; got ${n}: take fewer`);
+    if (n > this.count)
+      throw new UserError(
+        `${this.what}: expected at most ${this.count} windows, all that ${this.tokens} tokens hold at context ${this.context}; got ${n}: take fewer`,
+      );
     return Array.from({ length: n }, (_, i) => Math.floor((i * this.count) / n));
   }
 }

@@ -153,7 +153,8 @@ async function making(
   name: string,
   make: (report: ReturnType<typeof reporter>) => Promise<{ meta: DatasetMeta; made: boolean }>,
 ): Promise<void> {
-  const { datasetFolder, datasetHash } = require('../../data/text/shards') as typeof import('../../data/text/shards');
+  const { datasetFolder, datasetHash } =
+    require('../../data/text/shards') as typeof import('../../data/text/shards');
   const report = reporter();
   const begun = performance.now();
   const { meta, made } = await make(report).finally(() => report.line.clear());
@@ -206,7 +207,8 @@ export async function openwebtext(argv: string[]): Promise<void> {
     throw new UserError(`--from: expected a folder; there is no ${from}`);
   const limits = { train, validation: numberOfTokens('--validation-tokens', values['validation-tokens']!) };
   const name = values.name ?? `openwebtext-${Number.isFinite(train) ? short(train).toLowerCase() : 'all'}`;
-  const { makeOpenWebText } = require('../../data/text/openwebtext') as typeof import('../../data/text/openwebtext');
+  const { makeOpenWebText } =
+    require('../../data/text/openwebtext') as typeof import('../../data/text/openwebtext');
   await making(name, (report) =>
     makeOpenWebText(
       { name, limits, baseUrl, from },

@@ -1,5 +1,12 @@
 /** `npm run train -- EXPERIMENT`: one run without Jupyter. */
-import { EXPERIMENTS, GPT2_SIZES, isText, TIERS, type RunConfig, type TextConfig } from '../../experiments/config';
+import {
+  EXPERIMENTS,
+  GPT2_SIZES,
+  isText,
+  TIERS,
+  type RunConfig,
+  type TextConfig,
+} from '../../experiments/config';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { main, numberOfTokens, parse, type Values } from './arguments';
 

@@ -36,11 +36,15 @@ function startTypeScript(name, args, options) {
     ...cuda(path.join(root, '.venv')),
     TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json'),
   };
-  return spawn(process.execPath, ['--import', tsx, path.join(__dirname, name === 'setup' ? '.' : '../cli', `${name}.ts`), ...args], {
-    stdio: 'inherit',
-    env,
-    ...options,
-  });
+  return spawn(
+    process.execPath,
+    ['--import', tsx, path.join(__dirname, name === 'setup' ? '.' : '../cli', `${name}.ts`), ...args],
+    {
+      stdio: 'inherit',
+      env,
+      ...options,
+    },
+  );
 }
 
 /** npm's program: the one that runs this command, else the one on PATH. */

@@ -107,10 +107,7 @@ function dependsOn(root) {
   return {
     'package-lock.json': here('package-lock.json'),
     'requirements.txt': here('requirements.txt'),
-    'set-up itself': here(
-      'lib/tools/setup',
-      'lib/tools/jupyter',
-    ),
+    'set-up itself': here('lib/tools/setup', 'lib/tools/jupyter'),
     Node: `${process.version} ${process.platform} ${process.arch} ${process.execPath}`,
     'the project folder': root,
     GPU: String(hasGpu()),

@@ -13,19 +13,33 @@ export interface Derivation {
 /** Every derivation of a table, expanded word by word straight from the rules: the slow oracle of these tests. */
 export function derivations(grammar: Grammar, symbol = grammar.start): Derivation[] {
   const words = grammar.words[symbol]?.split(' ');
-  if (words) return words.map((word) => ({ words: [word], probability: 1 / words.length, marked: false, begins: new Map() }));
+  if (words)
+    return words.map((word) => ({
+      words: [word],
+      probability: 1 / words.length,
+      marked: false,
+      begins: new Map(),
+    }));
   const rules = grammar.rules.filter(([, left]) => left === symbol);
   const total = rules.reduce((sum, [weight]) => sum + weight, 0);
   return rules.flatMap(([weight, , right, mark]) => {
-    let begun: Derivation[] = [{ words: [], probability: weight / total, marked: mark !== undefined, begins: new Map() }];
+    let begun: Derivation[] = [
+      { words: [], probability: weight / total, marked: mark !== undefined, begins: new Map() },
+    ];
     for (const child of right.split(' ')) {
       const tails = derivations(grammar, child);
-      begun = begun.flatMap((head) => tails.map((tail) => ({
-        words: [...head.words, ...tail.words],
-        probability: head.probability * tail.probability,
-        marked: head.marked || tail.marked,
-        begins: new Map([...head.begins, ...[...tail.begins].map(([k, at]) => [k, at + head.words.length] as const), [child, head.words.length]]),
-      })));
+      begun = begun.flatMap((head) =>
+        tails.map((tail) => ({
+          words: [...head.words, ...tail.words],
+          probability: head.probability * tail.probability,
+          marked: head.marked || tail.marked,
+          begins: new Map([
+            ...head.begins,
+            ...[...tail.begins].map(([k, at]) => [k, at + head.words.length] as const),
+            [child, head.words.length],
+          ]),
+        })),
+      );
     }
     return begun;
   });
@@ -46,4 +60,5 @@ export function enumerateLines(grammar: Grammar): { line: Line; probability: num
   return [...lines.values()].map(({ line, probability }) => ({ line, probability: probability / kept }));
 }
 
-export const entropy = (probabilities: readonly number[]): number => probabilities.reduce((sum, p) => sum - p * Math.log(p), 0);
+export const entropy = (probabilities: readonly number[]): number =>
+  probabilities.reduce((sum, p) => sum - p * Math.log(p), 0);

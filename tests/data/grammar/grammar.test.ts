@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UserError } from '../../../lib/util/errors';
 import { Random } from '../../../lib/util/random';
-import { ambiguity, derivationMoments, formMoments, sentenceForms, sentenceMoments } from '../../../lib/data/grammar/forms';
+import {
+  ambiguity,
+  derivationMoments,
+  formMoments,
+  sentenceForms,
+  sentenceMoments,
+} from '../../../lib/data/grammar/forms';
 import { sampleSentence, sentenceProbability, startSymbol } from '../../../lib/data/grammar/grammar';
 import type { Grammar } from '../../../lib/data/grammar/grammar';
 import { derivations, entropy } from './enumerate';
@@ -11,24 +17,53 @@ const close = (ours: number, expected: number, tolerance = 1e-12): void =>
   assert.ok(Math.abs(ours - expected) <= tolerance, `expected ${expected} ± ${tolerance}; got ${ours}`);
 
 /** P(a) = P(b) = 3/8; P(a c) = P(b c) = 1/8, marked. */
-const tiny: Grammar = { start: 'S', rules: [[3, 'S', 'A'], [1, 'S', 'A C', 'long']], words: { A: 'a b', C: 'c' } };
+const tiny: Grammar = {
+  start: 'S',
+  rules: [
+    [3, 'S', 'A'],
+    [1, 'S', 'A C', 'long'],
+  ],
+  words: { A: 'a b', C: 'c' },
+};
 
 /** Two derivations for each of "a c", "b c" (1/2 + 1/4), one for "c c" (1/4). */
 const twoWays: Grammar = {
   start: 'S',
-  rules: [[2, 'S', 'X'], [1, 'S', 'Y'], [1, 'S', 'C C'], [1, 'X', 'A C'], [1, 'Y', 'A Z'], [1, 'Z', 'C']],
+  rules: [
+    [2, 'S', 'X'],
+    [1, 'S', 'Y'],
+    [1, 'S', 'C C'],
+    [1, 'X', 'A C'],
+    [1, 'Y', 'A Z'],
+    [1, 'Z', 'C'],
+  ],
   words: { A: 'a b', C: 'c' },
 };
 
 /** "a a a" in two ways within one rule: its parts may meet after the first or the second word. */
-const shifting: Grammar = { start: 'S', rules: [[1, 'S', 'L M'], [1, 'L', 'A'], [2, 'L', 'A A'], [1, 'M', 'A A'], [4, 'M', 'A']], words: { A: 'a' } };
+const shifting: Grammar = {
+  start: 'S',
+  rules: [
+    [1, 'S', 'L M'],
+    [1, 'L', 'A'],
+    [2, 'L', 'A A'],
+    [1, 'M', 'A A'],
+    [4, 'M', 'A'],
+  ],
+  words: { A: 'a' },
+};
 
 /** Shares classes between constituents, branches three deep, marks in two places. */
 const mixed: Grammar = {
   start: 'S',
   rules: [
-    [2, 'S', 'N V'], [1, 'S', 'N V N'], [0.5, 'S', 'D D V', 'pair'],
-    [1, 'N', 'D'], [3, 'N', 'D P'], [1, 'P', 'Q D', 'phrase'], [4, 'P', 'Q Q'],
+    [2, 'S', 'N V'],
+    [1, 'S', 'N V N'],
+    [0.5, 'S', 'D D V', 'pair'],
+    [1, 'N', 'D'],
+    [3, 'N', 'D P'],
+    [1, 'P', 'Q D', 'phrase'],
+    [4, 'P', 'Q Q'],
   ],
   words: { D: 'x y z', V: 'go stop', Q: 'of' },
 };
@@ -36,7 +71,8 @@ const mixed: Grammar = {
 test('a tiny table: probabilities, entropy and mean length as worked out by hand', () => {
   assert.deepEqual(sentenceProbability(tiny, ['a']), [3 / 8, 0]);
   assert.deepEqual(sentenceProbability(tiny, ['b', 'c']), [0, 1 / 8]);
-  for (const outside of [[], ['c'], ['a', 'c', 'c'], ['d'], ['c', 'a']]) assert.deepEqual(sentenceProbability(tiny, outside), [0, 0]);
+  for (const outside of [[], ['c'], ['a', 'c', 'c'], ['d'], ['c', 'a']])
+    assert.deepEqual(sentenceProbability(tiny, outside), [0, 0]);
   const [short, long] = derivationMoments(tiny);
   close(short.mass, 3 / 4);
   close(short.surprisalNats, (3 / 4) * Math.log(8 / 3));
@@ -50,15 +86,32 @@ test('moments and probabilities equal those of every derivation written out', ()
     const all = derivations(grammar);
     derivationMoments(grammar).forEach((moments, i) => {
       const those = all.filter((d) => d.marked === (i === 1));
-      close(moments.mass, those.reduce((sum, d) => sum + d.probability, 0));
-      close(moments.words, those.reduce((sum, d) => sum + d.probability * d.words.length, 0));
+      close(
+        moments.mass,
+        those.reduce((sum, d) => sum + d.probability, 0),
+      );
+      close(
+        moments.words,
+        those.reduce((sum, d) => sum + d.probability * d.words.length, 0),
+      );
       close(moments.surprisalNats, entropy(those.map((d) => d.probability)));
     });
     const strings = new Map<string, number>();
-    for (const d of all) strings.set(d.words.join(' '), (strings.get(d.words.join(' ')) ?? 0) + d.probability);
-    for (const [text, probability] of strings) close(sentenceProbability(grammar, text.split(' ')).reduce((a, b) => a + b), probability);
-    close(formMoments(grammar).reduce((sum, m) => sum + m.surprisalNats, 0), entropy([...strings.values()]));
-    assert.equal(sentenceForms(grammar).reduce((sum, form) => sum + form.sentences, 0), strings.size);
+    for (const d of all)
+      strings.set(d.words.join(' '), (strings.get(d.words.join(' ')) ?? 0) + d.probability);
+    for (const [text, probability] of strings)
+      close(
+        sentenceProbability(grammar, text.split(' ')).reduce((a, b) => a + b),
+        probability,
+      );
+    close(
+      formMoments(grammar).reduce((sum, m) => sum + m.surprisalNats, 0),
+      entropy([...strings.values()]),
+    );
+    assert.equal(
+      sentenceForms(grammar).reduce((sum, form) => sum + form.sentences, 0),
+      strings.size,
+    );
   }
 });
 
@@ -72,7 +125,15 @@ test('ambiguity is found, and a sentence counted once with all its derivations',
 });
 
 test('a sentence both marked and not is refused', () => {
-  const torn: Grammar = { start: 'S', rules: [[1, 'S', 'A'], [1, 'S', 'B'], [1, 'B', 'A', 'mark']], words: { A: 'a' } };
+  const torn: Grammar = {
+    start: 'S',
+    rules: [
+      [1, 'S', 'A'],
+      [1, 'S', 'B'],
+      [1, 'B', 'A', 'mark'],
+    ],
+    words: { A: 'a' },
+  };
   assert.throws(() => sentenceForms(torn), /marked or not; "A" is both/);
 });
 
@@ -86,9 +147,16 @@ test('the sampler draws each sentence as often as its probability says, and the 
     counts.set(words.join(' '), (counts.get(words.join(' ')) ?? 0) + 1);
   }
   const all = derivations(mixed);
-  const chiSquare = all.reduce((sum, d) => sum + ((counts.get(d.words.join(' ')) ?? 0) - draws * d.probability) ** 2 / (draws * d.probability), 0);
+  const chiSquare = all.reduce(
+    (sum, d) =>
+      sum + ((counts.get(d.words.join(' ')) ?? 0) - draws * d.probability) ** 2 / (draws * d.probability),
+    0,
+  );
   const freedom = all.length - 1;
-  assert.ok(Math.abs(chiSquare - freedom) < 4 * Math.sqrt(2 * freedom), `χ² ${chiSquare} with ${freedom} degrees of freedom`);
+  assert.ok(
+    Math.abs(chiSquare - freedom) < 4 * Math.sqrt(2 * freedom),
+    `χ² ${chiSquare} with ${freedom} degrees of freedom`,
+  );
   const ten = (seed: number): string[] => {
     const r = new Random(seed);
     return Array.from({ length: 10 }, () => sampleSentence(mixed, r).words.join(' '));
@@ -101,8 +169,25 @@ test('each bad table gives one clear error', () => {
   const bad: [Partial<Grammar>, RegExp][] = [
     [{ rules: [] }, /at least one rule.*empty table/],
     [{ rules: [[1, 'S', 'A B']] }, /unknown symbol B in S → A B; known: A, C, S/],
-    [{ rules: [[1, 'S', 'S A'], [1, 'S', 'C']] }, /finite language; S contains itself \(S → S\)/],
-    [{ rules: [[1, 'S', 'A T'], [1, 'T', 'C U'], [1, 'U', 'T']] }, /T contains itself \(T → U → T\)/],
+    [
+      {
+        rules: [
+          [1, 'S', 'S A'],
+          [1, 'S', 'C'],
+        ],
+      },
+      /finite language; S contains itself \(S → S\)/,
+    ],
+    [
+      {
+        rules: [
+          [1, 'S', 'A T'],
+          [1, 'T', 'C U'],
+          [1, 'U', 'T'],
+        ],
+      },
+      /T contains itself \(T → U → T\)/,
+    ],
     [{ rules: [[0, 'S', 'A C']] }, /positive weight for S → A C; got 0/],
     [{ rules: [[-1, 'S', 'A C']] }, /positive weight.*got -1/],
     [{ rules: [[NaN, 'S', 'A C']] }, /positive weight.*got NaN/],
@@ -115,10 +200,13 @@ test('each bad table gives one clear error', () => {
     [{ words: { A: 'a', C: 'c', D: 'd' } }, /reachable from S; not so: D/],
   ];
   for (const [change, message] of bad) {
-    assert.throws(() => startSymbol({ ...tiny, ...change }), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, message);
-      return true;
-    });
+    assert.throws(
+      () => startSymbol({ ...tiny, ...change }),
+      (error) => {
+        assert.ok(error instanceof UserError);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
   }
 });

@@ -4,7 +4,18 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { UserError } from '../../../lib/util/errors';
 import {
-  GRAMMAR, SPLITS, Vocabulary, auxiliaries, dataHash, formatLine, hasSubjectClause, parseLine, predictedTokens, sampleSplits, toLine, toQuestion,
+  GRAMMAR,
+  SPLITS,
+  Vocabulary,
+  auxiliaries,
+  dataHash,
+  formatLine,
+  hasSubjectClause,
+  parseLine,
+  predictedTokens,
+  sampleSplits,
+  toLine,
+  toQuestion,
 } from '../../../lib/data/grammar/question-formation';
 import type { Grammar } from '../../../lib/data/grammar/grammar';
 import { derivations } from './enumerate';
@@ -17,14 +28,24 @@ const splits = sampleSplits(GRAMMAR, { seed: 1, ...small });
 test('questions front the main auxiliary', () => {
   const question = (sentence: string): string => toQuestion(sentence.split(' ')).join(' ');
   assert.equal(question('the walrus does move .'), 'does the walrus move ?');
-  assert.equal(question("her yaks that do eat don't amuse my newt ."), "don't her yaks that do eat amuse my newt ?");
-  assert.equal(question("some quail who your zebras do admire doesn't remember her ravens that don't swim ."),
-    "doesn't some quail who your zebras do admire remember her ravens that don't swim ?");
+  assert.equal(
+    question("her yaks that do eat don't amuse my newt ."),
+    "don't her yaks that do eat amuse my newt ?",
+  );
+  assert.equal(
+    question("some quail who your zebras do admire doesn't remember her ravens that don't swim ."),
+    "doesn't some quail who your zebras do admire remember her ravens that don't swim ?",
+  );
   assert.throws(() => toQuestion(['the', 'walrus', 'do', 'move', '.']), UserError);
 });
 
 test('the auxiliary that is fronted is the one that opens the verb phrase, in every form of the grammar', () => {
-  const oneWordEach: Grammar = { ...GRAMMAR, words: Object.fromEntries(Object.entries(GRAMMAR.words).map(([name, words]) => [name, words.split(' ')[0]!])) };
+  const oneWordEach: Grammar = {
+    ...GRAMMAR,
+    words: Object.fromEntries(
+      Object.entries(GRAMMAR.words).map(([name, words]) => [name, words.split(' ')[0]!]),
+    ),
+  };
   const all = derivations(oneWordEach);
   assert.equal(all.length, 272);
   for (const { words, marked, begins } of all) {
@@ -38,13 +59,23 @@ test('the auxiliary that is fronted is the one that opens the verb phrase, in ev
 
 test('committed lines are in the language and transformed alike', () => {
   assert.equal(committed.length, 32);
-  for (const line of committed) assert.equal(formatLine(toLine(line.input.slice(0, -1), line.marker)), formatLine(line));
+  for (const line of committed)
+    assert.equal(formatLine(toLine(line.input.slice(0, -1), line.marker)), formatLine(line));
 });
 
-test('published lines are in the language and transformed alike', { skip: process.env.QUESTION_FORMATION_DEV ? false : 'QUESTION_FORMATION_DEV names no file of published lines' }, () => {
-  const published = read(process.env.QUESTION_FORMATION_DEV!);
-  for (const line of published) assert.equal(formatLine(toLine(line.input.slice(0, -1), line.marker)), formatLine(line));
-});
+test(
+  'published lines are in the language and transformed alike',
+  {
+    skip: process.env.QUESTION_FORMATION_DEV
+      ? false
+      : 'QUESTION_FORMATION_DEV names no file of published lines',
+  },
+  () => {
+    const published = read(process.env.QUESTION_FORMATION_DEV!);
+    for (const line of published)
+      assert.equal(formatLine(toLine(line.input.slice(0, -1), line.marker)), formatLine(line));
+  },
+);
 
 test('splits: sizes, unique inputs, the rule on questions, share of questions', () => {
   for (const split of SPLITS) assert.equal(splits[split].length, small[split]);
@@ -54,7 +85,10 @@ test('splits: sizes, unique inputs, the rule on questions, share of questions', 
   for (const split of SPLITS) {
     for (const line of splits[split]) {
       assert.equal(formatLine(toLine(line.input.slice(0, -1), line.marker)), formatLine(line));
-      assert.equal(line.marker === 'quest' && hasSubjectClause(line.input.slice(0, -1)), split === 'generalisation');
+      assert.equal(
+        line.marker === 'quest' && hasSubjectClause(line.input.slice(0, -1)),
+        split === 'generalisation',
+      );
     }
   }
   const share = splits.train.filter((line) => line.marker === 'quest').length / 3000;
@@ -63,25 +97,48 @@ test('splits: sizes, unique inputs, the rule on questions, share of questions', 
 });
 
 test('train, dev and test follow one law: none is longer than another', () => {
-  const { train, dev } = sampleSplits(GRAMMAR, { seed: 2, train: 20_000, dev: 20_000, test: 1, generalisation: 1 });
-  const mean = (lines: typeof train): number => lines.reduce((sum, line) => sum + predictedTokens(line), 0) / lines.length;
+  const { train, dev } = sampleSplits(GRAMMAR, {
+    seed: 2,
+    train: 20_000,
+    dev: 20_000,
+    test: 1,
+    generalisation: 1,
+  });
+  const mean = (lines: typeof train): number =>
+    lines.reduce((sum, line) => sum + predictedTokens(line), 0) / lines.length;
   // Standard deviation of a line: 6.3 tokens. Drawn one split after the other, dev would be 0.65 tokens longer.
-  assert.ok(Math.abs(mean(train) - mean(dev)) < 4 * 6.3 * Math.sqrt(2 / 20_000), `${mean(train)} and ${mean(dev)} tokens`);
+  assert.ok(
+    Math.abs(mean(train) - mean(dev)) < 4 * 6.3 * Math.sqrt(2 / 20_000),
+    `${mean(train)} and ${mean(dev)} tokens`,
+  );
 });
 
 test('one seed gives the same data for ever, another seed other data', () => {
   assert.equal(dataHash(splits), dataHash(sampleSplits(GRAMMAR, { seed: 1, ...small })));
   assert.notEqual(dataHash(splits), dataHash(sampleSplits(GRAMMAR, { seed: 2, ...small })));
   assert.equal(dataHash(splits), 'b9e67ff18739b184b0ec39cee24f10f1bee6fca45bd2edc750c9d9bbeaa160b2');
-  const changed = { ...splits, test: [toLine(['the', 'walrus', 'does', 'move', '.'], 'decl'), ...splits.test.slice(1)] };
+  const changed = {
+    ...splits,
+    test: [toLine(['the', 'walrus', 'does', 'move', '.'], 'decl'), ...splits.test.slice(1)],
+  };
   assert.notEqual(dataHash(splits), dataHash(changed));
 });
 
 test('a language with too few lines is an error, not an endless loop', () => {
-  const few: Grammar = { start: 'S', rules: [[1, 'S', 'N Aux_S V Stop']], words: { N: 'newt yak', Aux_S: 'does', V: 'eat', Stop: '.' } };
+  const few: Grammar = {
+    start: 'S',
+    rules: [[1, 'S', 'N Aux_S V Stop']],
+    words: { N: 'newt yak', Aux_S: 'does', V: 'eat', Stop: '.' },
+  };
   assert.equal(sampleSplits(few, { seed: 1, train: 2, dev: 1, test: 1, generalisation: 0 }).train.length, 2);
-  assert.throws(() => sampleSplits(few, { seed: 1, train: 5, dev: 0, test: 0, generalisation: 0 }), /expected 5 distinct lines; got 4/);
-  assert.throws(() => sampleSplits(few, { seed: 1, train: 1, dev: 0, test: 0, generalisation: 1 }), /expected 1 distinct lines; got 0/);
+  assert.throws(
+    () => sampleSplits(few, { seed: 1, train: 5, dev: 0, test: 0, generalisation: 0 }),
+    /expected 5 distinct lines; got 4/,
+  );
+  assert.throws(
+    () => sampleSplits(few, { seed: 1, train: 1, dev: 0, test: 0, generalisation: 1 }),
+    /expected 1 distinct lines; got 0/,
+  );
 });
 
 test('vocabulary: 68 words and the end token; lines come back from their ids', () => {
@@ -93,12 +150,22 @@ test('vocabulary: 68 words and the end token; lines come back from their ids', (
     assert.equal(ids.length, predictedTokens(line));
     assert.deepEqual(vocabulary.decode(ids), line);
   }
-  assert.deepEqual([...vocabulary.encode(toLine(['the', 'yak', 'does', 'eat', '.'], 'quest'))].map((id) => vocabulary.words[id]),
-    ['the', 'yak', 'does', 'eat', '.', 'quest', 'does', 'the', 'yak', 'eat', '?', '<end>']);
-  assert.throws(() => vocabulary.encode({ input: ['wombat', 'decl'], output: ['wombat'], marker: 'decl' }), /unknown word "wombat"/);
+  assert.deepEqual(
+    [...vocabulary.encode(toLine(['the', 'yak', 'does', 'eat', '.'], 'quest'))].map(
+      (id) => vocabulary.words[id],
+    ),
+    ['the', 'yak', 'does', 'eat', '.', 'quest', 'does', 'the', 'yak', 'eat', '?', '<end>'],
+  );
+  assert.throws(
+    () => vocabulary.encode({ input: ['wombat', 'decl'], output: ['wombat'], marker: 'decl' }),
+    /unknown word "wombat"/,
+  );
   assert.throws(() => vocabulary.decode([0, 1]), /close with the end token 68/);
   assert.throws(() => vocabulary.decode([0, 1, 68]), /decl or quest/);
-  assert.throws(() => new Vocabulary({ ...GRAMMAR, words: { ...GRAMMAR.words, Det: 'the decl' } }), /without the words/);
+  assert.throws(
+    () => new Vocabulary({ ...GRAMMAR, words: { ...GRAMMAR.words, Det: 'the decl' } }),
+    /without the words/,
+  );
 });
 
 test('the probe names the place of the first output word and its two candidates', () => {
@@ -111,5 +178,8 @@ test('the probe names the place of the first output word and its two candidates'
 
 test('a row that is not SENTENCE MARKER<TAB>OUTPUT is refused', () => {
   assert.throws(() => parseLine('the yak does eat . decl'), /one tab/);
-  assert.throws(() => parseLine('the yak does eat .\tthe yak does eat .'), /decl or quest before the tab; got "\."/);
+  assert.throws(
+    () => parseLine('the yak does eat .\tthe yak does eat .'),
+    /decl or quest before the tab; got "\."/,
+  );
 });

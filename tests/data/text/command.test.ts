@@ -11,7 +11,10 @@ const folder = mkdtempSync(join(tmpdir(), 'data-command-'));
 after(() => rmSync(folder, { recursive: true }));
 
 function data(...argv: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['--import', 'tsx', join('lib', 'tools', 'cli', 'data.ts'), ...argv], { cwd: paths.root, encoding: 'utf8' });
+  return spawnSync(process.execPath, ['--import', 'tsx', join('lib', 'tools', 'cli', 'data.ts'), ...argv], {
+    cwd: paths.root,
+    encoding: 'utf8',
+  });
 }
 
 function file(text: string): string {
@@ -21,24 +24,47 @@ function file(text: string): string {
 }
 
 test('--check passes good lines and counts wrong ones, with the first of each', () => {
-  const good = data('question-formation', '--check', join(__dirname, '../grammar/question-formation-lines.txt'), '--json');
+  const good = data(
+    'question-formation',
+    '--check',
+    join(__dirname, '../grammar/question-formation-lines.txt'),
+    '--json',
+  );
   assert.equal(good.status, 0, good.stderr);
-  assert.deepEqual(JSON.parse(good.stdout), { lines: 32, notInLanguage: 0, firstNotInLanguage: null, transformedDifferently: 0, firstTransformedDifferently: null });
-  const wrong = data('question-formation', '--check', file([
-    'the walrus does move . decl\tthe walrus does move .',
-    'the walrus do move . quest\tdo the walrus move ?',
-    'the walrus who does sleep does move . quest\tdoes the walrus who sleep does move ?',
-    'the wombat does move . decl\tthe wombat does move .',
-    'the walrus does move . quest\tthe walrus does move .',
-  ].join('\r\n')));
+  assert.deepEqual(JSON.parse(good.stdout), {
+    lines: 32,
+    notInLanguage: 0,
+    firstNotInLanguage: null,
+    transformedDifferently: 0,
+    firstTransformedDifferently: null,
+  });
+  const wrong = data(
+    'question-formation',
+    '--check',
+    file(
+      [
+        'the walrus does move . decl\tthe walrus does move .',
+        'the walrus do move . quest\tdo the walrus move ?',
+        'the walrus who does sleep does move . quest\tdoes the walrus who sleep does move ?',
+        'the wombat does move . decl\tthe wombat does move .',
+        'the walrus does move . quest\tthe walrus does move .',
+      ].join('\r\n'),
+    ),
+  );
   assert.equal(wrong.status, 1);
-  assert.match(wrong.stdout, /^lines +5\nnot in the language +2 \(first: line 2\)\ntransformed differently +2 \(first: line 3\)\n$/);
+  assert.match(
+    wrong.stdout,
+    /^lines +5\nnot in the language +2 \(first: line 2\)\ntransformed differently +2 \(first: line 3\)\n$/,
+  );
 });
 
 test('--check says what is wrong with a file it cannot read', () => {
   const cases: [string, RegExp][] = [
     [join(folder, 'absent.txt'), /^data: --check: expected a readable file; got .*absent\.txt: ENOENT\n$/],
-    [file('the yak does eat . decl\tthe yak does eat .\n\n'), /^data: .*lines\.txt line 2: expected "SENTENCE MARKER<TAB>OUTPUT" with one tab/],
+    [
+      file('the yak does eat . decl\tthe yak does eat .\n\n'),
+      /^data: .*lines\.txt line 2: expected "SENTENCE MARKER<TAB>OUTPUT" with one tab/,
+    ],
   ];
   for (const [path, message] of cases) {
     const { status, stderr } = data('question-formation', '--check', path);
@@ -52,19 +78,41 @@ test('--floor --json holds the floors', () => {
   assert.equal(status, 0);
   const { ambiguity, iid, unique, memorisation } = JSON.parse(stdout);
   assert.deepEqual(ambiguity, { forms: 272, derivations: 272, ambiguousForms: 0 });
-  assert.deepEqual([iid, unique, memorisation].map((f) => f.natsPerToken.toFixed(3)), ['0.987', '0.996', '0.519']);
+  assert.deepEqual(
+    [iid, unique, memorisation].map((f) => f.natsPerToken.toFixed(3)),
+    ['0.987', '0.996', '0.519'],
+  );
 });
 
 test('unknown data sets and missing actions are refused', () => {
-  assert.match(data('wikipedia').stderr, /^data: data set.*expected one of question-formation, openwebtext, .*; got "wikipedia"\n$/);
-  assert.match(data('question-formation').stderr, /expected one of --floor, --check FILE, --splits, --sample N; got none\n$/);
+  assert.match(
+    data('wikipedia').stderr,
+    /^data: data set.*expected one of question-formation, openwebtext, .*; got "wikipedia"\n$/,
+  );
+  assert.match(
+    data('question-formation').stderr,
+    /expected one of --floor, --check FILE, --splits, --sample N; got none\n$/,
+  );
 });
 
 test('a reader that closes early ends the command without a word', async () => {
-  const child = spawn(process.execPath, ['--import', 'tsx', join('lib', 'tools', 'cli', 'data.ts'), 'question-formation', '--check', join(__dirname, '../grammar/question-formation-lines.txt')], { cwd: paths.root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      join('lib', 'tools', 'cli', 'data.ts'),
+      'question-formation',
+      '--check',
+      join(__dirname, '../grammar/question-formation-lines.txt'),
+    ],
+    { cwd: paths.root, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   child.stdout.destroy();
   let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { said += text; });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
   const [code] = (await once(child, 'close')) as [number];
   assert.deepEqual([code, said], [141, '']);
 });

@@ -13,7 +13,9 @@ export function scratch(what: string) {
   const used: string[] = [];
   after(() => {
     rmSync(folder, { recursive: true });
-    for (const name of used) for (const end of ['', '.part', '.lock']) rmSync(datasetFolder(name) + end, { recursive: true, force: true });
+    for (const name of used)
+      for (const end of ['', '.part', '.lock'])
+        rmSync(datasetFolder(name) + end, { recursive: true, force: true });
   });
   return {
     folder,

@@ -1,19 +1,40 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { DOWNLOADS, makeOpenWebText, OPENWEBTEXT, type OpenWebTextOptions, type Published } from '../../../lib/data/text/openwebtext';
+import {
+  DOWNLOADS,
+  makeOpenWebText,
+  OPENWEBTEXT,
+  type OpenWebTextOptions,
+  type Published,
+} from '../../../lib/data/text/openwebtext';
 import { datasetHash } from '../../../lib/data/text/shards';
 import { FIXTURES, scratch } from './made';
 
 const made = scratch('openwebtext');
 const parquet = readFileSync(join(FIXTURES, 'documents.parquet'));
 const SHA256 = createHash('sha256').update(parquet).digest('hex');
-const PUBLISHED: Published = { repository: `test/${process.pid}`, revision: 'r', baseUrl: '', files: 3, first: {} };
+const PUBLISHED: Published = {
+  repository: `test/${process.pid}`,
+  revision: 'r',
+  baseUrl: '',
+  files: 3,
+  first: {},
+};
 const CACHE = join(DOWNLOADS, `test-${process.pid}`);
 const FIRST = join(CACHE, 'r', 'train-00000-of-00003.parquet');
 
@@ -26,35 +47,81 @@ const server = createServer((request, response) => {
   handler(request, response, asked.length);
 });
 before(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
-after(() => { server.closeAllConnections(); server.close(); });
-afterEach(() => { rmSync(CACHE, { recursive: true, force: true }); asked = []; });
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+afterEach(() => {
+  rmSync(CACHE, { recursive: true, force: true });
+  asked = [];
+});
 
 /** Answers as a good server does; `bytes` cuts the connection after as many. */
-function serve(request: IncomingMessage, response: ServerResponse, { etag = '"one"', bytes = Infinity, content = parquet as Uint8Array }: { etag?: string; bytes?: number; content?: Uint8Array } = {}): void {
-  const from = request.headers['if-range'] === etag ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? 'bytes=0-')![1]) : 0;
-  response.writeHead(from ? 206 : 200, { etag, 'content-length': content.length - from, ...(from && { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` }) });
+function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  {
+    etag = '"one"',
+    bytes = Infinity,
+    content = parquet as Uint8Array,
+  }: { etag?: string; bytes?: number; content?: Uint8Array } = {},
+): void {
+  const from =
+    request.headers['if-range'] === etag
+      ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? 'bytes=0-')![1])
+      : 0;
+  response.writeHead(from ? 206 : 200, {
+    etag,
+    'content-length': content.length - from,
+    ...(from && { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` }),
+  });
   if (from + bytes >= content.length) response.end(content.subarray(from));
   else response.write(content.subarray(from, from + bytes), () => setTimeout(() => response.destroy(), 20));
 }
 
-function make(options: Partial<OpenWebTextOptions> & { first?: Published['first']; waitSeconds?: number[]; train?: number } = {}) {
+function make(
+  options: Partial<OpenWebTextOptions> & {
+    first?: Published['first'];
+    waitSeconds?: number[];
+    train?: number;
+  } = {},
+) {
   const { address, port } = server.address() as AddressInfo;
   const name = options.name ?? made.name();
   const said: string[] = [];
-  const callbacks = { onProgress: () => undefined, onDownload: () => undefined, onRetry: (problem: string, seconds: number) => said.push(`${problem}, ${seconds}`) };
-  return makeOpenWebText({ baseUrl: `http://${address}:${port}/folder/`, ...options, name, limits: { train: options.train ?? 5000, validation: 150 } },
-    callbacks, { ...PUBLISHED, first: options.first ?? {} }, options.waitSeconds ?? [0, 0]).then(({ meta }) => ({ name, meta, said, hash: datasetHash(meta) }));
+  const callbacks = {
+    onProgress: () => undefined,
+    onDownload: () => undefined,
+    onRetry: (problem: string, seconds: number) => said.push(`${problem}, ${seconds}`),
+  };
+  return makeOpenWebText(
+    {
+      baseUrl: `http://${address}:${port}/folder/`,
+      ...options,
+      name,
+      limits: { train: options.train ?? 5000, validation: 150 },
+    },
+    callbacks,
+    { ...PUBLISHED, first: options.first ?? {} },
+    options.waitSeconds ?? [0, 0],
+  ).then(({ meta }) => ({ name, meta, said, hash: datasetHash(meta) }));
 }
 
 async function refused(message: RegExp, options: Parameters<typeof make>[0] = {}): Promise<void> {
-  await assert.rejects(make(options), (error: Error) => error.name === 'UserError' && message.test(error.message) && !error.message.includes('\n') ? true : assert.fail(`${error.name}: ${error.message}`));
+  await assert.rejects(make(options), (error: Error) =>
+    error.name === 'UserError' && message.test(error.message) && !error.message.includes('\n')
+      ? true
+      : assert.fail(`${error.name}: ${error.message}`),
+  );
 }
 
 test('a connection that drops twice ends with the same hashes as one that does not, and asks for the rest only', async () => {
   handler = (request, response) => serve(request, response);
   const undisturbed = await make();
   assert.deepEqual(asked.splice(0), ['0']);
-  assert.deepEqual(undisturbed.meta.inputs, [{ name: 'train-00000-of-00003.parquet', bytes: parquet.length, sha256: SHA256 }]);
+  assert.deepEqual(undisturbed.meta.inputs, [
+    { name: 'train-00000-of-00003.parquet', bytes: parquet.length, sha256: SHA256 },
+  ]);
   rmSync(CACHE, { recursive: true });
   handler = (request, response, n) => serve(request, response, n <= 2 ? { bytes: 7000 } : {});
   const dropped = await make();
@@ -62,18 +129,29 @@ test('a connection that drops twice ends with the same hashes as one that does n
   assert.equal(dropped.said.length, 2);
   assert.deepEqual(dropped.meta, undisturbed.meta);
   assert.ok(readFileSync(FIRST).equals(parquet));
-  assert.deepEqual(readdirSync(join(CACHE, 'r')).sort(), ['train-00000-of-00003.parquet', 'train-00000-of-00003.parquet.json']);
+  assert.deepEqual(readdirSync(join(CACHE, 'r')).sort(), [
+    'train-00000-of-00003.parquet',
+    'train-00000-of-00003.parquet.json',
+  ]);
 });
 
 test('a run that gave up keeps what came; the next one goes on, unless the file has changed', async () => {
   handler = (request, response) => serve(request, response, { bytes: 7000 });
-  await refused(/got the connection .* after 0\.007 MB.*: start again later \(the 0\.007 MB that came are kept\), or take/, { waitSeconds: [] });
+  await refused(
+    /got the connection .* after 0\.007 MB.*: start again later \(the 0\.007 MB that came are kept\), or take/,
+    { waitSeconds: [] },
+  );
   handler = (request, response) => serve(request, response);
   const { meta } = await make();
   assert.deepEqual(asked.splice(0), ['0', '0 bytes=7000-']);
   assert.equal(meta.inputs![0]!.sha256, SHA256);
   rmSync(CACHE, { recursive: true });
-  handler = (request, response) => serve(request, response, { bytes: 7000, etag: '"other"', content: Buffer.concat([Buffer.from('PAR1'), Buffer.alloc(9000)]) });
+  handler = (request, response) =>
+    serve(request, response, {
+      bytes: 7000,
+      etag: '"other"',
+      content: Buffer.concat([Buffer.from('PAR1'), Buffer.alloc(9000)]),
+    });
   await refused(/are kept/, { waitSeconds: [] });
   handler = (request, response) => serve(request, response);
   assert.equal((await make()).meta.inputs![0]!.sha256, SHA256);
@@ -95,13 +173,27 @@ test('as many files are fetched as are needed, each once; validation is the same
 });
 
 test('answers that are no file are refused', async () => {
-  const answer = (status: number, headers: Record<string, string>, body: string | Uint8Array): Handler => (_, response) => { response.writeHead(status, headers).end(body); };
+  const answer =
+    (status: number, headers: Record<string, string>, body: string | Uint8Array): Handler =>
+    (_, response) => {
+      response.writeHead(status, headers).end(body);
+    };
   handler = answer(404, {}, 'no');
-  await refused(/^http:.*train-00000-of-00003\.parquet: expected a file; got 404 Not Found: check --base-url, or take them from elsewhere with --base-url MIRROR or --from FOLDER$/);
+  await refused(
+    /^http:.*train-00000-of-00003\.parquet: expected a file; got 404 Not Found: check --base-url, or take them from elsewhere with --base-url MIRROR or --from FOLDER$/,
+  );
   assert.equal(asked.splice(0).length, 1);
-  for (const [status, text] of [[429, 'Too Many Requests'], [500, 'Internal Server Error'], [503, 'Service Unavailable']] as const) {
+  for (const [status, text] of [
+    [429, 'Too Many Requests'],
+    [500, 'Internal Server Error'],
+    [503, 'Service Unavailable'],
+  ] as const) {
     handler = answer(status, {}, 'no');
-    await refused(new RegExp(`expected train-00000-of-00003\\.parquet; got ${status} ${text}, 3 times in a row: start again later, or take`));
+    await refused(
+      new RegExp(
+        `expected train-00000-of-00003\\.parquet; got ${status} ${text}, 3 times in a row: start again later, or take`,
+      ),
+    );
     assert.equal(asked.splice(0).length, 3);
   }
   handler = answer(429, { 'retry-after': '3600' }, 'no');
@@ -112,9 +204,13 @@ test('answers that are no file are refused', async () => {
   handler = answer(200, {}, '{"error": "gone"}');
   await refused(/expected a file that begins with PAR1; got "\{\\"error\\": \\"gone\\"\}"/);
   handler = answer(200, {}, 'PAR1 and so on');
-  await refused(/expected a file that ends with PAR1; got another end: it was damaged on its way and is removed/);
+  await refused(
+    /expected a file that ends with PAR1; got another end: it was damaged on its way and is removed/,
+  );
   handler = answer(206, { 'content-range': 'bytes 5-9/10' }, 'PAR1');
-  await refused(/expected the bytes from 0 on; got "bytes 5-9\/10": the server is at fault: start again later, or take/);
+  await refused(
+    /expected the bytes from 0 on; got "bytes 5-9\/10": the server is at fault: start again later, or take/,
+  );
   handler = answer(302, { location: '/again' }, '');
   await refused(/redirected ten times/);
   assert.equal(existsSync(FIRST), false);
@@ -128,21 +224,37 @@ test('answers that are no file are refused', async () => {
 });
 
 test('a 429 that passes is waited for as long as it says', async () => {
-  handler = (request, response, n) => (n === 1 ? void response.writeHead(429, { 'retry-after': '1' }).end() : serve(request, response));
+  handler = (request, response, n) =>
+    n === 1 ? void response.writeHead(429, { 'retry-after': '1' }).end() : serve(request, response);
   assert.deepEqual((await make()).said, ['429 Too Many Requests, 1']);
 });
 
 test('a wrong length or hash is refused, as published or as Hugging Face names it before it redirects', async () => {
   handler = (request, response) => serve(request, response);
-  await refused(new RegExp(`expected 1000 bytes, as published; the server has ${parquet.length}: it holds another file: check --base-url, or take`), { first: { bytes: 1000 } });
-  await refused(new RegExp(`expected SHA-256 0000; got ${SHA256}: it was damaged on its way and is removed`), { first: { sha256: '0000' } });
+  await refused(
+    new RegExp(
+      `expected 1000 bytes, as published; the server has ${parquet.length}: it holds another file: check --base-url, or take`,
+    ),
+    { first: { bytes: 1000 } },
+  );
+  await refused(
+    new RegExp(`expected SHA-256 0000; got ${SHA256}: it was damaged on its way and is removed`),
+    { first: { sha256: '0000' } },
+  );
   assert.deepEqual(readdirSync(join(CACHE, 'r')), []);
   // The length that is said and never reached.
-  handler = (_, response) => { response.writeHead(200, { etag: '"one"', 'content-length': parquet.length + 100 }); response.write(parquet, () => setTimeout(() => response.destroy(), 20)); };
+  handler = (_, response) => {
+    response.writeHead(200, { etag: '"one"', 'content-length': parquet.length + 100 });
+    response.write(parquet, () => setTimeout(() => response.destroy(), 20));
+  };
   await refused(/got the connection .*the 0\.026 MB that came are kept/, { waitSeconds: [] });
   rmSync(CACHE, { recursive: true });
-  const linked = (headers: Record<string, string>): Handler => (request, response) =>
-    (request.url!.startsWith('/store/') ? serve(request, response) : void response.writeHead(302, { location: `/store${request.url}`, ...headers }).end());
+  const linked =
+    (headers: Record<string, string>): Handler =>
+    (request, response) =>
+      request.url!.startsWith('/store/')
+        ? serve(request, response)
+        : void response.writeHead(302, { location: `/store${request.url}`, ...headers }).end();
   handler = linked({ 'x-linked-etag': `"${SHA256}"`, 'x-linked-size': String(parquet.length) });
   assert.equal((await make()).meta.inputs![0]!.sha256, SHA256);
   rmSync(CACHE, { recursive: true });
@@ -155,14 +267,22 @@ test('a wrong length or hash is refused, as published or as Hugging Face names i
 test('files from a folder are checked and used without a network', async () => {
   const folder = join(made.folder, 'shards');
   mkdirSync(folder);
-  await refused(/^--from: expected train-00000-of-00003\.parquet in .*; it is not there: download it from/, { from: folder });
+  await refused(/^--from: expected train-00000-of-00003\.parquet in .*; it is not there: download it from/, {
+    from: folder,
+  });
   copyFileSync(join(FIXTURES, 'documents.parquet'), join(folder, 'train-00000-of-00003.parquet'));
   handler = (request, response) => serve(request, response);
   const [local, remote] = [await make({ from: folder, first: { sha256: SHA256 } }), await make()];
   assert.deepEqual(local.meta, remote.meta);
-  await refused(/^--from: expected train-00001-of-00003\.parquet .*the 1 before it hold too few tokens/, { from: folder, train: 30_000 });
+  await refused(/^--from: expected train-00001-of-00003\.parquet .*the 1 before it hold too few tokens/, {
+    from: folder,
+    train: 30_000,
+  });
   writeFileSync(join(folder, 'train-00000-of-00003.parquet'), parquet.subarray(0, 9000));
-  await refused(/expected SHA-256 .*; got .*: it was cut off or damaged; download it anew/, { from: folder, first: { sha256: SHA256 } });
+  await refused(/expected SHA-256 .*; got .*: it was cut off or damaged; download it anew/, {
+    from: folder,
+    first: { sha256: SHA256 },
+  });
   await refused(/train-00000-of-00003\.parquet: expected a whole Parquet file/, { from: folder });
 });
 

@@ -7,20 +7,32 @@ import { FIXTURES, scratch } from './made';
 
 const made = scratch('shards');
 
-test("a file that numpy wrote as nanoGPT writes its shards is read by window", () => {
+test('a file that numpy wrote as nanoGPT writes its shards is read by window', () => {
   const file = TokenFile.open(join(FIXTURES, 'ids.bin'));
   assert.equal(file.tokens, 9);
   assert.deepEqual([...file.read(0, 9)], [464, 6842, 13, 50256, 40, 716, 50256, 0, 50255]);
   assert.deepEqual([...file.read(7, 2)], [0, 50255]);
   assert.deepEqual([...file.read(9, 0)], []);
-  for (const [start, count] of [[-1, 2], [8, 2], [0, 10], [NaN, 1]] as const) assert.throws(() => file.read(start, count), /ids\.bin: expected tokens within 0 … 9/);
+  for (const [start, count] of [
+    [-1, 2],
+    [8, 2],
+    [0, 10],
+    [NaN, 1],
+  ] as const)
+    assert.throws(() => file.read(start, count), /ids\.bin: expected tokens within 0 … 9/);
   file.close();
 });
 
 test('files that are empty, cut off or gone are refused', () => {
-  assert.throws(() => TokenFile.open(made.file('odd.bin', new Uint8Array(7))), /^UserError: .*odd\.bin: expected ids of 2 bytes each; got 7 bytes, an odd number/);
+  assert.throws(
+    () => TokenFile.open(made.file('odd.bin', new Uint8Array(7))),
+    /^UserError: .*odd\.bin: expected ids of 2 bytes each; got 7 bytes, an odd number/,
+  );
   assert.throws(() => TokenFile.open(made.file('empty.bin', '')), /^UserError: .*got an empty file/);
-  assert.throws(() => TokenFile.open(join(made.folder, 'none.bin')), /^UserError: .*expected a file of tokens; got ENOENT/);
+  assert.throws(
+    () => TokenFile.open(join(made.folder, 'none.bin')),
+    /^UserError: .*expected a file of tokens; got ENOENT/,
+  );
   const path = made.file('shrinks.bin', new Uint8Array(20));
   const file = TokenFile.open(path);
   truncateSync(path, 10);
@@ -30,8 +42,17 @@ test('files that are empty, cut off or gone are refused', () => {
 });
 
 test('a data set that is not there names the command that makes it', () => {
-  const commands = { 'openwebtext-123.456m': 'openwebtext --tokens 123.456M', 'openwebtext-7k': 'openwebtext --tokens 7k', 'test-none': 'text --from FOLDER_OR_FILE --name test-none' };
-  for (const [name, command] of Object.entries(commands)) assert.throws(() => openDataset(name), (error: Error) => error.name === 'UserError' && error.message.includes(`npm run data -- ${command}`), name);
+  const commands = {
+    'openwebtext-123.456m': 'openwebtext --tokens 123.456M',
+    'openwebtext-7k': 'openwebtext --tokens 7k',
+    'test-none': 'text --from FOLDER_OR_FILE --name test-none',
+  };
+  for (const [name, command] of Object.entries(commands))
+    assert.throws(
+      () => openDataset(name),
+      (error: Error) => error.name === 'UserError' && error.message.includes(`npm run data -- ${command}`),
+      name,
+    );
 });
 
 test('a shard whose length meta.json does not have is refused', () => {
@@ -39,14 +60,32 @@ test('a shard whose length meta.json does not have is refused', () => {
   const folder = datasetFolder(name);
   mkdirSync(folder, { recursive: true });
   const shard = { documents: 1, tokens: 9, sha256: 'a' };
-  writeFileSync(join(folder, 'meta.json'), JSON.stringify({ kind: 'text', request: {}, source: '', revision: null, leftOut: 0, train: shard, validation: shard }));
-  for (const file of ['train.bin', 'val.bin']) writeFileSync(join(folder, file), readFileSync(join(FIXTURES, 'ids.bin')));
+  writeFileSync(
+    join(folder, 'meta.json'),
+    JSON.stringify({
+      kind: 'text',
+      request: {},
+      source: '',
+      revision: null,
+      leftOut: 0,
+      train: shard,
+      validation: shard,
+    }),
+  );
+  for (const file of ['train.bin', 'val.bin'])
+    writeFileSync(join(folder, file), readFileSync(join(FIXTURES, 'ids.bin')));
   const dataset = openDataset(name);
-  assert.deepEqual([dataset.name, dataset.train.tokens, dataset.validation.read(4, 1)[0], dataset.sha256.length], [name, 9, 40, 64]);
+  assert.deepEqual(
+    [dataset.name, dataset.train.tokens, dataset.validation.read(4, 1)[0], dataset.sha256.length],
+    [name, 9, 40, 64],
+  );
   dataset.train.close();
   dataset.validation.close();
   appendFileSync(join(folder, 'val.bin'), 'xx');
-  assert.throws(() => openDataset(name), /^UserError: data set .*expected 9 tokens in val\.bin, as meta\.json says; got 10: .*npm run data -- remove/);
+  assert.throws(
+    () => openDataset(name),
+    /^UserError: data set .*expected 9 tokens in val\.bin, as meta\.json says; got 10: .*npm run data -- remove/,
+  );
   writeFileSync(join(folder, 'meta.json'), '{');
   assert.throws(() => openDataset(name), /^UserError: .*meta\.json: expected JSON/);
 });

@@ -11,20 +11,39 @@ import { FIXTURES, scratch } from './made';
 
 const made = scratch('text');
 const jsonl = readFileSync(join(FIXTURES, 'documents.jsonl'), 'utf8');
-const DOCUMENTS = jsonl.trim().split('\n').map((line) => (JSON.parse(line) as { text: string }).text);
-const lines = (documents: string[]): string => documents.map((text) => `${JSON.stringify({ text })}\n`).join('');
+const DOCUMENTS = jsonl
+  .trim()
+  .split('\n')
+  .map((line) => (JSON.parse(line) as { text: string }).text);
+const lines = (documents: string[]): string =>
+  documents.map((text) => `${JSON.stringify({ text })}\n`).join('');
 const idsOf = (documents: string[]): number[] => documents.flatMap((text) => [...encode(text), 50256]);
 
 /** By the rule as the data sheet states it. */
-const isValidation = (text: string): boolean => parseInt(createHash('sha256').update(text).digest('hex').slice(0, 8), 16) / 2 ** 32 < 0.005;
+const isValidation = (text: string): boolean =>
+  parseInt(createHash('sha256').update(text).digest('hex').slice(0, 8), 16) / 2 ** 32 < 0.005;
 const TRAIN = DOCUMENTS.filter((text) => !isValidation(text));
 const VALIDATION = DOCUMENTS.filter(isValidation);
 
 function make(from: string, options: Partial<TextOptions> = {}) {
   const name = options.name ?? made.name();
-  return makeText({ name, from, column: 'text', limits: { train: Infinity, validation: 1e6 }, validationShare: 0.005, ...options }, () => undefined).then(({ meta, made: isNew }) => {
+  return makeText(
+    {
+      name,
+      from,
+      column: 'text',
+      limits: { train: Infinity, validation: 1e6 },
+      validationShare: 0.005,
+      ...options,
+    },
+    () => undefined,
+  ).then(({ meta, made: isNew }) => {
     const dataset = openDataset(name);
-    const [train, validation] = [dataset.train, dataset.validation].map((file) => { const ids = [...file.read(0, file.tokens)]; file.close(); return ids; });
+    const [train, validation] = [dataset.train, dataset.validation].map((file) => {
+      const ids = [...file.read(0, file.tokens)];
+      file.close();
+      return ids;
+    });
     return { name, meta, isNew, train: train!, validation: validation!, sha256: dataset.sha256 };
   });
 }
@@ -32,29 +51,58 @@ function make(from: string, options: Partial<TextOptions> = {}) {
 /** The one line that a bad input gives; nothing of it may stay. */
 async function refused(from: string, message: RegExp, options: Partial<TextOptions> = {}): Promise<void> {
   const name = made.name();
-  await assert.rejects(make(from, { name, ...options }), (error: Error) => error.name === 'UserError' && message.test(error.message) && !error.message.includes('\n') ? true : assert.fail(`${error.name}: ${error.message}`));
-  assert.deepEqual(readdirSync(dirname(datasetFolder(name))).filter((entry) => entry.startsWith(name)), []);
+  await assert.rejects(make(from, { name, ...options }), (error: Error) =>
+    error.name === 'UserError' && message.test(error.message) && !error.message.includes('\n')
+      ? true
+      : assert.fail(`${error.name}: ${error.message}`),
+  );
+  assert.deepEqual(
+    readdirSync(dirname(datasetFolder(name))).filter((entry) => entry.startsWith(name)),
+    [],
+  );
 }
 
 test('every format gives the ids of the same documents, split by their hashes', async () => {
   assert.ok(VALIDATION.length >= 3 && TRAIN.length > 100);
-  const files = [join(FIXTURES, 'documents.jsonl'), made.file('documents.jsonl.gz', gzipSync(jsonl)), join(FIXTURES, 'documents.jsonl.zst'), join(FIXTURES, 'documents.parquet')];
+  const files = [
+    join(FIXTURES, 'documents.jsonl'),
+    made.file('documents.jsonl.gz', gzipSync(jsonl)),
+    join(FIXTURES, 'documents.jsonl.zst'),
+    join(FIXTURES, 'documents.parquet'),
+  ];
   for (const file of files) {
     const { train, validation, meta } = await make(file);
     assert.deepEqual(train, idsOf(TRAIN), file);
     assert.deepEqual(validation, idsOf(VALIDATION), file);
     assert.deepEqual([meta.train.documents, meta.validation.documents], [TRAIN.length, VALIDATION.length]);
-    assert.equal(meta.train.sha256, createHash('sha256').update(Uint8Array.from(train.flatMap((id) => [id & 255, id >> 8]))).digest('hex'));
+    assert.equal(
+      meta.train.sha256,
+      createHash('sha256')
+        .update(Uint8Array.from(train.flatMap((id) => [id & 255, id >> 8])))
+        .digest('hex'),
+    );
   }
 });
 
 test('the first N tokens are taken, blank lines and a missing last line feed do not matter, copies follow their hash', async () => {
-  const file = made.file('copies.jsonl', `\n${lines([...TRAIN.slice(0, 5), VALIDATION[0]!, VALIDATION[1]!, VALIDATION[0]!, ...TRAIN.slice(5, 9)])}\r\n${JSON.stringify({ text: TRAIN[9] })}`);
+  const file = made.file(
+    'copies.jsonl',
+    `\n${lines([...TRAIN.slice(0, 5), VALIDATION[0]!, VALIDATION[1]!, VALIDATION[0]!, ...TRAIN.slice(5, 9)])}\r\n${JSON.stringify({ text: TRAIN[9] })}`,
+  );
   const all = await make(file);
-  assert.deepEqual([all.train, all.validation], [idsOf(TRAIN.slice(0, 10)), idsOf([VALIDATION[0]!, VALIDATION[1]!, VALIDATION[0]!])]);
+  assert.deepEqual(
+    [all.train, all.validation],
+    [idsOf(TRAIN.slice(0, 10)), idsOf([VALIDATION[0]!, VALIDATION[1]!, VALIDATION[0]!])],
+  );
   const some = await make(file, { limits: { train: idsOf(TRAIN.slice(0, 6)).length + 3, validation: 10 } });
-  assert.deepEqual([some.train, some.validation], [all.train.slice(0, some.train.length), all.validation.slice(0, 10)]);
-  assert.deepEqual([some.meta.train.documents, some.meta.validation.documents, some.train.length], [7, 1, idsOf(TRAIN.slice(0, 6)).length + 3]);
+  assert.deepEqual(
+    [some.train, some.validation],
+    [all.train.slice(0, some.train.length), all.validation.slice(0, 10)],
+  );
+  assert.deepEqual(
+    [some.meta.train.documents, some.meta.validation.documents, some.train.length],
+    [7, 1, idsOf(TRAIN.slice(0, 6)).length + 3],
+  );
 });
 
 test('given validation files are validation, and their documents are left out of training', async () => {
@@ -62,13 +110,28 @@ test('given validation files are validation, and their documents are left out of
   mkdirSync(join(folder, 'deep'), { recursive: true });
   writeFileSync(join(folder, 'b.jsonl'), lines(DOCUMENTS.slice(10, 20)));
   writeFileSync(join(folder, 'a.jsonl'), lines(DOCUMENTS.slice(0, 10)));
-  writeFileSync(join(folder, 'deep', 'val-0.jsonl'), lines([...DOCUMENTS.slice(20, 23), DOCUMENTS[4]!, DOCUMENTS[11]!]));
+  writeFileSync(
+    join(folder, 'deep', 'val-0.jsonl'),
+    lines([...DOCUMENTS.slice(20, 23), DOCUMENTS[4]!, DOCUMENTS[11]!]),
+  );
   const named = await make(folder);
   const kept = DOCUMENTS.slice(0, 20).filter((_, i) => i !== 4 && i !== 11);
-  assert.deepEqual([named.train, named.validation, named.meta.leftOut], [idsOf(kept), idsOf([...DOCUMENTS.slice(20, 23), DOCUMENTS[4]!, DOCUMENTS[11]!]), 2]);
+  assert.deepEqual(
+    [named.train, named.validation, named.meta.leftOut],
+    [idsOf(kept), idsOf([...DOCUMENTS.slice(20, 23), DOCUMENTS[4]!, DOCUMENTS[11]!]), 2],
+  );
   const given = await make(folder, { validation: join(folder, 'a.jsonl') });
-  assert.deepEqual([given.train, given.validation, given.meta.leftOut], [idsOf([...DOCUMENTS.slice(10, 20), ...DOCUMENTS.slice(20, 23), DOCUMENTS[11]!]), idsOf(DOCUMENTS.slice(0, 10)), 1]);
-  await refused(join(folder, 'a.jsonl'), /^--from: expected training files beside those of validation/, { validation: join(folder, 'a.jsonl') });
+  assert.deepEqual(
+    [given.train, given.validation, given.meta.leftOut],
+    [
+      idsOf([...DOCUMENTS.slice(10, 20), ...DOCUMENTS.slice(20, 23), DOCUMENTS[11]!]),
+      idsOf(DOCUMENTS.slice(0, 10)),
+      1,
+    ],
+  );
+  await refused(join(folder, 'a.jsonl'), /^--from: expected training files beside those of validation/, {
+    validation: join(folder, 'a.jsonl'),
+  });
 });
 
 test('a file of plain text is one document, a long one in parts the same', async () => {
@@ -81,25 +144,37 @@ test('a file of plain text is one document, a long one in parts the same', async
   writeFileSync(join(folder, 'val.txt'), DOCUMENTS[1]!);
   const { train, validation, meta } = await make(folder);
   assert.deepEqual(validation, idsOf([DOCUMENTS[1]!]));
-  assert.ok(Buffer.from(Uint16Array.from(train).buffer).equals(Buffer.from(Uint16Array.from(idsOf([long, DOCUMENTS[0]!])).buffer)));
+  assert.ok(
+    Buffer.from(Uint16Array.from(train).buffer).equals(
+      Buffer.from(Uint16Array.from(idsOf([long, DOCUMENTS[0]!])).buffer),
+    ),
+  );
   assert.equal(meta.train.documents, 2);
 });
 
 test("nanoGPT's files of tokens are taken over as they are", async () => {
   const folder = join(made.folder, 'binary');
   mkdirSync(folder);
-  for (const name of ['train.bin', 'val.bin']) writeFileSync(join(folder, name), readFileSync(join(FIXTURES, 'ids.bin')));
+  for (const name of ['train.bin', 'val.bin'])
+    writeFileSync(join(folder, name), readFileSync(join(FIXTURES, 'ids.bin')));
   const whole = await make(folder);
   assert.deepEqual(whole.train, [464, 6842, 13, 50256, 40, 716, 50256, 0, 50255]);
   assert.deepEqual([whole.meta.train.documents, whole.meta.validation.documents], [3, 3]);
-  assert.ok(readFileSync(join(datasetFolder(whole.name), 'train.bin')).equals(readFileSync(join(FIXTURES, 'ids.bin'))));
+  assert.ok(
+    readFileSync(join(datasetFolder(whole.name), 'train.bin')).equals(
+      readFileSync(join(FIXTURES, 'ids.bin')),
+    ),
+  );
   assert.deepEqual((await make(folder, { limits: { train: 4, validation: 5 } })).meta.train.documents, 1);
   writeFileSync(join(folder, 'train.bin'), Uint8Array.of(1, 0, 81, 196));
   await refused(folder, /^train\.bin: expected GPT-2 ids below 50257; token 1 is 50257/);
   writeFileSync(join(folder, 'train.bin'), Uint8Array.of(1, 0, 2));
   await refused(folder, /train\.bin: expected ids of 2 bytes each; got 3 bytes, an odd number/);
   await refused(join(folder, 'val.bin'), /^--from: expected training files/);
-  await refused(made.file('tokens.bin', Uint8Array.of(1, 0)), /^--from: expected validation tokens beside tokens\.bin/);
+  await refused(
+    made.file('tokens.bin', Uint8Array.of(1, 0)),
+    /^--from: expected validation tokens beside tokens\.bin/,
+  );
 });
 
 test('asked for again, a set is found; asked for otherwise under its name, it is kept', async () => {
@@ -107,7 +182,10 @@ test('asked for again, a set is found; asked for otherwise under its name, it is
   const first = await make(file);
   const second = await make(file, { name: first.name });
   assert.deepEqual([first.isNew, second.isNew, second.sha256], [true, false, first.sha256]);
-  await assert.rejects(make(file, { name: first.name, limits: { train: 100, validation: 100 } }), /^UserError: data set .*expected no other of this name.*npm run data -- remove/);
+  await assert.rejects(
+    make(file, { name: first.name, limits: { train: 100, validation: 100 } }),
+    /^UserError: data set .*expected no other of this name.*npm run data -- remove/,
+  );
   assert.deepEqual((await make(file, { name: first.name })).train, first.train);
 });
 
@@ -115,36 +193,90 @@ test('files that are cut off or damaged are refused', async () => {
   const parquet = readFileSync(join(FIXTURES, 'documents.parquet'));
   const zst = readFileSync(join(FIXTURES, 'documents.jsonl.zst'));
   const gz = gzipSync(jsonl);
-  await refused(made.file('cut.jsonl.gz', gz.subarray(0, gz.length / 2)), /^cut\.jsonl\.gz: expected a whole file; reading it failed \(unexpected end of file\)/);
-  await refused(made.file('bad.jsonl.gz', jsonl), /^bad\.jsonl\.gz: expected a whole file; reading it failed \(incorrect header check\)/);
-  await refused(made.file('cut.jsonl.zst', zst.subarray(0, zst.length / 2)), /^cut\.jsonl\.zst: expected a whole file; reading it failed/);
-  await refused(made.file('cut.parquet', parquet.subarray(0, parquet.length / 2)), /^cut\.parquet: expected a whole Parquet file; got one that cannot be read/);
+  await refused(
+    made.file('cut.jsonl.gz', gz.subarray(0, gz.length / 2)),
+    /^cut\.jsonl\.gz: expected a whole file; reading it failed \(unexpected end of file\)/,
+  );
+  await refused(
+    made.file('bad.jsonl.gz', jsonl),
+    /^bad\.jsonl\.gz: expected a whole file; reading it failed \(incorrect header check\)/,
+  );
+  await refused(
+    made.file('cut.jsonl.zst', zst.subarray(0, zst.length / 2)),
+    /^cut\.jsonl\.zst: expected a whole file; reading it failed/,
+  );
+  await refused(
+    made.file('cut.parquet', parquet.subarray(0, parquet.length / 2)),
+    /^cut\.parquet: expected a whole Parquet file; got one that cannot be read/,
+  );
   const holed = Buffer.from(parquet);
   holed.fill(255, 4, 3000);
-  await refused(made.file('holed.parquet', holed), /^holed\.parquet: expected a whole Parquet file; got one that cannot be read/);
-  await refused(made.file('latin.jsonl', Buffer.from('{"text": "caf\xe9"}\n', 'latin1')), /^latin\.jsonl, line 1: expected UTF-8/);
+  await refused(
+    made.file('holed.parquet', holed),
+    /^holed\.parquet: expected a whole Parquet file; got one that cannot be read/,
+  );
+  await refused(
+    made.file('latin.jsonl', Buffer.from('{"text": "caf\xe9"}\n', 'latin1')),
+    /^latin\.jsonl, line 1: expected UTF-8/,
+  );
   await refused(made.file('latin.txt', Buffer.from('caf\xe9', 'latin1')), /^latin\.txt: expected UTF-8/);
 });
 
 test('rows without a text are refused by their number', async () => {
-  await refused(join(FIXTURES, 'documents.parquet'), /^documents\.parquet: expected a column "body"; got id, text: name it with --column/, { column: 'body' });
-  await refused(join(FIXTURES, 'documents.parquet'), /^documents\.parquet, row 1: expected a text; got "0"/, { column: 'id' });
-  await refused(join(FIXTURES, 'documents.jsonl'), /^documents\.jsonl, line 1: expected a column "body"; got id, text: name it with --column/, { column: 'body' });
-  await refused(made.file('number.jsonl', `${lines(['a', 'b'])}{"text": 7}\n`), /^number\.jsonl, line 3: expected \{"text": TEXT\}; got 7/);
-  await refused(made.file('array.jsonl', '["a"]\n'), /^array\.jsonl, line 1: expected \{"text": TEXT\}; got \["a"\]/);
+  await refused(
+    join(FIXTURES, 'documents.parquet'),
+    /^documents\.parquet: expected a column "body"; got id, text: name it with --column/,
+    { column: 'body' },
+  );
+  await refused(join(FIXTURES, 'documents.parquet'), /^documents\.parquet, row 1: expected a text; got "0"/, {
+    column: 'id',
+  });
+  await refused(
+    join(FIXTURES, 'documents.jsonl'),
+    /^documents\.jsonl, line 1: expected a column "body"; got id, text: name it with --column/,
+    { column: 'body' },
+  );
+  await refused(
+    made.file('number.jsonl', `${lines(['a', 'b'])}{"text": 7}\n`),
+    /^number\.jsonl, line 3: expected \{"text": TEXT\}; got 7/,
+  );
+  await refused(
+    made.file('array.jsonl', '["a"]\n'),
+    /^array\.jsonl, line 1: expected \{"text": TEXT\}; got \["a"\]/,
+  );
   const many = lines(Array.from({ length: 20_000 }, (_, i) => `A document of some length, number ${i}.`));
-  await refused(made.file('broken.jsonl', `${many}{"text": \n`), /^broken\.jsonl, line 20001: expected JSON; got "\{\\"text\\": "/);
+  await refused(
+    made.file('broken.jsonl', `${many}{"text": \n`),
+    /^broken\.jsonl, line 20001: expected JSON; got "\{\\"text\\": "/,
+  );
 });
 
 test('too little text is refused', async () => {
-  await refused(join(made.folder, 'absent'), /^--from: expected a folder or file that can be read; got .*absent: ENOENT/);
+  await refused(
+    join(made.folder, 'absent'),
+    /^--from: expected a folder or file that can be read; got .*absent: ENOENT/,
+  );
   mkdirSync(join(made.folder, 'void'));
   await refused(join(made.folder, 'void'), /^--from: expected files of \.parquet, .*; got none in/);
   await refused(made.file('notes.pdf', 'x'), /^--from: expected files of/);
   await refused(made.file('empty.jsonl', ''), /^data set .*: expected documents; empty\.jsonl holds none/);
-  await refused(join(FIXTURES, 'documents.jsonl'), /^data set .*: expected 90,000,000 training tokens; documents\.jsonl holds [\d,]+: ask for fewer or give more text/, { limits: { train: 90e6, validation: 100 } });
-  await refused(made.file('one.jsonl', lines([TRAIN[0]!])), /^data set .*: expected at least one validation document; got none/);
-  await refused(FIXTURES, /^--from: expected files of one format; got documents\.jsonl and documents\.jsonl\.zst/);
-  for (const name of ['../x', '', 'a.b', 'downloads']) await assert.rejects(make(join(FIXTURES, 'documents.jsonl'), { name }), /^UserError: --name: expected up to 64 letters/);
+  await refused(
+    join(FIXTURES, 'documents.jsonl'),
+    /^data set .*: expected 90,000,000 training tokens; documents\.jsonl holds [\d,]+: ask for fewer or give more text/,
+    { limits: { train: 90e6, validation: 100 } },
+  );
+  await refused(
+    made.file('one.jsonl', lines([TRAIN[0]!])),
+    /^data set .*: expected at least one validation document; got none/,
+  );
+  await refused(
+    FIXTURES,
+    /^--from: expected files of one format; got documents\.jsonl and documents\.jsonl\.zst/,
+  );
+  for (const name of ['../x', '', 'a.b', 'downloads'])
+    await assert.rejects(
+      make(join(FIXTURES, 'documents.jsonl'), { name }),
+      /^UserError: --name: expected up to 64 letters/,
+    );
   assert.ok(!existsSync(datasetFolder('../x')));
 });

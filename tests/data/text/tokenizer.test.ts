@@ -9,11 +9,17 @@ import { FIXTURES } from './made';
 /** gpt-3-encoder keeps OpenAI's own merges and pattern; slow, and right. */
 const oracle = require('gpt-3-encoder') as { encode(text: string): number[] };
 
-const DOCUMENTS = readFileSync(join(FIXTURES, 'documents.jsonl'), 'utf8').trim().split('\n').map((line) => (JSON.parse(line) as { text: string }).text);
+const DOCUMENTS = readFileSync(join(FIXTURES, 'documents.jsonl'), 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => (JSON.parse(line) as { text: string }).text);
 
 const KINDS: ((random: Random) => string)[] = [
   (r) => String.fromCharCode(32 + r.int(95)),
-  (r) => ['the', ' lamp', "'s", "'ll", ' it', 'Don', "'T", '1984', '!!', ' (', '\n\n', '<|endoftext|>'][r.int(12)]!,
+  (r) =>
+    ['the', ' lamp', "'s", "'ll", ' it', 'Don', "'T", '1984', '!!', ' (', '\n\n', '<|endoftext|>'][
+      r.int(12)
+    ]!,
   (r) => String.fromCharCode(r.int(160)),
   (r) => String.fromCharCode(r.int(0xd800)),
   (r) => String.fromCodePoint(0x1f300 + r.int(0x400)),
@@ -36,7 +42,11 @@ test(`${strings} random strings have the ids that the oracle gives, and decode b
     const text = randomText(random);
     const ids = encode(text);
     assert.deepEqual([...ids], oracle.encode(text), JSON.stringify(text));
-    assert.equal(decode(ids), new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text)), JSON.stringify(text));
+    assert.equal(
+      decode(ids),
+      new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text)),
+      JSON.stringify(text),
+    );
   }
 });
 
@@ -58,8 +68,21 @@ test('a text cut at any place that cutPlace finds keeps its ids', () => {
     const text = Array.from({ length: 12 }, () => randomText(random)).join(' ');
     const at = cutPlace(text, random.int(text.length + 1));
     cut.add(at);
-    assert.deepEqual([...encode(text.slice(0, at)), ...encode(text.slice(at))], [...encode(text)], JSON.stringify([text, at]));
+    assert.deepEqual(
+      [...encode(text.slice(0, at)), ...encode(text.slice(at))],
+      [...encode(text)],
+      JSON.stringify([text, at]),
+    );
   }
   assert.ok(cut.size > 50);
-  assert.deepEqual([cutPlace('ab cd', 0), cutPlace('ab cd', 3), cutPlace('ab  cd', 0), cutPlace('a\nb', 0), cutPlace('a\u00a0 b', 0)], [2, 5, 6, 1, 4]);
+  assert.deepEqual(
+    [
+      cutPlace('ab cd', 0),
+      cutPlace('ab cd', 3),
+      cutPlace('ab  cd', 0),
+      cutPlace('a\nb', 0),
+      cutPlace('a\u00a0 b', 0),
+    ],
+    [2, 5, 6, 1, 4],
+  );
 });

@@ -10,11 +10,15 @@ import { recordPath, runFolder, runId } from '../../../lib/train/record';
 function sweep(...argv: string[]): { status: number | null; stdout: string; stderr: string } {
   const env: NodeJS.ProcessEnv = { ...process.env };
   delete env.NODE_TEST_CONTEXT;
-  return spawnSync(process.execPath, ['--import', 'tsx', join(paths.root, 'lib/tools/cli/sweep.ts'), ...argv], {
-    cwd: paths.root,
-    env,
-    encoding: 'utf8',
-  });
+  return spawnSync(
+    process.execPath,
+    ['--import', 'tsx', join(paths.root, 'lib/tools/cli/sweep.ts'), ...argv],
+    {
+      cwd: paths.root,
+      env,
+      encoding: 'utf8',
+    },
+  );
 }
 
 const configs = SWEEPS.capacity('smoke');

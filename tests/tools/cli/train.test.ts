@@ -11,11 +11,15 @@ import { paths } from '../../../lib/util/paths';
 function train(args: string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stderr: string } {
   const clean: NodeJS.ProcessEnv = { ...process.env, ...env };
   delete clean.NODE_TEST_CONTEXT;
-  return spawnSync(process.execPath, ['--import', 'tsx', join(paths.root, 'lib/tools/cli/train.ts'), ...args], {
-    cwd: paths.root,
-    env: clean,
-    encoding: 'utf8',
-  });
+  return spawnSync(
+    process.execPath,
+    ['--import', 'tsx', join(paths.root, 'lib/tools/cli/train.ts'), ...args],
+    {
+      cwd: paths.root,
+      env: clean,
+      encoding: 'utf8',
+    },
+  );
 }
 
 const REFUSED: [string[], RegExp][] = [
