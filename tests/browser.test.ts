@@ -12,7 +12,8 @@ import { childEnvironment } from '../lib/tools/setup/environment';
 import { labArguments } from '../lib/tools/cli/lab';
 import { paths } from '../lib/util/paths';
 import { execute, type Result } from '../lib/tools/jupyter/execute';
-import { findChromium, withPage, type Visit } from './browser';
+import { findChromium } from '../lib/tools/cli/test';
+import { withPage, type Visit } from './browser';
 
 const FIXTURE = '90-parts';
 const fixtures = join(paths.root, 'tests', 'fixtures');

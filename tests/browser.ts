@@ -1,9 +1,9 @@
 /** A headless Chromium for the tests, if the machine has one. It asks the network for nothing of its own. */
-import { existsSync } from 'node:fs';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
+import { findChromium } from '../lib/tools/cli/test';
 
 const QUIET = [
   '--headless',
@@ -16,15 +16,6 @@ const QUIET = [
   '--disable-sync',
   '--disable-dev-shm-usage',
 ];
-
-/** Path of an installed Chromium or Chrome; the variable CHROMIUM names another. */
-export function findChromium(): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-  return [process.env.CHROMIUM, ...names.flatMap((name) => folders.map((folder) => join(folder, name)))].find(
-    (path) => path && existsSync(path),
-  );
-}
 
 export interface Visit {
   page: Page;

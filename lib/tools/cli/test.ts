@@ -1,7 +1,7 @@
-/** `npm test [-- NAME...]`: the type check, then all tests on Node's own runner, whose summary closes the output. */
+/** `npm test [-- NAME...]`: types and format, then the tests on Node's own runner, whose summary closes the output. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UserError } from '../../util/errors';
 import { paths } from '../../util/paths';
@@ -9,9 +9,7 @@ import { main, parse } from './arguments';
 import { childEnvironment } from '../setup/environment';
 import { exitCode } from '../setup/processes.cjs';
 
-const folder = join(paths.root, 'tests');
-
-/** Every test file whose path below tests/ contains one of `names`; all of them without names. */
+/** Every test file whose path contains one of `names`; all of them without names. */
 export function selectTests(files: string[], names: string[]): string[] {
   for (const name of names)
     if (!files.some((file) => file.includes(name)))
@@ -22,50 +20,71 @@ export function selectTests(files: string[], names: string[]): string[] {
 }
 
 const allTests = (): string[] =>
-  (readdirSync(folder, { recursive: true }) as string[]).filter((file) => file.endsWith('.test.ts')).sort();
+  (readdirSync(join(paths.root, 'tests'), { recursive: true }) as string[])
+    .filter((file) => file.endsWith('.test.ts'))
+    .sort();
 
-/** Runs Node with its output passed through; gives back the exit code. */
-function node(args: string[]): number {
+/** Path of an installed Chromium or Chrome; the variable CHROMIUM names another. */
+export function findChromium(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  return [process.env.CHROMIUM, ...names.flatMap((name) => folders.map((folder) => join(folder, name)))].find(
+    (path) => path && existsSync(path),
+  );
+}
+
+/** Runs Node with its output passed through; returns the exit code. */
+function node(...args: string[]): number {
   const env = childEnvironment();
   delete env.NODE_TEST_CONTEXT;
   const { status, signal } = spawnSync(process.execPath, args, { cwd: paths.root, stdio: 'inherit', env });
   return exitCode(status, signal);
 }
 
+/** What is checked before the tests: a program of node_modules, its arguments, what to do if it finds something. */
+const CHECKS: [program: string, args: string[], advice: string][] = [
+  [
+    'tsc',
+    ['--noEmit', '-p', '.', '--incremental', '--tsBuildInfoFile', '.cache/types.tsbuildinfo'],
+    'fix the types named above',
+  ],
+  [
+    'prettier',
+    ['--check', '--log-level=warn', '--cache', '--cache-location', '.cache/prettier', 'lib', 'tests'],
+    'run "npm run format"',
+  ],
+];
+
 if (require.main === module)
   main('test', (argv) => {
     const { positionals } = parse(
       {
         command: 'test',
-        summary: 'Checks the types and runs the tests; names choose test files by a part of their path.',
+        summary:
+          'Checks types and format and runs the tests; names choose test files by a part of their path.',
         positionals: '[NAME...]',
         options: {},
       },
       argv,
     );
     const files = selectTests(allTests(), positionals);
-    const typeErrors = node([
-      require.resolve('typescript/bin/tsc'),
-      '--noEmit',
-      '--incremental',
-      '--tsBuildInfoFile',
-      join(paths.cache, 'types.tsbuildinfo'),
-      '-p',
-      paths.root,
-    ]);
-    if (typeErrors)
-      throw new UserError(
-        'types: expected none wrong; tsc found the errors above; mend them, then run the same command again',
-      );
-    const tsx = pathToFileURL(require.resolve('tsx')).href;
+    console.log(
+      `types, format, ${files.length} test files${positionals.length ? '' : ': about 5 minutes on 2 CPU cores'}; ` +
+        `${findChromium() ? '' : 'without Chromium no browser tests; '}skipped tests are named at the end`,
+    );
+    for (const [program, args, advice] of CHECKS)
+      if (node(join('node_modules', '.bin', program), ...args))
+        throw new UserError(`${program}: expected no findings; ${advice}, then run the same command again`);
     // Two at a time: each test may load TensorFlow, which itself uses every core.
     process.exit(
-      node([
+      node(
         '--import',
-        tsx,
+        pathToFileURL(require.resolve('tsx')).href,
         '--test',
         '--test-concurrency=2',
-        ...files.map((file) => relative(paths.root, join(folder, file))),
-      ]),
+        `--test-reporter=${pathToFileURL(join(__dirname, 'test-reporter.cjs')).href}`,
+        '--test-reporter-destination=stdout',
+        ...files.map((file) => join('tests', file)),
+      ),
     );
   });
