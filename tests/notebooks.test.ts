@@ -7,15 +7,8 @@ import { paths } from '../lib/util/paths';
 import { CLAIMS_PAGE } from '../lib/report/claims';
 import { execute } from '../lib/tools/jupyter/execute';
 import { SECTIONS } from '../lib/report/notebook';
-import {
-  notebookNames,
-  percentCells,
-  readNotebook,
-  sourceCells,
-  textOf,
-  verdictsOf,
-  type Output,
-} from '../lib/tools/jupyter/pair';
+import { notebookNames, readNotebook, textOf, verdictsOf, type Output } from '../lib/report/notebook-files';
+import { percentCells, sourceCells } from '../lib/tools/jupyter/pair';
 
 const MOST_CELLS = 20;
 const MOST_LINES = 25;

@@ -4,7 +4,8 @@ import type { Figure, Trace } from '../report/figure';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
-import { bootstrapSlope, estimateText, type Estimate, type Point } from '../util/statistics';
+import { bootstrapSlope, type Estimate, type Point } from '../util/statistics';
+import { estimateText } from '../util/format';
 import { gpt2Parameters } from '../experiments/sweeps';
 import { grouped, ofFullestTier } from '../train/record';
 import {

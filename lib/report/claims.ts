@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { deviations, EXPERIMENTS, TIERS, type RunConfig, type Tier } from '../experiments/config';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
+import { count, layersByWidth, significant } from '../util/format';
 import { paths } from '../util/paths';
 import { sum } from '../util/statistics';
 import { allCommitted, grouped, hardwareText, type RunRecord } from '../train/record';
 import { Display } from './display';
 import type { Figure } from './figure';
-import { notebookNames, readNotebook, verdictsOf } from '../tools/jupyter/pair';
+import { notebookNames, readNotebook, verdictsOf } from './notebook-files';
 import { axis, COLOURS, OUTCOME_COLOURS, title } from './style';
 import { htmlTable, showTable, textTable } from './table';
 import { expectedText, unfitness, type OwnValue, type Question, type Verdict } from './verdict';
@@ -75,13 +76,6 @@ export function claims(tier: Tier | null): Claim[] {
     });
 }
 
-const number = (x: number): string =>
-  Math.abs(x) >= 1e-3 && Math.abs(x) < 1e6
-    ? String(Number(x.toPrecision(4)))
-    : x === 0
-      ? '0'
-      : x.toExponential(1);
-
 /** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide stand in brackets where there is no other. */
 export function ownText(question: Pick<Question, 'ours' | 'leastTier'>): string {
   const { ours } = question;
@@ -89,7 +83,7 @@ export function ownText(question: Pick<Question, 'ours' | 'leastTier'>): string 
   const shown = fit.length ? fit : ours;
   if (!shown.length) return 'no run';
   const values = shown.map(({ value }) => value).sort((a, b) => a - b);
-  const range = [...new Set([values[0]!, values.at(-1)!].map(number))].join(' to ');
+  const range = [...new Set([values[0]!, values.at(-1)!].map((x) => significant(x, 4)))].join(' to ');
   const seeds = [...new Set(shown.map(({ seed }) => seed))];
   const runs = `${[...new Set(shown.map(({ tier }) => tier))].join(', ')}, ${seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`}`;
   return fit.length ? `${range} (${runs})` : `[${range}] (${runs}: cannot decide)`;
@@ -170,7 +164,7 @@ export function claimsFigure(list: readonly Claim[]): Figure {
       y: labels[i]!,
       colour: OUTCOME_COLOURS[verdict.outcome],
       fit: unfitness(run, verdict) === undefined,
-      text: `${number(run.value)} (${run.tier}, seed ${run.seed})`,
+      text: `${significant(run.value, 4)} (${run.tier}, seed ${run.seed})`,
     })),
   );
   return {
@@ -219,11 +213,11 @@ export function claimsFigure(list: readonly Claim[]): Figure {
 }
 
 const size = ({ experiment, tier, model }: RunConfig): string =>
-  `${experiment} ${tier} ${model.layers} × ${model.width}`;
+  `${experiment} ${tier} ${layersByWidth(model)}`;
 const listed = (values: readonly number[]): string =>
   [...new Set(values)]
     .sort((a, b) => a - b)
-    .map((v) => v.toLocaleString('en'))
+    .map(count)
     .join(', ');
 
 /** The committed runs; those of one experiment, tier and size of model share a row. */
@@ -234,7 +228,7 @@ export function showRuns(): void {
       return {
         experiment: config.experiment,
         tier: config.tier,
-        'layers × width': `${config.model.layers} × ${config.model.width}`,
+        'layers × width': layersByWidth(config.model),
         'parameters (M)': parameters / 1e6,
         runs: runs.length,
         seeds: listed(runs.map((r) => r.config.seed)),
@@ -263,7 +257,7 @@ export function showDeviations(tier: Tier): void {
       );
       return {
         experiment,
-        run: `${own}, ${model.layers} × ${model.width}`,
+        run: `${own}, ${layersByWidth(model)}`,
         'departs from the published run in': merged.join('; ') || 'nothing',
       };
     }),

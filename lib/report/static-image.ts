@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Canvas } from '@napi-rs/canvas';
 import { UserError } from '../util/errors';
-import { plotlyFile } from '../tools/jupyter/install';
+import { paths } from '../util/paths';
 import { boxOf, FONT_FAMILY, FONT_FILES, type SvgNode } from './text-boxes';
 
 /** A figure as plain JSON. */
@@ -85,12 +85,12 @@ let booted: PlotlyWindow | undefined;
 /** A page with plotly.js in it; takes about a second, once. */
 function page(): PlotlyWindow {
   if (booted) return booted;
-  if (!existsSync(plotlyFile))
-    throw new UserError(`expected ${plotlyFile}, which set-up makes; found none; run "npm run doctor"`);
+  if (!existsSync(paths.plotly))
+    throw new UserError(`expected ${paths.plotly}, which set-up makes; found none; run "npm run doctor"`);
   const { JSDOM } = require('jsdom');
   const { window } = new JSDOM('<body></body>', { runScripts: 'outside-only', pretendToBeVisual: true });
   completeDom(window);
-  window.eval(readFileSync(plotlyFile, 'utf8'));
+  window.eval(readFileSync(paths.plotly, 'utf8'));
   return (booted = window as PlotlyWindow);
 }
 

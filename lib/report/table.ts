@@ -1,20 +1,16 @@
-/** Tables: compact, numbers to the right, units in the header. */
-import type { DataFrame } from 'danfojs-node';
+/** Tables in a cell's output: compact, numbers to the right, units in the header. */
+import { tabular } from '../util/format';
 import { Display, escapeHtml } from './display';
 
 export type CellValue = string | number | boolean | null | undefined;
 
-/** Up to six significant digits, thousands apart; other values as they are. */
+/** One line of a table: a value for each heading, which carries the unit, as in `{ 'loss (nats)': 1.02 }`. */
+export type Row = Record<string, CellValue>;
+
+/** A number as in `util/format`; "–" where there is no value; other values as they are. */
 export function cellText(value: CellValue): string {
   if (value === null || value === undefined) return '–';
-  if (typeof value !== 'number') return String(value);
-  if (!Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e12)) return value.toExponential(2);
-  return value.toLocaleString(
-    'en',
-    Number.isInteger(value) ? {} : { maximumFractionDigits: size < 10 ? 4 : size < 1000 ? 2 : 0 },
-  );
+  return typeof value === 'number' ? tabular(value) : String(value);
 }
 
 const looksNumeric = (text: string): boolean => /^[+−-]?[\d.,]+(e[+-]?\d+)?%?$|^–$/.test(text);
@@ -48,20 +44,11 @@ export function textTable(columns: readonly string[], rows: readonly (readonly s
   return [line(columns), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
-/**
- * A danfojs DataFrame of records; columns in the order of the first record's keys, which carry the units: `{ 'loss (nats)': 1.02 }`.
- * Trap: danfojs is loaded after lib/tf.ts, so that it takes the native engine instead of starting a second one; and only here, for it takes a second.
- */
-export function frame(records: Record<string, CellValue>[]): DataFrame {
-  require('../tensor/engine');
-  const danfo = require('danfojs-node') as typeof import('danfojs-node');
-  return new danfo.DataFrame(records);
-}
-
-/** Shows a DataFrame, or records, as a table in the cell's output. */
-export function showTable(table: DataFrame | Record<string, CellValue>[]): void {
-  const df = Array.isArray(table) ? frame(table) : table;
-  const rows = (df.values as CellValue[][]).map((row) => row.map(cellText));
-  const data = { 'text/html': htmlTable(df.columns, rows), 'text/plain': textTable(df.columns, rows) };
-  new Display().show({ data });
+/** Shows rows as a table in the cell's output; the first row's headings are the columns. */
+export function showTable(rows: readonly Row[]): void {
+  const columns = Object.keys(rows[0] ?? {});
+  const texts = rows.map((row) => columns.map((name) => cellText(row[name])));
+  new Display().show({
+    data: { 'text/html': htmlTable(columns, texts), 'text/plain': textTable(columns, texts) },
+  });
 }

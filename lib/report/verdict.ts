@@ -1,6 +1,7 @@
 /** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
 import { TIERS, type Tier } from '../experiments/config';
 import { UserError } from '../util/errors';
+import { fixed, isSmall } from '../util/format';
 import { Display, escapeHtml, type Bundle } from './display';
 import { OUTCOME_COLOURS } from './style';
 import { htmlTable, textTable } from './table';
@@ -87,16 +88,12 @@ export function verdict(question: Question): Verdict {
   );
 }
 
-const isSmall = (x: number): boolean => x !== 0 && Math.abs(x) < 1e-3;
-const number = (x: number, digits = 3): string =>
-  !Number.isFinite(x) ? String(x) : isSmall(x) ? x.toExponential(1) : x.toFixed(digits);
-
 /** `1.00 ± 0.05 nats`, `at most 0.00 + 0.10 nats` */
 export function expectedText({ paper, tolerance, relation, unit }: Question): string {
   const text = (x: number) =>
     Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) && !isSmall(x)
       ? String(Number(x.toPrecision(3)))
-      : number(x, 2);
+      : fixed(x, 2);
   const allowed =
     tolerance === 0 ? '' : ` ${!relation ? '±' : relation === 'at most' ? '+' : '−'} ${text(tolerance)}`;
   return `${relation ? `${relation} ` : ''}${text(paper)}${allowed} ${unit}`;
@@ -110,8 +107,8 @@ function rows(v: Verdict): string[][] {
     return [
       run.tier,
       String(run.seed),
-      number(run.value),
-      `${run.value >= v.paper ? '+' : '−'}${number(Math.abs(run.value - v.paper))}`,
+      fixed(run.value, 3),
+      `${run.value >= v.paper ? '+' : '−'}${fixed(Math.abs(run.value - v.paper), 3)}`,
       finding,
     ];
   });
@@ -126,7 +123,7 @@ export function verdictBundle(v: Verdict): Bundle {
   return { data: { 'text/html': html, 'text/plain': text, [VERDICT_MIME]: v } };
 }
 
-/** Shows the verdict in the cell's output, where `reproduce` reads it. */
-export function showVerdict(question: Question): void {
-  new Display().show(verdictBundle(verdict(question)));
+/** Shows the verdict of each question in the cell's output, where `reproduce` reads it. */
+export function showVerdict(...questions: Question[]): void {
+  for (const question of questions) new Display().show(verdictBundle(verdict(question)));
 }

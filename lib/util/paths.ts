@@ -23,6 +23,8 @@ export const paths = {
   local: join(root, 'data', 'local'),
   /** Ignored by git: caches of npm, pip and Jupyter. */
   cache: join(root, '.cache'),
+  /** plotly.js as one minified file; set-up makes it. */
+  plotly: join(root, '.cache', 'plotly.min.js'),
   venv: join(root, '.venv'),
   readme: join(root, 'README.md'),
 } as const;

@@ -124,9 +124,3 @@ export function bootstrapSlope(
     high: slopes[Math.ceil(0.975 * DRAWS) - 1]!,
   };
 }
-
-/** `1.02 (0.98 to 1.06)` */
-export const estimateText = ({ value, low, high }: Estimate, digits = 2): string =>
-  Number.isFinite(low)
-    ? `${value.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`
-    : `${value.toFixed(digits)} (no interval)`;

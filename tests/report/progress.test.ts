@@ -5,16 +5,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
 import { questionFormation, type QuestionFormationConfig } from '../../lib/experiments/config';
-import {
-  bar,
-  curveFigure,
-  duration,
-  notebookObserver,
-  progressText,
-  TerminalLine,
-  terminalObserver,
-  Throttle,
-} from '../../lib/report/progress';
+import { curveFigure, notebookObserver } from '../../lib/report/progress';
+import { bar, progressText, TerminalLine, terminalObserver, Throttle } from '../../lib/report/terminal';
 import type { CurvePoint } from '../../lib/train/record';
 
 const at = (step: number) => ({
@@ -42,16 +34,6 @@ function stream(isTTY: boolean): { line: TerminalLine; written: () => string } {
     written: () => (sink.read() as Buffer | null)?.toString() ?? '',
   };
 }
-
-test('durations', () =>
-  assert.deepEqual([0.4, 59.4, 60, 185, 3723, Infinity].map(duration), [
-    '0 s',
-    '59 s',
-    '1:00',
-    '3:05',
-    '1:02:03',
-    'unknown',
-  ]));
 
 test('the bar is full at the end only', () =>
   assert.deepEqual([bar(0, 4), bar(0.5, 4), bar(1, 4), bar(2, 4)], ['░░░░', '██░░', '████', '████']));

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cellText, frame, htmlTable, textTable } from '../../lib/report/table';
-import { tf } from '../../lib/tensor/engine';
+import { cellText, htmlTable, textTable } from '../../lib/report/table';
 
 test('numbers: thousands apart, digits that matter, small ones with an exponent', () => {
   assert.deepEqual(
@@ -39,24 +38,3 @@ test('short values stay on one line, headings and sentences break', () => {
 });
 
 test('text in a table is escaped', () => assert.ok(htmlTable(['a'], [['<b>&']]).includes('&lt;b&gt;&amp;')));
-
-test('a DataFrame shares the engine that is loaded, and keeps columns and values', () => {
-  const engine = tf.getBackend();
-  const df = frame([
-    { model: 'ours', loss: 1.5 },
-    { model: 'paper', loss: 1 },
-  ]);
-  assert.deepEqual(
-    [df.columns, df.values],
-    [
-      ['model', 'loss'],
-      [
-        ['ours', 1.5],
-        ['paper', 1],
-      ],
-    ],
-  );
-  const half = (df.column('loss') as { div(x: number): { values: unknown } }).div(2);
-  assert.deepEqual(half.values, [0.75, 0.5]);
-  assert.equal(tf.getBackend(), engine);
-});

@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { UserError, wholeNumber } from '../../util/errors';
+import { count, duration, megabytes } from '../../util/format';
 import { paths } from '../../util/paths';
+import { bar, TerminalLine, Throttle } from '../../report/terminal';
 import type { DatasetMeta } from '../../data/text/shards';
 import type { Progress } from '../../data/text/text';
 import { numberOfTokens, parse } from './arguments';
@@ -76,8 +78,6 @@ const REMOVE = {
   options: {},
 } as const;
 
-const count = (n: number): string => n.toLocaleString('en');
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 /** 9000000 as "9M". */
 const short = (tokens: number): string => {
   const [unit, size] = (
@@ -104,8 +104,6 @@ function none(positionals: string[]): void {
 
 /** One line on a terminal that moves; elsewhere a line every ten seconds. */
 function reporter() {
-  const { bar, duration, TerminalLine, Throttle } =
-    require('../../report/progress') as typeof import('../../report/progress');
   const line = new TerminalLine();
   const pace = new Throttle(line.isLive ? 0.2 : 10);
   pace.passes();

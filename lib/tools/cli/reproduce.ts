@@ -14,8 +14,10 @@ import {
   withClaims,
 } from '../../report/claims';
 import { abandon, CellError, execute, type Places, type Result } from '../jupyter/execute';
-import { notebookNames, pairState, selectNotebooks } from '../jupyter/pair';
-import { bar, duration, progressText, TerminalLine } from '../../report/progress';
+import { pairState, selectNotebooks } from '../jupyter/pair';
+import { notebookNames } from '../../report/notebook-files';
+import { bar, progressText, TerminalLine } from '../../report/terminal';
+import { duration } from '../../util/format';
 import type { TrainingProgress } from '../../train/observer';
 import { main, parse } from './arguments';
 import { exitCode, onStop } from '../setup/processes.cjs';

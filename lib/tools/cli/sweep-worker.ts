@@ -1,7 +1,7 @@
 /** Trains runs of a sweep, one after the other, as its parent names them. */
 import type { Tier } from '../../experiments/config';
 import { tick } from '../../report/display';
-import { lossText, Throttle } from '../../report/progress';
+import { lossText, Throttle } from '../../report/terminal';
 import { SWEEPS, type SweepName } from '../../experiments/sweeps';
 import { run } from '../../train/loop';
 import { silent } from '../../train/observer';

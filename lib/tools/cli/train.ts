@@ -8,6 +8,7 @@ import {
   type TextConfig,
 } from '../../experiments/config';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
+import { terminalObserver } from '../../report/terminal';
 import { main, numberOfTokens, parse, type Values } from './arguments';
 
 const OPTIONS = {
@@ -72,7 +73,6 @@ main('train', async (argv) => {
   if (positionals.length > 1) throw new UserError(`expected one experiment; got ${positionals.join(' ')}`);
   const config = configOf(positionals[0], values);
   // Loaded here, so that help and wrong arguments are answered without TensorFlow, and its errors are ours to print.
-  const { terminalObserver } = require('../../report/progress') as typeof import('../../report/progress');
   const { banner } = require('../../tensor/engine') as typeof import('../../tensor/engine');
   const { run } = require('../../train/loop') as typeof import('../../train/loop');
   const { recordPath } = require('../../train/record') as typeof import('../../train/record');

@@ -7,15 +7,8 @@ import type { Tier } from '../../experiments/config';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
-import {
-  METADATA,
-  normalised,
-  pairState,
-  readNotebook,
-  verdictsOf,
-  type Notebook,
-  type PairState,
-} from './pair';
+import { METADATA, normalised, pairState, type PairState } from './pair';
+import { readNotebook, verdictsOf, type Notebook } from '../../report/notebook-files';
 import type { TrainingProgress } from '../../train/observer';
 import type { Verdict } from '../../report/verdict';
 

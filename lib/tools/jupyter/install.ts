@@ -8,9 +8,6 @@ import { paths } from '../../util/paths';
 
 const sources = join(paths.root, 'lib', 'tools', 'jupyter');
 
-/** plotly.js as one minified file; set-up makes it. */
-export const plotlyFile = join(paths.cache, 'plotly.min.js');
-
 /** Copies unless the target is at least as new and as long. Trap: JupyterLab's server refuses symbolic links (HTTP 403). */
 function copy(from: string, to: string): void {
   if (
@@ -37,8 +34,8 @@ function kernelSpec(): string {
 
 /** @param venv folder of the Python environment. Does nothing where all is in place. */
 export function installJupyterFiles(venv: string): void {
-  if (!existsSync(plotlyFile))
-    throw new UserError(`expected ${plotlyFile}, which set-up makes; found none; run "npm run doctor"`);
+  if (!existsSync(paths.plotly))
+    throw new UserError(`expected ${paths.plotly}, which set-up makes; found none; run "npm run doctor"`);
   const share = join(venv, 'share', 'jupyter');
   const labextension = join(share, 'labextensions', 'memorization-plotly');
   const template = join(share, 'nbconvert', 'templates', 'report');
@@ -47,7 +44,7 @@ export function installJupyterFiles(venv: string): void {
     copy(join(sources, 'labextension', file), join(labextension, file));
   for (const file of ['conf.json', 'index.html.j2', 'report.css'])
     copy(join(sources, 'template', file), join(template, file));
-  copy(plotlyFile, join(labextension, 'static', 'plotly.min.js'));
-  copy(plotlyFile, join(template, 'plotly.min.js'));
+  copy(paths.plotly, join(labextension, 'static', 'plotly.min.js'));
+  copy(paths.plotly, join(template, 'plotly.min.js'));
   copy(require.resolve('mathjax/es5/tex-svg.js'), join(template, 'tex-svg.js'));
 }

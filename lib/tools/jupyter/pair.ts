@@ -1,43 +1,9 @@
 /** Notebook files: a pair of .ipynb (with outputs) and .ts in jupytext's percent format, which hold the same cells. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { UserError } from '../../util/errors';
 import { paths } from '../../util/paths';
-import { VERDICT_MIME, type Verdict } from '../../report/verdict';
-
-export interface Output {
-  output_type: string;
-  data?: Record<string, unknown>;
-  text?: string | string[];
-}
-
-export interface Cell {
-  cell_type: 'code' | 'markdown' | 'raw';
-  source: string | string[];
-  id?: string;
-  metadata: Record<string, unknown>;
-  execution_count?: number | null;
-  outputs?: Output[];
-}
-
-export interface Notebook {
-  cells: Cell[];
-  metadata: Record<string, unknown>;
-  nbformat: number;
-  nbformat_minor: number;
-}
-
-export const textOf = (lines: string | string[]): string => (Array.isArray(lines) ? lines.join('') : lines);
-
-/** Names NN-name of all notebooks in a folder, in order. */
-export function notebookNames(folder: string = paths.notebooks): string[] {
-  const names = existsSync(folder)
-    ? readdirSync(folder)
-        .filter((file) => /\.(ipynb|ts)$/.test(file))
-        .map((file) => file.replace(/\.(ipynb|ts)$/, ''))
-    : [];
-  return [...new Set(names)].sort();
-}
+import { readNotebook, textOf, type Notebook } from '../../report/notebook-files';
 
 /**
  * Notebooks that `words` mean: a number (04), a whole name, or a name's part from a hyphen on (question-formation).
@@ -59,20 +25,6 @@ export function selectNotebooks(words: readonly string[], names: readonly string
     return found;
   });
   return words.length ? names.filter((name) => chosen.includes(name)) : [...names];
-}
-
-export function readNotebook(path: string): Notebook {
-  let notebook: Notebook;
-  try {
-    notebook = JSON.parse(readFileSync(path, 'utf8')) as Notebook;
-  } catch (error) {
-    throw new UserError(
-      `notebook ${path}: expected JSON; ${(error as Error).message}; restore it with "git checkout"`,
-    );
-  }
-  if (!Array.isArray(notebook.cells))
-    throw new UserError(`notebook ${path}: expected cells; got none; restore it with "git checkout"`);
-  return notebook;
 }
 
 export interface SourceCell {
@@ -119,13 +71,6 @@ export function pairState(name: string, folder: string = paths.notebooks): PairS
   if (same(sourceCells(readNotebook(ipynb)), percentCells(readFileSync(ts, 'utf8')))) return 'same';
   return statSync(ts).mtimeMs > statSync(ipynb).mtimeMs ? 'ts newer' : 'ipynb newer';
 }
-
-/** Verdicts that an executed notebook shows. */
-export const verdictsOf = ({ cells }: Notebook): Verdict[] =>
-  cells
-    .flatMap((cell) => cell.outputs ?? [])
-    .map((output) => output.data?.[VERDICT_MIME])
-    .filter((v): v is Verdict => v !== undefined);
 
 /** Of every notebook here: which kernel runs it, and that jupytext keeps the .ts beside it. */
 export const METADATA = {

@@ -24,7 +24,7 @@ async function timed<T>(name: string, work: () => Promise<T>, done: (result: T) 
 /** .cache/plotly.min.js: plotly.js as one minified file. tsx brings the minifier. */
 async function minifyPlotly(): Promise<boolean> {
   const source = require.resolve('plotly.js-dist/plotly.js');
-  const target = join(paths.cache, 'plotly.min.js');
+  const target = paths.plotly;
   const mark = join(paths.cache, 'setup', 'plotly.json');
   const version: string = readJson(join(dirname(source), 'package.json')).version;
   if (existsSync(target) && readJson(mark)?.version === version) return false;

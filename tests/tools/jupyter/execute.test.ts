@@ -14,7 +14,8 @@ import test, { after, before } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { paths } from '../../../lib/util/paths';
 import { CellError, execute, type Places } from '../../../lib/tools/jupyter/execute';
-import { pairState, percentCells, readNotebook, sourceCells } from '../../../lib/tools/jupyter/pair';
+import { readNotebook } from '../../../lib/report/notebook-files';
+import { pairState, percentCells, sourceCells } from '../../../lib/tools/jupyter/pair';
 
 let folder: string;
 let places: Places;

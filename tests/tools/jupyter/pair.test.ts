@@ -13,9 +13,8 @@ import {
   percentCells,
   selectNotebooks,
   sourceCells,
-  verdictsOf,
-  type Notebook,
 } from '../../../lib/tools/jupyter/pair';
+import { verdictsOf, type Notebook } from '../../../lib/report/notebook-files';
 import { verdict, verdictBundle } from '../../../lib/report/verdict';
 
 const NAMES = ['04-question-formation-plateau', '05-overfitting-9m', '06-overfitting-90m'];
