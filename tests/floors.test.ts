@@ -58,7 +58,6 @@ const KNOWN = new Set([
   'analysis/09 → analysis/01',
   'data/grammar → data/text',
   'model → experiments',
-  'report → tools',
   'tensor → experiments',
   'train → experiments',
 ]);
