@@ -37,7 +37,7 @@ export function softMinQuestion(tier: Tier, seed: number): Question {
     worst = larger(
       worst,
       energies.map((e, j) => {
-        const { lower, upper } = softMinBounds(distances[j]!, d, beta);
+        const { lower, upper } = softMinBounds({ g: distances[j]!, d, beta });
         return Math.max(lower - e, e - upper);
       }),
     );

@@ -213,13 +213,13 @@ export interface Model {
 const DEGREE = 3;
 
 export const MODELS: Model[] = [
-  { name: 'classical', make: (patterns) => classicalHopfield(patterns), real: false },
+  { name: 'classical', make: (patterns) => classicalHopfield({ patterns }), real: false },
   {
     name: `dense, degree ${DEGREE}`,
-    make: (patterns) => denseHopfield(patterns, { degree: DEGREE, rectified: false }),
+    make: (patterns) => denseHopfield({ patterns, degree: DEGREE, rectified: false }),
     real: false,
   },
-  { name: 'exponential', make: (patterns) => exponentialHopfield(patterns), real: false },
+  { name: 'exponential', make: (patterns) => exponentialHopfield({ patterns }), real: false },
   { name: 'modern (MCHN)', make: (patterns) => modernHopfield({ patterns, beta: 1 }), real: true },
   { name: 'distance based', make: (patterns) => distanceMemory({ patterns, beta: 1 }), real: true },
 ];

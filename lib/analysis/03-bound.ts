@@ -28,7 +28,7 @@ export function showRadii(): void {
         '√(n/2πe)': Math.sqrt(n / (2 * Math.PI * Math.E)),
         'cross-entropy of data on the pattern: log Z at r*': logPartition({ n, r, d: 1 }),
         'claimed: log Z + 1/Z': claimedCrossEntropy(logPartition({ n, r, d: 1 })),
-        'entropy of p: log Z + mean energy': logPartition({ n, r, d: 1 }) + meanEnergy(n, r),
+        'entropy of p: log Z + mean energy': logPartition({ n, r, d: 1 }) + meanEnergy({ n, r }),
       };
     }),
   );
@@ -52,7 +52,7 @@ export function boundFigure(n = 2): Figure {
       line('exact: cross-entropy of data on the pattern, log Z', logZ, COLOURS.second, 'solid'),
       line(
         'entropy of p: log Z + mean energy',
-        logZ.map((z, i) => z + meanEnergy(n, radii[i]!)),
+        logZ.map((z, i) => z + meanEnergy({ n, r: radii[i]! })),
         COLOURS.third,
         'dash',
       ),
@@ -79,7 +79,7 @@ export function meanEnergyFigure(): Figure {
         mode: 'lines+markers',
         name: 'mean energy at r*(n)',
         x: widths,
-        y: widths.map((n) => meanEnergy(n, radius(n))),
+        y: widths.map((n) => meanEnergy({ n, r: radius(n) })),
         line: { color: COLOURS.ours },
       },
     ],

@@ -10,7 +10,7 @@ import * as K from '../tensor/kernels';
 import { squaredDistance } from '../util/statistics';
 import { engine, tf, type Tensor } from '../tensor/engine';
 import { memory, type AssociativeMemory } from './hopfield';
-import { matrix, positive, product, row, slice, tensorOf, type Matrix, type Rows } from './matrix';
+import { matrix, positive, matrixProduct, row, rowRange, tensorOf, type Matrix, type Rows } from './matrix';
 
 const NEAR = 1 / 16;
 /** A square that stands for "not here": no distance is as large. */
@@ -55,7 +55,7 @@ function eachBlock(
       return s + most;
     });
   };
-  const middle = tf.tidy(() => tf.mean(tensorOf(slice(patterns, 0, AT_A_TIME)), 0, true));
+  const middle = tf.tidy(() => tf.mean(tensorOf(rowRange(patterns, 0, AT_A_TIME)), 0, true));
   const about = (rows: Tensor) => [rows, K.sumLast(K.square(rows))] as const;
   const parts = (norms: Tensor) => {
     const high = K.float32(K.operand(norms, true));
@@ -63,16 +63,21 @@ function eachBlock(
   };
   for (let firstState = 0; firstState < states.rows; firstState += AT_A_TIME) {
     tf.tidy(() => {
-      const batch = slice(states, firstState, AT_A_TIME);
+      const batch = rowRange(states, firstState, AT_A_TIME);
       const [x, xx] = about(K.sub(tensorOf(batch), middle));
       const left = K.concat([K.mul(x, tf.scalar(-2)), ...parts(xx), tf.ones([batch.rows, 2])], 1);
       const stateNorms = xx.dataSync() as Float32Array;
       for (let first = states === patterns ? firstState : 0; first < patterns.rows; first += AT_A_TIME) {
         tf.tidy(() => {
-          const [y, yy] = about(K.sub(tensorOf(slice(patterns, first, AT_A_TIME)), middle));
+          const [y, yy] = about(K.sub(tensorOf(rowRange(patterns, first, AT_A_TIME)), middle));
           const patternNorms = yy.dataSync() as Float32Array;
           const block = {
-            squares: product(left, K.concat([y, tf.ones([y.shape[0]!, 2]), ...parts(yy)], 1), true, coarse()),
+            squares: matrixProduct(
+              left,
+              K.concat([y, tf.ones([y.shape[0]!, 2]), ...parts(yy)], 1),
+              true,
+              coarse(),
+            ),
             coarse: coarse(),
           };
           visit({
@@ -89,7 +94,7 @@ function eachBlock(
             visit({
               ...block,
               firstState: first,
-              batch: slice(patterns, first, AT_A_TIME),
+              batch: rowRange(patterns, first, AT_A_TIME),
               first: firstState,
               along: 0,
               states: y,
@@ -192,7 +197,10 @@ function addBlock(sums: Sums, patterns: Matrix, block: Block): void {
   if (sums.slopes) {
     const pulls = tf.div(weights, distances);
     const curvature = K.sumLast(pulls);
-    terms = K.concat([terms, curvature, K.sub(K.mul(states, curvature), product(pulls, block.patterns))], 1);
+    terms = K.concat(
+      [terms, curvature, K.sub(K.mul(states, curvature), matrixProduct(pulls, block.patterns))],
+      1,
+    );
   }
   const [values, m] = [terms.dataSync() as Float32Array, terms.shape[1]!];
   least
@@ -272,7 +280,7 @@ export function distanceGradient(args: Parameters<typeof checked>[0]): Matrix {
  * Source: Niu et al. 2024, proposition 2. @param g of one state, as E in units of distance @param d patterns @param beta per unit of distance
  * Trap: the lower bound is reached only where all d distances are equal.
  */
-export const softMinBounds = (g: number, d: number, beta: number) => ({
+export const softMinBounds = ({ g, d, beta }: { g: number; d: number; beta: number }) => ({
   lower: g - Math.log(d) / positive('beta', beta),
   upper: g,
 });

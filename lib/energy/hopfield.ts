@@ -2,7 +2,17 @@
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
 import { tf, type Tensor } from '../tensor/engine';
-import { matrix, positive, product, row, slice, spins, tensorOf, type Matrix, type Rows } from './matrix';
+import {
+  matrix,
+  positive,
+  matrixProduct,
+  row,
+  rowRange,
+  spins,
+  tensorOf,
+  type Matrix,
+  type Rows,
+} from './matrix';
 
 /** `energies`: `[q]` before the first update and after each; `converged`: `[q]`, whether the last moved the state by at most the tolerance. */
 export interface Retrieval {
@@ -122,7 +132,7 @@ const powers = (n: number, degree: number, rectified: boolean) => ({
  * −½ xᵀWx = d/2 − Σ_i (ρ_iᵀx)² / 2n. About 0.138 n random patterns are stored with few errors.
  * @param patterns `[d, n]` of ±1; E has no unit. Trap: with all units updated at once, E may rise and the state alternate for ever.
  */
-export function classicalHopfield(patterns: Rows): AssociativeMemory {
+export function classicalHopfield({ patterns }: { patterns: Rows }): AssociativeMemory {
   const rho = spins('patterns', patterns);
   return spinMemory(rho, {
     ...powers(rho.width, 2, false),
@@ -136,10 +146,15 @@ export function classicalHopfield(patterns: Rows): AssociativeMemory {
  * Source: Krotov & Hopfield 2016 (arXiv:1606.01164), section 2. Capacity grows as n^(k−1). @param patterns `[d, n]` of ±1; E has no unit
  * Trap: with an even degree and not rectified, −ρ is as deep as ρ. Sums are exact up to 2⁵³, then rounded.
  */
-export function denseHopfield(
-  patterns: Rows,
-  { degree, rectified }: { degree: number; rectified: boolean },
-): AssociativeMemory {
+export function denseHopfield({
+  patterns,
+  degree,
+  rectified,
+}: {
+  patterns: Rows;
+  degree: number;
+  rectified: boolean;
+}): AssociativeMemory {
   const rho = spins('patterns', patterns);
   if (!(Number.isInteger(degree) && degree >= 2 && rho.rows * rho.width ** degree < Infinity))
     throw new UserError(
@@ -154,7 +169,7 @@ export function denseHopfield(
  * Source: Demircigil et al. 2017 (arXiv:1702.01929), section 2, where E is −Σ_i exp(ρ_iᵀx): the same order of states, so the same
  * updates. Capacity 2^(n/2). @param patterns `[d, n]` of ±1; E has no unit. Trap: differences of E are ratios of the original's.
  */
-export function exponentialHopfield(patterns: Rows): AssociativeMemory {
+export function exponentialHopfield({ patterns }: { patterns: Rows }): AssociativeMemory {
   const rho = spins('patterns', patterns);
   const span = 2 * rho.width + 2;
   const table = Float64Array.from({ length: span + 3 }, (_, j) => Math.exp(j - span));
@@ -174,8 +189,8 @@ function overScores(
     const parts = Array.from({ length: Math.ceil(x.rows / STATES_AT_A_TIME) }, (_, i) =>
       tf.tidy(() =>
         work(
-          product(
-            K.mul(tensorOf(slice(x, i * STATES_AT_A_TIME, STATES_AT_A_TIME)), tf.scalar(beta)),
+          matrixProduct(
+            K.mul(tensorOf(rowRange(x, i * STATES_AT_A_TIME, STATES_AT_A_TIME)), tf.scalar(beta)),
             patterns,
             true,
           ),
@@ -210,7 +225,7 @@ export function modernHopfield({ patterns, beta }: { patterns: Rows; beta: numbe
   };
   const update = (x: Matrix) => ({
     ...x,
-    values: overScores(rho, x, beta, (scores, xi) => product(K.softmax(scores), xi)),
+    values: overScores(rho, x, beta, (scores, xi) => matrixProduct(K.softmax(scores), xi)),
   });
   return memory((states) => matrix('states', states, rho), energy, update);
 }

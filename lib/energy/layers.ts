@@ -23,7 +23,7 @@ export interface LayeredEnergy {
 
 function checked({ layers, beta }: Layers): Matrix[] {
   positive('beta', beta);
-  if (layers.length === 0)
+  if (!layers?.length)
     throw new UserError(
       'layers: expected the patterns of at least one layer; got none; pass a list of layers',
     );

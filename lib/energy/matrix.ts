@@ -14,12 +14,16 @@ export interface Matrix {
 export type Rows = Matrix | readonly ArrayLike<number>[];
 
 function packed(what: string, rows: Rows): Matrix {
-  if ('width' in rows) {
+  if (rows instanceof Object && 'width' in rows) {
     if (rows.values.length === rows.rows * rows.width) return rows;
     throw new UserError(
       `${what}: expected ${rows.rows} × ${rows.width} numbers; got ${rows.values.length}; make rows and width fit the values`,
     );
   }
+  if (!Array.isArray(rows) || rows.some((row) => typeof row?.length !== 'number'))
+    throw new UserError(
+      `${what}: expected a list of vectors; got ${Array.isArray(rows) ? 'a list of something else' : typeof rows}; pass named arguments, such as { patterns: [[1, 2], [3, 4]], beta: 1 }`,
+    );
   const width = rows[0]?.length ?? 0;
   const values = new Float32Array(rows.length * width);
   rows.forEach((row, i) => {
@@ -73,13 +77,13 @@ export function positive(what: string, value: number): number {
 }
 
 /** Up to `count` rows from `first` on, and row i, as views. */
-export function slice({ values, rows, width }: Matrix, first: number, count: number): Matrix {
+export function rowRange({ values, rows, width }: Matrix, first: number, count: number): Matrix {
   const end = Math.min(first + count, rows);
   return { values: values.subarray(first * width, end * width), rows: end - first, width };
 }
-export const row = (m: Matrix, i: number): Float32Array => slice(m, i, 1).values;
+export const row = (m: Matrix, i: number): Float32Array => rowRange(m, i, 1).values;
 export const tensorOf = (m: Matrix): Tensor => tf.tensor2d(m.values, [m.rows, m.width]);
 
 /** a b or a bᵀ `[m, n]`; if `coarse`, of numbers rounded to bfloat16, and rounded itself. */
-export const product = (a: Tensor, b: Tensor, transposeB = false, coarse = false): Tensor =>
+export const matrixProduct = (a: Tensor, b: Tensor, transposeB = false, coarse = false): Tensor =>
   K.matmul(K.operand(a, coarse), K.operand(b, coarse), false, transposeB);

@@ -57,7 +57,7 @@ export function radius(n: number): number {
 }
 
 /** ⟨E⟩ = γ(n + 1, r) / γ(n, r), mean energy of p around one pattern; entropy of p less log Z. Trap: r n/(n + 1) for r far below n, not 1. */
-export const meanEnergy = (n: number, r: number): number =>
+export const meanEnergy = ({ n, r }: { n: number; r: number }): number =>
   Math.exp(logLowerGamma(n + 1, r) - logLowerGamma(n, r));
 
 /**

@@ -4,7 +4,7 @@ import type { Dataset } from '../data/text/shards';
 import { Epochs, Windows } from '../data/text/windows';
 import { distanceEnergy, nearestNeighbours } from '../energy/distance';
 import type { Matrix } from '../energy/matrix';
-import { memorised } from '../model/generate';
+import { memorisedShare } from '../model/generate';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
 import { mean } from '../util/statistics';
 import type { TextMeasures } from '../train/record';
@@ -57,7 +57,7 @@ export class Text implements Task<TextConfig> {
         this.inBatches(this.heldOut, (window) => window),
       ),
       epoch: (step * accumulate * batchWindows) / this.train.count,
-      memorisedShare: parts && memorised(model, this.probes, parts),
+      memorisedShare: parts && memorisedShare(model, this.probes, parts),
       ...(this.config.energy ? this.geometry(model) : { energies: null, nearest: null }),
     };
   }

@@ -117,7 +117,7 @@ const WINDOWS_AT_A_TIME = 32;
  * continuation is the next `continuation` tokens, all of them (Carlini et al. 2023, arXiv 2202.07646, section 3).
  * @param windows each of `prefix + continuation` tokens or more; only those are used
  */
-export function memorised(
+export function memorisedShare(
   model: LanguageModel,
   windows: readonly ArrayLike<number>[],
   { prefix = 32, continuation = 32 } = {},

@@ -8,7 +8,7 @@ import type { Node, Tape } from '../tensor/tape';
 import { DecoderOnly, type Inputs, type OutputLayer } from './model';
 
 /** Where a parameter's first values come from. */
-export type Values = (name: string, shape: number[]) => Float32Array;
+export type InitialValues = (name: string, shape: number[]) => Float32Array;
 
 /** Names and shapes in the order of initialisation. Weights of layers are `[in, out]`. */
 export function gpt2Shapes({
@@ -46,7 +46,7 @@ export function gpt2Shapes({
  * Radford et al. 2019, section 2.3; 0.02 for both embeddings is Hugging Face's `initializer_range`, used by nanoGPT too
  * (the code of the original draws `wpe` with 0.01).
  */
-export function gpt2Initial({ layers }: Gpt2Config, seed: number): Values {
+export function gpt2Initial({ layers }: Gpt2Config, seed: number): InitialValues {
   const random = new Random(seed, 'initialisation');
   return (name, shape) => {
     const size = shape.reduce((a, b) => a * b, 1);
@@ -64,7 +64,7 @@ export class Gpt2 extends DecoderOnly {
   /** @param values called once per parameter, in the order of `gpt2Shapes` */
   constructor(
     readonly config: Gpt2Config,
-    values: Values,
+    values: InitialValues,
   ) {
     super();
     this.parameters = gpt2Shapes(config).map(

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import type { RunConfig } from '../experiments/config';
 import { checkConfig } from '../experiments/config-check';
 import { datasetNames, openDataset } from '../data/text/shards';
-import { makeSynthetic } from '../data/grammar/synthetic-entropy';
+import { makeGenerated } from '../data/text/generated';
+import { STORIES } from '../data/grammar/synthetic-entropy';
 import { UserError } from '../util/errors';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
@@ -33,7 +34,7 @@ async function taskOf(config: RunConfig): Promise<Task> {
     case 'overfitting-9m':
     case 'scaling-90m':
       if (config.dataset === SYNTHETIC.name && !datasetNames().includes(SYNTHETIC.name))
-        await makeSynthetic(SYNTHETIC);
+        await makeGenerated(STORIES, SYNTHETIC);
       return new Text(config, openDataset(config.dataset));
     default: {
       const unknown: never = config;

@@ -1,9 +1,3 @@
-/** State of a `Random`: enough to continue the stream exactly. `spare` is the second normal of a Box-Muller pair. */
-export interface RandomState {
-  words: [number, number, number, number];
-  spare: number | null;
-}
-
 /** SplitMix32: turns any 32-bit seed into well mixed words. */
 function splitMix(seed: number): () => number {
   let s = seed >>> 0;
@@ -74,15 +68,6 @@ export class Random {
       throw new RangeError(`seed: expected a whole number of at least 1; got ${seed}`);
     const next = splitMix((seed ^ Math.imul(Math.floor(seed / 2 ** 32), 0x85ebca6b) ^ hash32(stream)) >>> 0);
     [this.a, this.b, this.c, this.d] = [next(), next(), next(), next()];
-  }
-
-  state(): RandomState {
-    return { words: [this.a, this.b, this.c, this.d], spare: this.spare };
-  }
-
-  restore(state: RandomState): void {
-    [this.a, this.b, this.c, this.d] = state.words;
-    this.spare = state.spare;
   }
 
   /** Uniform on 0 … 2³² − 1. */

@@ -10,7 +10,7 @@ import {
   type TextConfig,
 } from '../../lib/experiments/config';
 import { checkConfig } from '../../lib/experiments/config-check';
-import { sampleSplits, GRAMMAR, predictedTokens } from '../../lib/data/grammar/question-formation';
+import { sampleSplits, GRAMMAR, lineTokens } from '../../lib/data/grammar/question-formation';
 import { run } from '../../lib/train/loop';
 
 const GOOD: QuestionFormationConfig = questionFormation.desk;
@@ -115,7 +115,7 @@ test('each wrong field of a text run is named', () => {
 
 test('the longest line of the check is that of the data', () => {
   const { train } = sampleSplits(GRAMMAR, { seed: 1, train: 20_000 });
-  assert.equal(Math.max(...train.map(predictedTokens)), 36);
+  assert.equal(Math.max(...train.map(lineTokens)), 36);
 });
 
 test('a run refuses a wrong config before it does anything', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { plateauIntervention, questionFormation, type PlateauConfig } from '../../lib/experiments/config';
 import { FAMILY } from '../../lib/data/grammar/grammar-family';
-import { predictedTokens } from '../../lib/data/grammar/question-formation';
+import { lineTokens } from '../../lib/data/grammar/question-formation';
 import { buildModel } from '../../lib/model/build';
 import { Lines } from '../../lib/experiments/lines';
 import { PlateauIntervention } from '../../lib/experiments/plateau-intervention';
@@ -16,12 +16,12 @@ test('the losses by position add up to the held-out loss; an untrained model kno
   const { heldOutLossNats, trainLinesLossNats, positionNats, memorised } = task.evaluate(model);
   model.dispose();
   const lines = new Lines(FAMILY['1.0'], SMOKE).heldOut.slice(0, SMOKE.evaluationLines);
-  const tokens = lines.reduce((sum, line) => sum + predictedTokens(line), 0);
+  const tokens = lines.reduce((sum, line) => sum + lineTokens(line), 0);
   assertClose([positionNats.reduce((a, b) => a + b, 0)], [(heldOutLossNats * tokens) / lines.length], {
     relative: 1e-6,
     what: 'sum over positions',
   });
-  assert.equal(positionNats.length, Math.max(...lines.map(predictedTokens)));
+  assert.equal(positionNats.length, Math.max(...lines.map(lineTokens)));
   assertClose([heldOutLossNats, trainLinesLossNats], [Math.log(304), Math.log(304)], {
     relative: 0.05,
     what: 'an untrained model',

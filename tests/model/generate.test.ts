@@ -6,7 +6,7 @@ import {
   type RunConfig,
   type VanillaConfig,
 } from '../../lib/experiments/config';
-import { generate, memorised } from '../../lib/model/generate';
+import { generate, memorisedShare } from '../../lib/model/generate';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { inputsOf, windowBatch, type LanguageModel } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
@@ -113,14 +113,14 @@ test('what was trained until it is known counts as memorised, other text and tex
   const windows = Array.from({ length: 36 }, () => Array.from({ length: 17 }, () => random.int(31)));
   const model = new Gpt2(config, gpt2Initial(config, 1));
   const parts = { prefix: 6, continuation: 10 };
-  assert.equal(memorised(model, windows, parts), 0);
+  assert.equal(memorisedShare(model, windows, parts), 0);
   for (let step = 1; step <= 120; step++)
     trainStep(model, run, step, () => windowBatch(windows.slice(0, 27), config));
-  assert.equal(memorised(model, windows.slice(0, 27), parts), 1);
+  assert.equal(memorisedShare(model, windows.slice(0, 27), parts), 1);
   // 36 windows are more than are continued at a time; the last nine were never seen.
-  assert.equal(memorised(model, windows, parts), 0.75);
+  assert.equal(memorisedShare(model, windows, parts), 0.75);
   const wrongEnd = windows.slice(0, 27).map((w, i) => (i < 9 ? [...w.slice(0, 15), (w[15]! + 1) % 31] : w));
-  assertClose([memorised(model, wrongEnd, parts)], [2 / 3], { absolute: 1e-9, what: 'share' });
+  assertClose([memorisedShare(model, wrongEnd, parts)], [2 / 3], { absolute: 1e-9, what: 'share' });
 });
 
 test('lengths, ids and settings that cannot be are refused in one line', async () => {
@@ -138,7 +138,7 @@ test('lengths, ids and settings that cannot be are refused in one line', async (
   refuse(/topK.*got 0/, PROMPT, { temperature: 1, topK: 0, seed: 1 });
   refuse(/topK: expected a whole number.*got 2.5/, PROMPT, { temperature: 1, topK: 2.5, seed: 1 });
   refuse(/seed: expected one/, PROMPT, { temperature: 1 });
-  assert.throws(() => memorised(model, [PROMPT], {}), /windows of at least 64 tokens .*got one of 5/);
-  assert.throws(() => memorised(model, [], {}), /got none/);
-  assert.throws(() => memorised(model, [new Array(64).fill(1)], {}), /at most 24/);
+  assert.throws(() => memorisedShare(model, [PROMPT], {}), /windows of at least 64 tokens .*got one of 5/);
+  assert.throws(() => memorisedShare(model, [], {}), /got none/);
+  assert.throws(() => memorisedShare(model, [new Array(64).fill(1)], {}), /at most 24/);
 });

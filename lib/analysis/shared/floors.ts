@@ -1,19 +1,14 @@
 /** The best losses that are possible on lines of a grammar, and what the lines that evaluations measure cost at best. */
 import {
   floor,
-  logProb,
+  lineLogProb,
   memorisationFloor,
   positionEntropies,
   uniqueLinesFloor,
   type UniqueFloor,
 } from '../../data/grammar/floor';
 import { FAMILY, type FamilyName } from '../../data/grammar/grammar-family';
-import {
-  predictedTokens,
-  PUBLISHED_LINES,
-  sampleSplits,
-  type Line,
-} from '../../data/grammar/question-formation';
+import { lineTokens, PUBLISHED_LINES, sampleSplits, type Line } from '../../data/grammar/question-formation';
 import { mean } from '../../util/statistics';
 import { DATA_SEED } from '../../experiments/lines';
 
@@ -84,6 +79,6 @@ export function surprisal(
   split: 'train' | 'dev',
 ): { nats: number; natsPerToken: number } {
   const lines: readonly Line[] = splitsOf(set)[split].slice(0, set.evaluationLines);
-  const nats = mean(lines.map((line) => -lawOf(set).logProb(logProb(FAMILY[set.grammar], line))));
-  return { nats, natsPerToken: nats / mean(lines.map(predictedTokens)) };
+  const nats = mean(lines.map((line) => -lawOf(set).logProb(lineLogProb(FAMILY[set.grammar], line))));
+  return { nats, natsPerToken: nats / mean(lines.map(lineTokens)) };
 }

@@ -1,3 +1,4 @@
+/** Exact floors of the loss on lines of question formation, and estimates of them from drawn lines. */
 import { UserError } from '../../util/errors';
 import { Random } from '../../util/random';
 import { crossing } from '../../util/statistics';
@@ -5,7 +6,7 @@ import { plus, sentenceForms, sentenceMoments } from './forms';
 import type { Moments } from './forms';
 import { sentenceProbability } from './grammar';
 import type { Grammar } from './grammar';
-import { predictedTokens, sampleLine, sampleUniqueLines, toQuestion } from './question-formation';
+import { formatLine, lineTokens, sampleLine, sampleUniqueLines, toLine } from './question-formation';
 import type { Line, Marker } from './question-formation';
 
 /**
@@ -27,7 +28,7 @@ export interface Floor {
 }
 
 /** Predicted tokens of a line: sentence and output have one length, marker and end token are added. */
-function tokensOfLine(sentenceWords: number): number {
+function tokensForWords(sentenceWords: number): number {
   return 2 * sentenceWords + 2;
 }
 
@@ -44,17 +45,16 @@ export function floor(grammar: Grammar): Floor {
   };
   const kept = plus(unmarked, half);
   const nats = kept.surprisalNats / kept.mass + Math.log(2 * kept.mass);
-  const tokensPerLine = tokensOfLine(kept.words / kept.mass);
+  const tokensPerLine = tokensForWords(kept.words / kept.mass);
   return { nats, tokensPerLine, natsPerToken: nats / tokensPerLine };
 }
 
 /** Exact ln P(line) of an i.i.d. line; −∞ for lines that never occur, a wrong output among them. */
-export function logProb(grammar: Grammar, line: Line): number {
+export function lineLogProb(grammar: Grammar, line: Line): number {
   const sentence = line.input.slice(0, -1);
   const [unmarked, marked] = sentenceProbability(grammar, sentence);
   if (unmarked + marked === 0 || (marked > 0 && line.marker === 'quest')) return -Infinity;
-  const output = line.marker === 'quest' ? toQuestion(sentence, grammar) : sentence;
-  if (line.input.at(-1) !== line.marker || output.join(' ') !== line.output.join(' ')) return -Infinity;
+  if (formatLine(toLine(sentence, line.marker, grammar)) !== formatLine(line)) return -Infinity;
   return Math.log(unmarked + marked) - Math.log(2 * keptShare(sentenceMoments(grammar)));
 }
 
@@ -74,7 +74,7 @@ function lineForms(grammar: Grammar): LineForm[] {
     const form = {
       letters: classes.map((c) => c.letter).join(''),
       classSizes: classes.map((c) => c.words.length),
-      tokens: tokensOfLine(classes.length),
+      tokens: tokensForWords(classes.length),
       lines: sentences,
       each: mass / sentences / twiceKept,
     };
@@ -166,7 +166,6 @@ export function uniqueLinesFloor(grammar: Grammar, lines: number): UniqueFloor {
     tokensPerLine += share * tokens;
     coveredMass += iid * share * lines;
   }
-  const logProbOfUnique = (iid: number): number => Math.log(-Math.expm1(-Math.exp(iid) * tau) / lines);
   return {
     lines,
     nats,
@@ -174,24 +173,24 @@ export function uniqueLinesFloor(grammar: Grammar, lines: number): UniqueFloor {
     natsPerToken: nats / tokensPerLine,
     iidCrossEntropyNats,
     coveredMass,
-    logProb: logProbOfUnique,
+    logProb: (iid) => Math.log(-Math.expm1(-Math.exp(iid) * tau) / lines),
   };
 }
 
 /** A floor estimated from drawn lines, with standard errors; that of the ratio by the delta method. */
-export interface Estimate extends Floor {
+export interface SampledFloor extends Floor {
   lines: number;
   natsError: number;
   tokensError: number;
   natsPerTokenError: number;
 }
 
-/** Mean surprisal of `lines` i.i.d. lines, each scored by `logProb` from its words alone. */
-export function monteCarloFloor(grammar: Grammar, lines: number, seed: number): Estimate {
+/** Mean surprisal of `lines` i.i.d. lines, each scored by `lineLogProb` from its words alone. */
+export function monteCarloFloor(grammar: Grammar, lines: number, seed: number): SampledFloor {
   const random = new Random(seed, 'question-formation/monte-carlo');
   return estimate(lines, () => {
     const line = sampleLine(grammar, random);
-    return [-logProb(grammar, line), predictedTokens(line)];
+    return [-lineLogProb(grammar, line), lineTokens(line)];
   });
 }
 
@@ -199,13 +198,13 @@ export function monteCarloFloor(grammar: Grammar, lines: number, seed: number): 
  * Mean surprisal of one drawn set of unique lines under q of `uniqueLinesFloor`.
  * Trap: lines drawn without repetition vary less than independent ones, so the errors are upper bounds.
  */
-export function monteCarloUniqueFloor(grammar: Grammar, lines: number, seed: number): Estimate {
+export function monteCarloUniqueFloor(grammar: Grammar, lines: number, seed: number): SampledFloor {
   const law = uniqueLinesFloor(grammar, lines);
   const drawn = sampleUniqueLines(grammar, lines, seed);
-  return estimate(lines, (i) => [-law.logProb(logProb(grammar, drawn[i]!)), predictedTokens(drawn[i]!)]);
+  return estimate(lines, (i) => [-law.logProb(lineLogProb(grammar, drawn[i]!)), lineTokens(drawn[i]!)]);
 }
 
-function estimate(lines: number, draw: (i: number) => [nats: number, tokens: number]): Estimate {
+function estimate(lines: number, draw: (i: number) => [nats: number, tokens: number]): SampledFloor {
   let [x, y, xx, yy, xy] = [0, 0, 0, 0, 0];
   for (let i = 0; i < lines; i++) {
     const [nats, tokens] = draw(i);
@@ -245,7 +244,7 @@ export function memorisationFloor(lines: readonly Line[]): Floor & { distinctLin
   for (const line of lines) {
     const key = line.input.join(' ');
     counts.set(key, (counts.get(key) ?? 0) + 1);
-    tokens += predictedTokens(line);
+    tokens += lineTokens(line);
   }
   let nats = Math.log(lines.length);
   for (const count of counts.values()) nats -= (count * Math.log(count)) / lines.length;

@@ -1,8 +1,9 @@
+/** Sums over all sentences of a grammar: in closed form, and form by form. */
 import { UserError } from '../../util/errors';
-import { product, startSymbol } from './grammar';
-import type { Grammar, Masses, Symbol, WordClass } from './grammar';
+import { startSymbol } from './grammar';
+import type { Grammar, Symbol, WordClass } from './grammar';
 
-/** Sums over derivations of probability p: `mass` Σ p, `surprisalNats` Σ −p ln p, `words` Σ p · number of words. */
+/** Sums over sentences of probability p: `mass` Σ p, `surprisalNats` Σ −p ln p, `words` Σ p · number of words. */
 export interface Moments {
   mass: number;
   surprisalNats: number;
@@ -27,13 +28,23 @@ function times(a: Moments, b: Moments): Moments {
   };
 }
 
+/** Computes a value once per grammar. */
+function perGrammar<T>(compute: (grammar: Grammar) => T): (grammar: Grammar) => T {
+  const known = new WeakMap<Grammar, { value: T }>();
+  return (grammar) => {
+    if (!known.has(grammar)) known.set(grammar, { value: compute(grammar) });
+    return known.get(grammar)!.value;
+  };
+}
+
 /**
- * Moments of the unmarked and of the marked derivations, in closed form by recursion over the rules:
+ * Moments of the unmarked and of the marked sentences, in closed form by recursion over the rules:
  *   M(A) = Σ_rules P · M(B₁) ⊗ … ⊗ M(B_k),   (m, s, w) ⊗ (m′, s′, w′) = (mm′, sm′ + ms′, wm′ + mw′)
- * Source: expectation semiring, Li & Eisner 2009, section 2. The two surprisals add up to the entropy of a derivation.
- * Trap: that is the entropy of a sentence only where every sentence has one derivation; see `sentenceMoments`.
+ * Source: expectation semiring, Li & Eisner 2009, section 2. The two surprisals add up to the entropy of a sentence.
+ * Trap: the recursion counts derivations, so it needs a grammar with one per sentence; `sentenceForms` refuses others.
  */
-export function derivationMoments(grammar: Grammar): readonly [unmarked: Moments, marked: Moments] {
+export const sentenceMoments = perGrammar((grammar): readonly [unmarked: Moments, marked: Moments] => {
+  sentenceForms(grammar);
   const memo = new Map<Symbol, readonly [Moments, Moments]>();
   const of = (symbol: Symbol): readonly [Moments, Moments] => {
     if (symbol.kind === 'class')
@@ -56,133 +67,62 @@ export function derivationMoments(grammar: Grammar): readonly [unmarked: Moments
     return sums;
   };
   return of(startSymbol(grammar));
-}
+});
 
-/** All sentences of the same word classes in the same order. They are equally likely: `mass` / `sentences` each. */
+/** A sequence of word classes. Its sentences are equally likely: `mass` / `sentences` each. */
 export interface SentenceForm {
   classes: readonly WordClass[];
   mass: number;
   marked: boolean;
-  derivations: number;
   /** Product of the sizes of the classes. */
   sentences: number;
 }
 
-/** A form of some symbol, before it is known to be marked or not. */
-interface PartialForm {
-  classes: readonly WordClass[];
-  masses: Masses;
-  derivations: number;
-}
-
-type PartialForms = Map<string, PartialForm>;
+type PartialForm = Omit<SentenceForm, 'sentences'>;
 
 const MOST_FORMS = 200_000;
-const momentsOfTables = new WeakMap<Grammar, readonly [Moments, Moments]>();
-const formsOfTables = new WeakMap<Grammar, readonly SentenceForm[]>();
 
 /**
- * Every form of the language, by exhaustive expansion down to word classes. A word has one class, so sentences of
- * different forms differ: the language is unambiguous exactly when every form has one derivation.
+ * Every form of the language, by expanding the rules down to word classes. A word has one class, so a sentence has one
+ * derivation exactly when its form has; throws a UserError for a form that has two.
  */
-export function sentenceForms(grammar: Grammar): readonly SentenceForm[] {
-  const known = formsOfTables.get(grammar);
-  if (known) return known;
-  const forms = [...expand(startSymbol(grammar), new Map()).values()].map(
-    ({ classes, masses, derivations }) => {
-      if (masses[0] > 0 && masses[1] > 0) {
-        throw new UserError(
-          `grammar: expected each sentence to be marked or not; "${classes.map((c) => c.name).join(' ')}" is both: mark all of its derivations or none`,
-        );
-      }
-      const sentences = classes.reduce((n, c) => n * c.words.length, 1);
-      return { classes, mass: masses[0] + masses[1], marked: masses[1] > 0, derivations, sentences };
-    },
-  );
-  formsOfTables.set(grammar, forms);
-  return forms;
-}
+export const sentenceForms = perGrammar((grammar): readonly SentenceForm[] => {
+  const seen = new Set<string>();
+  return expand(startSymbol(grammar), new Map()).map((form) => {
+    const key = form.classes.map((c) => c.letter).join('');
+    if (seen.has(key))
+      throw new UserError(
+        `grammar: expected one derivation per sentence; "${form.classes.map((c) => c.name).join(' ')}" has more: change or drop one of the rules that lead to it`,
+      );
+    seen.add(key);
+    return { ...form, sentences: form.classes.reduce((n, c) => n * c.words.length, 1) };
+  });
+});
 
-function expand(symbol: Symbol, memo: Map<Symbol, PartialForms>): PartialForms {
-  if (symbol.kind === 'class')
-    return new Map([[symbol.letter, { classes: [symbol], masses: [1, 0], derivations: 1 }]]);
+function expand(symbol: Symbol, memo: Map<Symbol, PartialForm[]>): PartialForm[] {
+  if (symbol.kind === 'class') return [{ classes: [symbol], mass: 1, marked: false }];
   const known = memo.get(symbol);
   if (known) return known;
-  const forms: PartialForms = new Map();
-  for (const { probability, right, marked } of symbol.alternatives) {
-    let begun: PartialForms = new Map([
-      ['', { classes: [], masses: marked ? [0, probability] : [probability, 0], derivations: 1 }],
-    ]);
-    for (const child of right) begun = concatenations(begun, expand(child, memo));
-    for (const [key, form] of begun) merge(forms, key, form);
-  }
+  const forms: PartialForm[] = symbol.alternatives.flatMap(({ probability, right, marked }) =>
+    right.reduce<PartialForm[]>(
+      (heads, child) => concatenations(heads, expand(child, memo)),
+      [{ classes: [], mass: probability, marked }],
+    ),
+  );
   memo.set(symbol, forms);
   return forms;
 }
 
-function concatenations(heads: PartialForms, tails: PartialForms): PartialForms {
-  const joined: PartialForms = new Map();
-  for (const [headKey, head] of heads) {
-    for (const [tailKey, tail] of tails) {
-      const classes = [...head.classes, ...tail.classes];
-      merge(joined, headKey + tailKey, {
-        classes,
-        masses: product(head.masses, tail.masses),
-        derivations: head.derivations * tail.derivations,
-      });
-    }
-  }
-  return joined;
-}
-
-function merge(
-  forms: PartialForms,
-  key: string,
-  { classes, masses: [q0, q1], derivations }: PartialForm,
-): void {
-  if (forms.size >= MOST_FORMS)
+function concatenations(heads: PartialForm[], tails: PartialForm[]): PartialForm[] {
+  if (heads.length * tails.length > MOST_FORMS)
     throw new UserError(
-      `grammar: expected fewer than ${MOST_FORMS} forms of sentences; got more: use fewer alternatives`,
+      `grammar: expected at most ${MOST_FORMS} forms of sentences; got more: use fewer alternatives`,
     );
-  const old = forms.get(key);
-  const [p0, p1] = old?.masses ?? [0, 0];
-  forms.set(key, { classes, masses: [p0 + q0, p1 + q1], derivations: derivations + (old?.derivations ?? 0) });
-}
-
-/** How many class sequences the language has, and how many of them have more than one derivation. */
-export function ambiguity(grammar: Grammar): { forms: number; derivations: number; ambiguousForms: number } {
-  const forms = sentenceForms(grammar);
-  const derivations = forms.reduce((sum, form) => sum + form.derivations, 0);
-  return {
-    forms: forms.length,
-    derivations,
-    ambiguousForms: forms.filter((form) => form.derivations > 1).length,
-  };
-}
-
-/**
- * Moments of the unmarked and of the marked sentences. Without ambiguity those of the derivations, in closed form;
- * with it summed over forms.
- */
-export function sentenceMoments(grammar: Grammar): readonly [unmarked: Moments, marked: Moments] {
-  let moments = momentsOfTables.get(grammar);
-  if (!moments) {
-    moments = ambiguity(grammar).ambiguousForms === 0 ? derivationMoments(grammar) : formMoments(grammar);
-    momentsOfTables.set(grammar, moments);
-  }
-  return moments;
-}
-
-/** The same moments summed over forms, which counts each sentence once with the probability of all its derivations. */
-export function formMoments(grammar: Grammar): readonly [unmarked: Moments, marked: Moments] {
-  const sums: [Moments, Moments] = [NONE, NONE];
-  for (const { classes, mass, marked, sentences } of sentenceForms(grammar)) {
-    const i = marked ? 1 : 0;
-    sums[i] = plus(sums[i], {
-      mass,
-      surprisalNats: mass * Math.log(sentences / mass),
-      words: mass * classes.length,
-    });
-  }
-  return sums;
+  return heads.flatMap((head) =>
+    tails.map((tail) => ({
+      classes: [...head.classes, ...tail.classes],
+      mass: head.mass * tail.mass,
+      marked: head.marked || tail.marked,
+    })),
+  );
 }

@@ -226,7 +226,7 @@ function inside(
     for (const child of right) {
       const next = new Map<number, Masses>();
       for (const [at, before] of reached) {
-        for (const [end, masses] of inside(child, at, key, memo)) add(next, end, product(before, masses));
+        for (const [end, masses] of inside(child, at, key, memo)) add(next, end, joinMasses(before, masses));
       }
       reached = next;
     }
@@ -236,8 +236,8 @@ function inside(
   return ends;
 }
 
-/** Masses of two parts joined: the whole is marked when either part is. */
-export function product([p0, p1]: Masses, [q0, q1]: Masses): Masses {
+/** Masses of two parts in sequence: the whole is marked when either part is. */
+function joinMasses([p0, p1]: Masses, [q0, q1]: Masses): Masses {
   return [p0 * q0, p0 * q1 + p1 * (q0 + q1)];
 }
 

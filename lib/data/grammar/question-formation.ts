@@ -71,7 +71,7 @@ export interface Line {
 }
 
 /** Tokens that a model predicts in a line: input, output and the end token, the first word from nothing. */
-export function predictedTokens(line: Line): number {
+export function lineTokens(line: Line): number {
   return line.input.length + line.output.length + 1;
 }
 
@@ -137,19 +137,9 @@ export class Vocabulary {
     return id;
   }
 
-  /** Ids of input, output and end token: `[predictedTokens(line)]`. */
+  /** Ids of input, output and end token: `[lineTokens(line)]`. */
   encode(line: Line): Uint16Array {
     return Uint16Array.from([...line.input, ...line.output, END], (word) => this.id(word));
-  }
-
-  /** Undoes `encode`. Throws a UserError unless the ids hold one marker and close with the end token. */
-  decode(ids: ArrayLike<number>): Line {
-    const words = Array.from(ids, (id) => this.words[id] ?? `#${id}`);
-    if (words.pop() !== END)
-      throw new UserError(
-        `question formation: expected ids that close with the end token ${this.end}; got ${Array.from(ids).join(' ')}`,
-      );
-    return splitWords(words);
   }
 
   /** What the first word of a question's output is judged by: where it stands in `encode(line)`, and the two candidates. */
@@ -158,15 +148,6 @@ export class Vocabulary {
     const { first, main } = auxiliaries(sentence, this.grammar);
     return { position: line.input.length, main: this.id(sentence[main]!), first: this.id(sentence[first]!) };
   }
-}
-
-function splitWords(words: string[]): Line {
-  const at = words.findIndex((word) => (MARKERS as readonly string[]).includes(word));
-  if (at < 0)
-    throw new UserError(
-      `question formation: expected ${MARKERS.join(' or ')} after the sentence; got "${words.join(' ')}"`,
-    );
-  return { input: words.slice(0, at + 1), output: words.slice(at + 1), marker: words[at] as Marker };
 }
 
 /** `SENTENCE MARKER<TAB>OUTPUT`, the published form. */
@@ -193,8 +174,8 @@ export function sampleLine(grammar: Grammar, random: Random): Line {
   }
 }
 
-export const SPLITS = ['train', 'dev', 'test', 'generalisation'] as const;
-export type Splits = Record<(typeof SPLITS)[number], Line[]>;
+export const LINE_SPLITS = ['train', 'dev', 'test', 'generalisation'] as const;
+export type Splits = Record<(typeof LINE_SPLITS)[number], Line[]>;
 
 /** The published numbers of lines. */
 export const PUBLISHED_LINES = { train: 100_000, dev: 1_000, test: 10_000, generalisation: 10_000 } as const;
@@ -253,7 +234,7 @@ function drawUnique(count: number, draw: () => Line | null): Line[] {
 /** SHA-256 over the text of all splits in order: each split's name and size, then its lines as published. */
 export function dataHash(splits: Splits): string {
   const hash = createHash('sha256');
-  for (const split of SPLITS) {
+  for (const split of LINE_SPLITS) {
     hash.update(`${split} ${splits[split].length}\n`);
     for (const line of splits[split]) hash.update(`${formatLine(line)}\n`);
   }

@@ -1,11 +1,9 @@
-/** The entropy of the synthetic corpus in closed form, and the corpus itself as a data set. */
+/** The synthetic corpus as a generator of documents, and its entropy in closed form. */
 import { createHash } from 'node:crypto';
-import { Random } from '../../util/random';
+import type { Random } from '../../util/random';
 import { mean, sum } from '../../util/statistics';
 import { sentenceForms } from './forms';
 import { OPENERS, TOPICS } from './lexicon';
-import { makeDataset, type Limits } from '../text/make';
-import { END_OF_TEXT, type DatasetMeta } from '../text/shards';
 import {
   CAST_SIZES,
   castProbabilities,
@@ -13,7 +11,7 @@ import {
   GRAMMARS,
   KEY_SHARE,
   LEXICON,
-  logProb,
+  storyLogProb,
   PARAGRAPHS,
   PEOPLE,
   SENTENCES,
@@ -22,14 +20,13 @@ import {
   type LexicalClass,
 } from './synthetic';
 import { article, storyText } from './synthetic-text';
-import type { OnProgress } from '../text/text';
-import { encode, encodeInto, Ids } from '../text/tokenizer';
 
 const information = (p: number): number => (p > 0 ? -p * Math.log(p) : 0);
 const entropyOf = (probabilities: readonly number[]): number =>
   probabilities.reduce((sum, p) => sum + information(p), 0);
+/** Number of tokens of a text. */
+type TokensIn = (text: string) => number;
 const topics = TOPICS.map((_, topic) => topic);
-const tokensIn = (text: string): number => encode(text).length;
 
 /** Σ over sizes of the cast of P(size) f(size). */
 const overCasts = (f: (size: number) => number): number =>
@@ -65,7 +62,7 @@ function classEntropy(name: string): number {
 }
 
 /** Mean tokens of a class, after a space or at the beginning of a paragraph, as the first of its sentence or not. */
-function classTokens(name: string, before: string, first: boolean): number {
+function classTokens(tokensIn: TokensIn, name: string, before: string, first: boolean): number {
   const tokens = (word: string): number =>
     tokensIn(before + (first ? word[0]!.toUpperCase() + word.slice(1) : word));
   const names = (): number => mean(PEOPLE.map((person) => tokens(person.name)));
@@ -100,7 +97,7 @@ function classTokens(name: string, before: string, first: boolean): number {
 }
 
 /** Mean nats and tokens of a sentence; each class sequence has one derivation. */
-function sentenceMeans(kind: keyof typeof GRAMMARS): { nats: number; tokens: number } {
+function sentenceMeans(tokensIn: TokensIn, kind: keyof typeof GRAMMARS): { nats: number; tokens: number } {
   const nats = new Map<string, number>();
   const tokens = new Map<string, number>();
   const once = (memo: Map<string, number>, key: string, value: () => number): number => {
@@ -113,7 +110,7 @@ function sentenceMeans(kind: keyof typeof GRAMMARS): { nats: number; tokens: num
       mass * (-Math.log(mass) + sum(classes.map(({ name }) => once(nats, name, () => classEntropy(name)))));
     const pieces = classes.map(({ name }, i) =>
       once(tokens, `${name} ${i === 0}`, () =>
-        classTokens(name, i === 0 && kind === 'first' ? '' : ' ', i === 0),
+        classTokens(tokensIn, name, i === 0 && kind === 'first' ? '' : ' ', i === 0),
       ),
     );
     means.tokens += mass * (sum(pieces) + tokensIn('.'));
@@ -122,7 +119,7 @@ function sentenceMeans(kind: keyof typeof GRAMMARS): { nats: number; tokens: num
 }
 
 /** Mean tokens of the first line: what is fixed in it, and each part on its own. */
-function titleTokens(): number {
+function titleTokens(tokensIn: TokensIn): number {
   const nouns = mean(
     topics.map((topic) =>
       sum(
@@ -170,14 +167,14 @@ function hiddenEntropy(): number {
  * Trap: it is the lowest mean loss of a model that sees the whole document so far. With a context of T tokens the lowest
  * is higher: windows that do not reach the first line must guess topic, cast and thing from the sentences in them.
  */
-export function syntheticEntropy(): {
+export function syntheticEntropy(tokensIn: TokensIn): {
   natsPerDocument: number;
   tokensPerDocument: number;
   natsPerToken: number;
 } {
   const size = ({ least, most }: { least: number; most: number }): number => most - least + 1;
   const middle = ({ least, most }: { least: number; most: number }): number => (least + most) / 2;
-  const [first, later] = [sentenceMeans('first'), sentenceMeans('later')];
+  const [first, later] = [sentenceMeans(tokensIn, 'first'), sentenceMeans(tokensIn, 'later')];
   const paragraphs = middle(PARAGRAPHS);
   const others = paragraphs * (middle(SENTENCES) - 1);
   const natsPerDocument =
@@ -187,7 +184,7 @@ export function syntheticEntropy(): {
     paragraphs * first.nats +
     others * later.nats;
   const tokensPerDocument =
-    titleTokens() +
+    titleTokens(tokensIn) +
     paragraphs * (tokensIn('.\n\nA') - tokensIn('.') - tokensIn('A') + first.tokens) +
     others * later.tokens +
     1;
@@ -215,53 +212,14 @@ const revision = (): string =>
     .digest('hex')
     .slice(0, 16);
 
-export interface SyntheticOptions {
-  name: string;
-  limits: Limits;
-  seed: number;
-}
-
-/** Makes the synthetic corpus: training cut at its number of tokens, validation of whole documents drawn apart from it. */
-export function makeSynthetic(
-  { name, limits, seed }: SyntheticOptions,
-  onProgress: OnProgress = () => undefined,
-): Promise<{ meta: DatasetMeta; made: boolean }> {
-  const request = { seed, tokens: limits.train, validationTokens: limits.validation, revision: revision() };
-  return makeDataset(
-    name,
-    request,
-    { train: limits.train, validation: Infinity },
-    async ({ train, validation }) => {
-      const ids = new Ids();
-      let nats = 0;
-      for (const [writer, split, tokens] of [
-        [validation, 'validation', limits.validation],
-        [train, 'train', limits.train],
-      ] as const) {
-        const random = new Random(seed, `synthetic/${split}`);
-        while (writer.tokens < tokens) {
-          const story = drawStory(random);
-          ids.clear();
-          encodeInto(ids, storyText(story));
-          ids.push(END_OF_TEXT);
-          writer.add({ ids: ids.toArray(), ends: [ids.length] });
-          if (split === 'validation') nats -= logProb(story);
-          onProgress({
-            bytes: 0,
-            bytesTotal: 0,
-            tokens: validation.tokens + train.tokens,
-            tokensTotal: limits.validation + limits.train,
-          });
-        }
-      }
-      const entropy = { ...syntheticEntropy(), validationNatsPerToken: nats / validation.tokens };
-      return {
-        kind: 'synthetic',
-        source: 'a grammar of this project',
-        revision: revision(),
-        leftOut: 0,
-        entropy,
-      };
-    },
-  );
-}
+/** Draws the documents of the synthetic corpus. */
+export const STORIES = {
+  kind: 'synthetic',
+  source: 'a grammar of this project',
+  revision,
+  draw(random: Random) {
+    const story = drawStory(random);
+    return { text: storyText(story), logProb: storyLogProb(story) };
+  },
+  entropy: syntheticEntropy,
+} as const;

@@ -230,7 +230,7 @@ function logProbHidden({ topic, cast, thing }: Hidden): number {
 }
 
 /** ln P of a document in nats, its end included; −∞ for one that cannot be drawn. */
-export function logProb(story: Story): number {
+export function storyLogProb(story: Story): number {
   let sum = logProbHidden(story) + logUniform(PARAGRAPHS, story.paragraphs.length);
   for (const sentences of story.paragraphs) {
     sum += logUniform(SENTENCES, sentences.length);

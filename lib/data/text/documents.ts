@@ -7,7 +7,7 @@ import { Decompress } from 'fzstd';
 import { UserError } from '../../util/errors';
 import { sha256Of } from './download';
 import { rowGroups } from './parquet';
-import { splitOf, type Job, type Rule } from './tokenise';
+import { splitOf, type TokeniseJob, type SplitRule } from './tokenise';
 import { cutPlace } from './tokenizer';
 
 export const FORMATS = ['parquet', 'jsonl', 'jsonl.gz', 'jsonl.zst', 'txt', 'bin'] as const;
@@ -166,10 +166,10 @@ const hashOf = async (path: string): Promise<string> => (await sha256Of(path)).s
 /** A file of plain text is one document; a long one goes out in parts. */
 async function* txtJobs(
   file: InputFile,
-  rule: Rule,
+  rule: SplitRule,
   except: ReadonlySet<string>,
   onBytes: Count,
-): AsyncGenerator<Job, void, undefined> {
+): AsyncGenerator<TokeniseJob, void, undefined> {
   if (file.bytes < JOB) {
     for await (const text of textParts(file, onBytes))
       yield { kind: 'texts', file: file.name, texts: [text] };
@@ -189,9 +189,9 @@ async function* txtJobs(
 export async function* jobsOf(
   files: InputFile[],
   column: string,
-  rule: Rule,
+  rule: SplitRule,
   onBytes: Count,
-): AsyncGenerator<Job, void, undefined> {
+): AsyncGenerator<TokeniseJob, void, undefined> {
   const except = new Set('trainExcept' in rule ? rule.trainExcept : []);
   for (const file of files) {
     if (file.format === 'txt') yield* txtJobs(file, rule, except, onBytes);

@@ -74,7 +74,7 @@ export async function verifyDataset(name: string): Promise<void> {
 }
 
 /** Removes a data set, or with "downloads" what it was made from. Returns the bytes that are free now. */
-export async function remove(name: string): Promise<number> {
+export async function removeDataset(name: string): Promise<number> {
   const folder = name === 'downloads' ? DOWNLOADS : datasetFolder(name);
   if (name !== 'downloads') checkKnown(name);
   const work = async (): Promise<number> => {

@@ -8,7 +8,7 @@ import { download, sha256Of, type DownloadOptions } from './download';
 import { locked, makeDataset, type Limits } from './make';
 import type { DatasetMeta } from './shards';
 import { fill, type OnProgress } from './text';
-import type { Job } from './tokenise';
+import type { TokeniseJob } from './tokenise';
 
 const REVISION = '79d93d786212f7344586290adb811d4ae6a1762c';
 
@@ -124,7 +124,7 @@ export function makeOpenWebText(
         tokens: shards.train.tokens,
         tokensTotal: limits.train,
       });
-    async function* jobs(): AsyncGenerator<Job | null, void, undefined> {
+    async function* jobs(): AsyncGenerator<TokeniseJob | null, void, undefined> {
       for (let i = 0; i < published.files; i++) {
         const shard = await (from === undefined
           ? downloading(() => remoteShard(baseUrl ?? published.baseUrl, i, published, callbacks, waitSeconds))

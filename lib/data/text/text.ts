@@ -4,7 +4,7 @@ import { UserError } from '../../util/errors';
 import { inputFiles, jobsOf, type InputFile } from './documents';
 import { makeDataset, type Limits, type Shards, type TokenWriter } from './make';
 import { END_OF_TEXT, TokenFile, VOCABULARY, type DatasetMeta, type Split } from './shards';
-import { tokenise, type Job, type Rule } from './tokenise';
+import { tokenise, type TokeniseJob, type SplitRule } from './tokenise';
 
 /** How far making a data set is. Bytes are those of the files as they lie on the disk. */
 export interface Progress {
@@ -34,8 +34,8 @@ interface Filled {
 
 /** Tokenises documents into the named splits until those are full. */
 export async function fill(
-  jobs: AsyncIterable<Job | null>,
-  rule: Rule,
+  jobs: AsyncIterable<TokeniseJob | null>,
+  rule: SplitRule,
   shards: Shards,
   splits: readonly Split[],
   onTokens: () => void,
@@ -118,7 +118,7 @@ async function tokeniseFiles(
   onBytes: (n: number) => void,
   onTokens: () => void,
 ): Promise<Filled> {
-  const run = (files: InputFile[], rule: Rule, splits: Split[]) =>
+  const run = (files: InputFile[], rule: SplitRule, splits: Split[]) =>
     fill(jobsOf(files, column, rule, onBytes), rule, shards, splits, onTokens);
   if (!validation.length) return run(train, { validationShare }, ['train', 'validation']);
   const { hashes } = await run(validation, { all: 'validation' }, ['validation']);

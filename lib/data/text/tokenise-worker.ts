@@ -6,10 +6,10 @@ import { END_OF_TEXT, type Split } from './shards';
 import {
   documentHash,
   splitOf,
-  type Job,
+  type TokeniseJob,
   type Message,
   type Reply,
-  type Rule,
+  type SplitRule,
   type Wanted,
 } from './tokenise';
 import { encodeInto, Ids } from './tokenizer';
@@ -17,7 +17,7 @@ import { encodeInto, Ids } from './tokenizer';
 /** What is wrong with a row; its number is added where it is known. */
 class Problem extends Error {}
 
-let rule: Rule;
+let rule: SplitRule;
 let except: ReadonlySet<string>;
 const ids = { train: new Ids(), validation: new Ids() };
 
@@ -67,7 +67,7 @@ function* textsOfRows(values: ArrayLike<unknown>): Generator<string> {
   }
 }
 
-async function textsOf(job: Exclude<Job, { kind: 'part' }>): Promise<Iterable<string | null>> {
+async function textsOf(job: Exclude<TokeniseJob, { kind: 'part' }>): Promise<Iterable<string | null>> {
   switch (job.kind) {
     case 'lines':
       return textsOfLines(job.bytes, job.column);
@@ -78,7 +78,7 @@ async function textsOf(job: Exclude<Job, { kind: 'part' }>): Promise<Iterable<st
   }
 }
 
-async function tokenised(job: Job, wanted: Wanted): Promise<Reply> {
+async function tokenised(job: TokeniseJob, wanted: Wanted): Promise<Reply> {
   const ends: Record<Split, number[]> = { train: [], validation: [] };
   const hashes: string[] = [];
   let [rows, leftOut] = [0, 0];

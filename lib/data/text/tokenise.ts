@@ -7,7 +7,7 @@ import { UserError } from '../../util/errors';
 import type { Split } from './shards';
 
 /** A stretch of documents; `file` is what errors call it. */
-export type Job = { file: string } & (
+export type TokeniseJob = { file: string } & (
   | { kind: 'lines'; column: string; bytes: Uint8Array }
   | { kind: 'rows'; column: string; path: string; from: number; to: number }
   | { kind: 'texts'; texts: string[] }
@@ -16,7 +16,7 @@ export type Job = { file: string } & (
 );
 
 /** Which split a document belongs to. */
-export type Rule = { all: Split } | { validationShare: number } | { trainExcept: string[] };
+export type SplitRule = { all: Split } | { validationShare: number } | { trainExcept: string[] };
 
 /** Ids of documents, and after how many of them each document ends. */
 export interface Tokens {
@@ -34,7 +34,7 @@ export interface Tokenised extends Record<Split, Tokens> {
 }
 
 export type Wanted = Record<Split, boolean>;
-export type Message = { rule: Rule } | { job: Job; wanted: Wanted };
+export type Message = { rule: SplitRule } | { job: TokeniseJob; wanted: Wanted };
 /** `row` counts from 0 within the job; null where the problem names its place itself. */
 export type Reply = Tokenised | { row: number | null; problem: string };
 
@@ -46,7 +46,7 @@ export const documentHash = (text: string): string =>
  * Split of a document, null for neither. By share: the hash, read as a number in [0, 1), is below it; so one document
  * is in one split whatever the size of the set, its copies are in the same one, and no second file need be fetched.
  */
-export function splitOf(hash: string, rule: Rule, except: ReadonlySet<string>): Split | null {
+export function splitOf(hash: string, rule: SplitRule, except: ReadonlySet<string>): Split | null {
   if ('all' in rule) return rule.all;
   if ('validationShare' in rule)
     return parseInt(hash.slice(0, 8), 16) / 2 ** 32 < rule.validationShare ? 'validation' : 'train';
@@ -60,7 +60,7 @@ interface Waiting {
 interface Member {
   worker: Worker;
   waiting: Waiting[];
-  rule?: Rule;
+  rule?: SplitRule;
 }
 
 /** More of them need more memory and outrun the one thread that reads. */
@@ -95,7 +95,7 @@ function idlest(): Member {
   return least && (least.waiting.length === 0 || members.length === MOST_MEMBERS) ? least : startMember();
 }
 
-function send(job: Job, rule: Rule, wanted: Wanted): Promise<Reply> {
+function send(job: TokeniseJob, rule: SplitRule, wanted: Wanted): Promise<Reply> {
   const member = idlest();
   const reply = new Promise<Reply>((resolve, reject) => member.waiting.push({ resolve, reject }));
   // Whoever waits for it gets the error too; until then nobody does.
@@ -115,11 +115,11 @@ function send(job: Job, rule: Rule, wanted: Wanted): Promise<Reply> {
  * wanted is only read and hashed.
  */
 export async function* tokenise(
-  jobs: AsyncIterable<Job | null>,
-  rule: Rule,
+  jobs: AsyncIterable<TokeniseJob | null>,
+  rule: SplitRule,
   wanted: () => Wanted,
 ): AsyncGenerator<Tokenised> {
-  const queue: { job: Job; reply: Promise<Reply> }[] = [];
+  const queue: { job: TokeniseJob; reply: Promise<Reply> }[] = [];
   let [file, row] = ['', 0];
   const next = async (): Promise<Tokenised> => {
     const { job, reply } = queue.shift()!;

@@ -249,10 +249,12 @@ export async function synthetic(argv: string[]): Promise<void> {
     validation: numberOfTokens('--validation-tokens', values['validation-tokens']!),
   };
   const seed = wholeNumber('--seed', values.seed, 1);
-  const { makeSynthetic } =
+  const { STORIES } =
     require('../../data/grammar/synthetic-entropy') as typeof import('../../data/grammar/synthetic-entropy');
+  const { makeGenerated } =
+    require('../../data/text/generated') as typeof import('../../data/text/generated');
   await making(values.name!, (report) =>
-    makeSynthetic({ name: values.name!, limits, seed }, report.progress),
+    makeGenerated(STORIES, { name: values.name!, limits, seed }, report.progress),
   );
 }
 
@@ -299,5 +301,5 @@ export async function remove(argv: string[]): Promise<void> {
   if (!positionals.length)
     throw new UserError('remove: expected the name of a data set, or "downloads"; got nothing');
   for (const name of positionals)
-    console.log(`${name}: removed, ${megabytes(await inventory().remove(name))}`);
+    console.log(`${name}: removed, ${megabytes(await inventory().removeDataset(name))}`);
 }

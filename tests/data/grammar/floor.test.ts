@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   floor,
-  logProb,
+  lineLogProb,
   memorisationFloor,
   monteCarloFloor,
   monteCarloUniqueFloor,
@@ -10,7 +10,7 @@ import {
   uniqueLinesFloor,
 } from '../../../lib/data/grammar/floor';
 import { FAMILY } from '../../../lib/data/grammar/grammar-family';
-import { GRAMMAR, predictedTokens, toLine } from '../../../lib/data/grammar/question-formation';
+import { GRAMMAR, lineTokens, toLine } from '../../../lib/data/grammar/question-formation';
 import type { Grammar } from '../../../lib/data/grammar/grammar';
 import { entropy, enumerateLines } from './enumerate';
 
@@ -57,8 +57,8 @@ test('a tiny table: floor and probabilities as worked out by hand', () => {
   close(nats, entropy([2 / 5, 2 / 5, 1 / 5]));
   close(tokensPerLine, (4 / 5) * 10 + (1 / 5) * 16);
   close(natsPerToken, nats / tokensPerLine);
-  close(logProb(tiny, toLine(['n', 'does', 'eat', '.'], 'quest', tiny)), Math.log(2 / 5));
-  close(logProb(tiny, toLine('n r does eat does eat .'.split(' '), 'decl', tiny)), Math.log(1 / 5));
+  close(lineLogProb(tiny, toLine(['n', 'does', 'eat', '.'], 'quest', tiny)), Math.log(2 / 5));
+  close(lineLogProb(tiny, toLine('n r does eat does eat .'.split(' '), 'decl', tiny)), Math.log(1 / 5));
 });
 
 test('the closed form equals the sum over every line written out', () => {
@@ -67,25 +67,25 @@ test('the closed form equals the sum over every line written out', () => {
   close(nats, entropy(lines.map((l) => l.probability)));
   close(
     tokensPerLine,
-    lines.reduce((sum, { line, probability }) => sum + probability * predictedTokens(line), 0),
+    lines.reduce((sum, { line, probability }) => sum + probability * lineTokens(line), 0),
   );
-  for (const { line, probability } of lines) close(logProb(reduced, line), Math.log(probability));
+  for (const { line, probability } of lines) close(lineLogProb(reduced, line), Math.log(probability));
 });
 
 test('lines that never occur have probability 0', () => {
   const marked = 'the yak who does eat does wait .'.split(' ');
   const line = toLine(marked, 'decl', reduced);
-  assert.ok(Number.isFinite(logProb(reduced, line)));
-  assert.equal(logProb(reduced, toLine(marked, 'quest', reduced)), -Infinity);
-  assert.equal(logProb(reduced, { ...line, output: [...line.output].reverse() }), -Infinity);
+  assert.ok(Number.isFinite(lineLogProb(reduced, line)));
+  assert.equal(lineLogProb(reduced, toLine(marked, 'quest', reduced)), -Infinity);
+  assert.equal(lineLogProb(reduced, { ...line, output: [...line.output].reverse() }), -Infinity);
   const short = 'the yak does wait .'.split(' ');
-  assert.ok(Number.isFinite(logProb(reduced, toLine(short, 'quest', reduced))));
+  assert.ok(Number.isFinite(lineLogProb(reduced, toLine(short, 'quest', reduced))));
   assert.equal(
-    logProb(reduced, { ...toLine(short, 'quest', reduced), input: [...short, 'decl'] }),
+    lineLogProb(reduced, { ...toLine(short, 'quest', reduced), input: [...short, 'decl'] }),
     -Infinity,
   );
   assert.equal(
-    logProb(reduced, { input: ['yak', '.', 'decl'], output: ['yak', '.'], marker: 'decl' }),
+    lineLogProb(reduced, { input: ['yak', '.', 'decl'], output: ['yak', '.'], marker: 'decl' }),
     -Infinity,
   );
 });
@@ -168,7 +168,7 @@ test('50,000 drawn lines agree with the closed form within 4 standard errors', (
 
 test('unique lines: the law sums to 1, its entropy is the floor, and drawn sets agree', () => {
   const law = uniqueLinesFloor(reduced, 500);
-  const q = lines.map(({ line }) => Math.exp(law.logProb(logProb(reduced, line))));
+  const q = lines.map(({ line }) => Math.exp(law.logProb(lineLogProb(reduced, line))));
   close(
     q.reduce((sum, p) => sum + p, 0),
     1,
@@ -176,7 +176,7 @@ test('unique lines: the law sums to 1, its entropy is the floor, and drawn sets 
   close(law.nats, entropy(q));
   close(
     law.tokensPerLine,
-    q.reduce((sum, p, i) => sum + p * predictedTokens(lines[i]!.line), 0),
+    q.reduce((sum, p, i) => sum + p * lineTokens(lines[i]!.line), 0),
   );
   close(
     law.iidCrossEntropyNats,

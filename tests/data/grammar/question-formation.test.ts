@@ -5,14 +5,14 @@ import { test } from 'node:test';
 import { UserError } from '../../../lib/util/errors';
 import {
   GRAMMAR,
-  SPLITS,
+  LINE_SPLITS,
   Vocabulary,
   auxiliaries,
   dataHash,
   formatLine,
   hasSubjectClause,
   parseLine,
-  predictedTokens,
+  lineTokens,
   sampleSplits,
   toLine,
   toQuestion,
@@ -78,11 +78,11 @@ test(
 );
 
 test('splits: sizes, unique inputs, the rule on questions, share of questions', () => {
-  for (const split of SPLITS) assert.equal(splits[split].length, small[split]);
-  const all = SPLITS.flatMap((split) => splits[split]);
+  for (const split of LINE_SPLITS) assert.equal(splits[split].length, small[split]);
+  const all = LINE_SPLITS.flatMap((split) => splits[split]);
   assert.equal(new Set(all.map((line) => line.input.join(' '))).size, 4000);
   assert.equal(new Set(all.flatMap((line) => [...line.input, ...line.output])).size, 68);
-  for (const split of SPLITS) {
+  for (const split of LINE_SPLITS) {
     for (const line of splits[split]) {
       assert.equal(formatLine(toLine(line.input.slice(0, -1), line.marker)), formatLine(line));
       assert.equal(
@@ -105,7 +105,7 @@ test('train, dev and test follow one law: none is longer than another', () => {
     generalisation: 1,
   });
   const mean = (lines: typeof train): number =>
-    lines.reduce((sum, line) => sum + predictedTokens(line), 0) / lines.length;
+    lines.reduce((sum, line) => sum + lineTokens(line), 0) / lines.length;
   // Standard deviation of a line: 6.3 tokens. Drawn one split after the other, dev would be 0.65 tokens longer.
   assert.ok(
     Math.abs(mean(train) - mean(dev)) < 4 * 6.3 * Math.sqrt(2 / 20_000),
@@ -147,8 +147,11 @@ test('vocabulary: 68 words and the end token; lines come back from their ids', (
   assert.equal(vocabulary.words[vocabulary.end], '<end>');
   for (const line of [...committed, ...splits.generalisation]) {
     const ids = vocabulary.encode(line);
-    assert.equal(ids.length, predictedTokens(line));
-    assert.deepEqual(vocabulary.decode(ids), line);
+    assert.equal(ids.length, lineTokens(line));
+    assert.deepEqual(
+      Array.from(ids, (id) => vocabulary.words[id]),
+      [...line.input, ...line.output, '<end>'],
+    );
   }
   assert.deepEqual(
     [...vocabulary.encode(toLine(['the', 'yak', 'does', 'eat', '.'], 'quest'))].map(
@@ -160,8 +163,6 @@ test('vocabulary: 68 words and the end token; lines come back from their ids', (
     () => vocabulary.encode({ input: ['wombat', 'decl'], output: ['wombat'], marker: 'decl' }),
     /unknown word "wombat"/,
   );
-  assert.throws(() => vocabulary.decode([0, 1]), /close with the end token 68/);
-  assert.throws(() => vocabulary.decode([0, 1, 68]), /decl or quest/);
   assert.throws(
     () => new Vocabulary({ ...GRAMMAR, words: { ...GRAMMAR.words, Det: 'the decl' } }),
     /without the words/,
