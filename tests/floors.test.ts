@@ -56,7 +56,6 @@ const KNOWN = new Set([
   'analysis/08 → analysis/03',
   'analysis/08 → analysis/04',
   'analysis/09 → analysis/01',
-  'data/grammar → data/text',
   'model → experiments',
   'tensor → experiments',
   'train → experiments',
