@@ -12,7 +12,7 @@ import { matrix } from '../../lib/energy/matrix';
 import { Random } from '../../lib/util/random';
 import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
-import { userError } from '../assert-user-error';
+import { refusal } from '../refusal';
 import { CASES, distance, energy, gradient, nearest, normals, randomCase, termsOf } from './reference';
 
 test('energies equal float64 and keep within the soft-min bounds; so do gradients, no longer than 1', (t) => {
@@ -250,7 +250,7 @@ test('bad input is one clear line', () => {
       () => distanceGradient(args),
       () => distanceMemory(args).energy(args.states),
     ])
-      assert.throws(call, userError(field, ...facts));
+      assert.throws(call, refusal(`${field}: `, ...facts));
   }
-  assert.throws(() => nearestNeighbours({ patterns: [[1, 2]] }), userError('nearest neighbours'));
+  assert.throws(() => nearestNeighbours({ patterns: [[1, 2]] }), refusal('nearest neighbours: '));
 });

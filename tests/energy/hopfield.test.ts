@@ -13,7 +13,7 @@ import { Random } from '../../lib/util/random';
 import { Tape } from '../../lib/tensor/tape';
 import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
-import { userError } from '../assert-user-error';
+import { refusal } from '../refusal';
 import { CASES, logSumExp, normals, signs, type Vectors } from './reference';
 
 const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number =>
@@ -270,5 +270,5 @@ test('bad input is one clear line', () => {
     [() => positional(modernHopfield, { patterns: null, beta: 1 }), 'patterns'],
     [() => positional(modernHopfield, { patterns }), 'beta', 'undefined'],
   ];
-  for (const [call, field, ...facts] of bad) assert.throws(call, userError(field, ...facts));
+  for (const [call, field, ...facts] of bad) assert.throws(call, refusal(`${field}: `, ...facts));
 });

@@ -6,7 +6,7 @@ import { row } from '../../lib/energy/matrix';
 import { Random } from '../../lib/util/random';
 import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
-import { userError } from '../assert-user-error';
+import { refusal } from '../refusal';
 import { CASES, distance, energy, normals, randomCase, termsOf, weights, type Vectors } from './reference';
 
 /** A random case with its patterns dealt out to one to four layers. */
@@ -201,5 +201,5 @@ test('no tensor is left behind; bad input is one clear line', () => {
       'got 1',
     ],
   ];
-  for (const [call, field, ...facts] of bad) assert.throws(call, userError(field, ...facts));
+  for (const [call, field, ...facts] of bad) assert.throws(call, refusal(`${field}: `, ...facts));
 });

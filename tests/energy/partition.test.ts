@@ -13,7 +13,7 @@ import {
 } from '../../lib/energy/partition';
 import { Random } from '../../lib/util/random';
 import { assertClose } from '../assert-close';
-import { userError } from '../assert-user-error';
+import { refusal } from '../refusal';
 import { CASES, distance, energy, normals } from './reference';
 
 const fixture = JSON.parse(readFileSync(join(__dirname, '../fixtures/energy.json'), 'utf8')) as Record<
@@ -226,5 +226,5 @@ test('bad input is one clear line', () => {
     [() => exactCase({ ...exact, patterns: [] }), 'patterns', 'none'],
     [() => exactCase({ ...exact, r: Infinity }), 'r', Infinity],
   ];
-  for (const [call, field, ...facts] of bad) assert.throws(call, userError(field, ...facts));
+  for (const [call, field, ...facts] of bad) assert.throws(call, refusal(`${field}: `, ...facts));
 });
