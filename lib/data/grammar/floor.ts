@@ -4,61 +4,55 @@ import { Random } from '../../util/random';
 import { crossing } from '../../util/statistics';
 import { plus, sentenceForms, sentenceMoments } from './forms';
 import type { Moments } from './forms';
-import { sentenceProbability } from './grammar';
+import { perGrammar, sentenceProbability } from './grammar';
 import type { Grammar } from './grammar';
 import { formatLine, lineTokens, sampleLine, sampleUniqueLines, toLine } from './question-formation';
 import type { Line, Marker } from './question-formation';
 
 /**
- * A line is (sentence, marker); its output follows from both. Sentence s and marker m have P(s)/2 each, and a question
- * with a relative clause on its subject (a marked sentence) is drawn again:
- *   P(line) = P(s) / 2κ,   κ = ½ (P(unmarked) + P(marked)) + ½ P(unmarked)
+ * Moments of the sentences of kept lines. A line is (sentence, marker); its output follows from both. Sentence s and
+ * marker m have probability P(s)/2 each, and a question with a relative clause on its subject (a marked sentence) is
+ * rejected:
+ *   P(line) = P(s) / 2κ,   κ = ½ (P(unmarked) + P(marked)) + ½ P(unmarked), the mass of these moments
  */
-function keptShare([unmarked, marked]: readonly [Moments, Moments]): number {
-  return unmarked.mass + marked.mass / 2;
-}
+const keptMoments = perGrammar((grammar): Moments => {
+  const [unmarked, { mass, surprisalNats, words }] = sentenceMoments(grammar);
+  return plus(unmarked, { mass: mass / 2, surprisalNats: surprisalNats / 2, words: words / 2 });
+});
 
-/** Lowest loss that any model can have in expectation on lines of a law, and what it is made of. */
+/** Entropy of lines: the lowest expected loss of any model that has not seen them. */
 export interface Floor {
   /** Entropy of a line. */
   nats: number;
-  /** Mean number of predicted tokens of a line: words, markers and end token, the first word from nothing. */
+  /** Mean number of predicted tokens per line: all words, the marker and the end token, the first word included. */
   tokensPerLine: number;
   natsPerToken: number;
 }
 
-/** Predicted tokens of a line: sentence and output have one length, marker and end token are added. */
-function tokensForWords(sentenceWords: number): number {
-  return 2 * sentenceWords + 2;
-}
+/** Predicted tokens of a line: the sentence, an output of the same length, the marker and the end token. */
+const tokensForWords = (sentenceWords: number): number => 2 * sentenceWords + 2;
 
 /**
- * Exact floor of i.i.d. lines in closed form (`sentenceMoments` under the rejection rule):
+ * Exact floor of i.i.d. lines in closed form (`keptMoments`):
  *   nats = (s₀ + s₁/2)/κ + ln 2κ,   tokens = 2 (w₀ + w₁/2)/κ + 2   (₀ unmarked, ₁ marked sentences)
  */
 export function floor(grammar: Grammar): Floor {
-  const [unmarked, marked] = sentenceMoments(grammar);
-  const half: Moments = {
-    mass: marked.mass / 2,
-    surprisalNats: marked.surprisalNats / 2,
-    words: marked.words / 2,
-  };
-  const kept = plus(unmarked, half);
+  const kept = keptMoments(grammar);
   const nats = kept.surprisalNats / kept.mass + Math.log(2 * kept.mass);
   const tokensPerLine = tokensForWords(kept.words / kept.mass);
   return { nats, tokensPerLine, natsPerToken: nats / tokensPerLine };
 }
 
-/** Exact ln P(line) of an i.i.d. line; −∞ for lines that never occur, a wrong output among them. */
+/** Exact ln P(line) of an i.i.d. line; −∞ for a line that cannot occur, such as one with a wrong output. */
 export function lineLogProb(grammar: Grammar, line: Line): number {
   const sentence = line.input.slice(0, -1);
   const [unmarked, marked] = sentenceProbability(grammar, sentence);
   if (unmarked + marked === 0 || (marked > 0 && line.marker === 'quest')) return -Infinity;
   if (formatLine(toLine(sentence, line.marker, grammar)) !== formatLine(line)) return -Infinity;
-  return Math.log(unmarked + marked) - Math.log(2 * keptShare(sentenceMoments(grammar)));
+  return Math.log(unmarked + marked) - Math.log(2 * keptMoments(grammar).mass);
 }
 
-/** Lines that share their word classes and marker: `lines` of them with probability `each`. */
+/** All lines with the same word classes and marker: `lines` of them, each of probability `each`. */
 interface LineForm {
   letters: string;
   classSizes: number[];
@@ -69,7 +63,7 @@ interface LineForm {
 }
 
 function lineForms(grammar: Grammar): LineForm[] {
-  const twiceKept = 2 * keptShare(sentenceMoments(grammar));
+  const twiceKept = 2 * keptMoments(grammar).mass;
   return sentenceForms(grammar).flatMap(({ classes, mass, marked, sentences }) => {
     const form = {
       letters: classes.map((c) => c.letter).join(''),
@@ -84,17 +78,17 @@ function lineForms(grammar: Grammar): LineForm[] {
 }
 
 export interface PositionEntropy {
-  /** Share of lines that reach this position, the first word's being 0. */
+  /** Share of lines that reach this position, counted from 0. */
   share: number;
-  /** Entropy of the token here given all before it, averaged over all lines; lines that have ended count 0. */
+  /** Entropy of the token given all before it, averaged over all lines; lines that have ended count 0. */
   nats: number;
 }
 
 /**
- * Exact conditional entropy at each position of a line, i.i.d. or, with `uniqueLines`, of that many unique ones; the sum
- * over positions is the `nats` of `floor` or `uniqueLinesFloor`.
+ * Exact conditional entropy at each position of an i.i.d. line or, with `uniqueLines`, of a line of that many unique ones:
  *   H_t = Σ_forms P(form) [ln P(classes < t) − ln P(classes ≤ t) + ln |class_t|]
- * with the prefix probabilities summed over all forms. After the marker nothing is left: those entries are 0.
+ * with prefix probabilities summed over all forms. The output follows from what precedes it, so its entropies are 0. The
+ * sum over positions is the `nats` of `floor` or `uniqueLinesFloor`.
  */
 export function positionEntropies(grammar: Grammar, uniqueLines?: number): PositionEntropy[] {
   const law = uniqueLines === undefined ? lineForms(grammar) : uniqueLaw(grammar, uniqueLines).forms;
@@ -122,18 +116,18 @@ export function positionEntropies(grammar: Grammar, uniqueLines?: number): Posit
   return positions;
 }
 
-/** Law of a line of a set of unique lines. */
+/** Floor of unique lines, and their law. */
 export interface UniqueFloor extends Floor {
   lines: number;
-  /** What the i.i.d. law pays on such a line: −Σ q ln P, above `nats` by KL(q ‖ P). */
+  /** Cross-entropy of the i.i.d. law P on such lines, −Σ q ln P; KL(q ‖ P) above `nats`. */
   iidCrossEntropyNats: number;
-  /** Probability that a fresh i.i.d. line is already in the set. */
+  /** Probability that a new i.i.d. line is in the set. */
   coveredMass: number;
-  /** ln q of a line of the language from its i.i.d. ln P. */
+  /** ln q of a line from its i.i.d. ln P. */
   logProb: (iidLogProb: number) => number;
 }
 
-/** The law q of `uniqueLinesFloor`: forms whose lines have probability `each` under it and `iid` without uniqueness, and τ. */
+/** The law q of `uniqueLinesFloor`: lines of a form have probability `each` under q and `iid` under P. */
 function uniqueLaw(grammar: Grammar, lines: number): { forms: (LineForm & { iid: number })[]; tau: number } {
   const forms = lineForms(grammar);
   const all = forms.reduce((sum, form) => sum + form.lines, 0);
@@ -151,10 +145,12 @@ function uniqueLaw(grammar: Grammar, lines: number): { forms: (LineForm & { iid:
 }
 
 /**
- * Floor of unique lines: the first `lines` distinct ones of an i.i.d. sequence. The best law fixed before the set is
- * drawn is the mean share of each line, and its entropy is the floor of every model that has not memorised the set:
+ * Floor of unique lines: the first `lines` distinct ones of an i.i.d. sequence. The best law that is fixed before the set
+ * is drawn gives each line its expected share of the set; its entropy is the floor of every model that has not memorised
+ * the set:
  *   q(line) = (1 − exp(−P(line) τ)) / lines,   τ such that Σ q = 1
- * (Poissonised draws; the error is of order 1/lines). Likely lines occur once, so q is flatter than P and lines are longer.
+ * (Poissonised draws; the error is of order 1/lines). Likely lines occur once only, so q is flatter than P and lines are
+ * longer.
  */
 export function uniqueLinesFloor(grammar: Grammar, lines: number): UniqueFloor {
   const { forms, tau } = uniqueLaw(grammar, lines);
@@ -177,7 +173,7 @@ export function uniqueLinesFloor(grammar: Grammar, lines: number): UniqueFloor {
   };
 }
 
-/** A floor estimated from drawn lines, with standard errors; that of the ratio by the delta method. */
+/** A floor estimated from drawn lines, with standard errors; the error of the ratio is by the delta method. */
 export interface SampledFloor extends Floor {
   lines: number;
   natsError: number;
@@ -185,7 +181,7 @@ export interface SampledFloor extends Floor {
   natsPerTokenError: number;
 }
 
-/** Mean surprisal of `lines` i.i.d. lines, each scored by `lineLogProb` from its words alone. */
+/** Mean surprisal of `lines` i.i.d. lines, scored by `lineLogProb` from their words alone. */
 export function monteCarloFloor(grammar: Grammar, lines: number, seed: number): SampledFloor {
   const random = new Random(seed, 'question-formation/monte-carlo');
   return estimate(lines, () => {
@@ -195,7 +191,7 @@ export function monteCarloFloor(grammar: Grammar, lines: number, seed: number): 
 }
 
 /**
- * Mean surprisal of one drawn set of unique lines under q of `uniqueLinesFloor`.
+ * Mean surprisal of one drawn set of unique lines under the law q of `uniqueLinesFloor`.
  * Trap: lines drawn without repetition vary less than independent ones, so the errors are upper bounds.
  */
 export function monteCarloUniqueFloor(grammar: Grammar, lines: number, seed: number): SampledFloor {
@@ -234,8 +230,8 @@ function estimate(lines: number, draw: (i: number) => [nats: number, tokens: num
 }
 
 /**
- * Loss of a model that knows the training lines by heart and nothing else: ln(distinct lines) per line, all equally likely.
- * With repeated lines it is the entropy of a line drawn from the list.
+ * Loss of a model that has memorised the training lines and knows nothing else: the entropy of a line drawn from the list,
+ * ln(number of lines) where none repeats.
  */
 export function memorisationFloor(lines: readonly Line[]): Floor & { distinctLines: number } {
   if (lines.length === 0) throw new UserError('memorisation floor: expected at least one line; got none');

@@ -1,7 +1,7 @@
 /** Sums over all sentences of a grammar: in closed form, and form by form. */
 import { UserError } from '../../util/errors';
-import { startSymbol } from './grammar';
-import type { Grammar, Symbol, WordClass } from './grammar';
+import { perGrammar, startSymbol } from './grammar';
+import type { Symbol, WordClass } from './grammar';
 
 /** Sums over sentences of probability p: `mass` Σ p, `surprisalNats` Σ −p ln p, `words` Σ p · number of words. */
 export interface Moments {
@@ -25,15 +25,6 @@ function times(a: Moments, b: Moments): Moments {
     mass: a.mass * b.mass,
     surprisalNats: a.surprisalNats * b.mass + a.mass * b.surprisalNats,
     words: a.words * b.mass + a.mass * b.words,
-  };
-}
-
-/** Computes a value once per grammar. */
-function perGrammar<T>(compute: (grammar: Grammar) => T): (grammar: Grammar) => T {
-  const known = new WeakMap<Grammar, { value: T }>();
-  return (grammar) => {
-    if (!known.has(grammar)) known.set(grammar, { value: compute(grammar) });
-    return known.get(grammar)!.value;
   };
 }
 

@@ -1,13 +1,13 @@
-/** Words of the synthetic corpus. Each stands in one class only, so that a text shows the class of all its words. */
+/** Words of the synthetic corpus. Each is in one class only, so that a text determines the classes of its words. */
 
-export interface Topic {
+interface Topic {
   title: string;
   nouns: string;
   verbs: string;
   adjectives: string;
 }
 
-/** What a document is about; its words come more often in it. */
+/** Topics of documents; the words of a topic are more frequent in its documents. */
 export const TOPICS: readonly Topic[] = [
   {
     title: 'harbour',
@@ -109,7 +109,7 @@ export const TOPICS: readonly Topic[] = [
   },
 ];
 
-/** Words of every topic, the most frequent ones first; they come before those of the topics. */
+/** Words of all topics, most frequent first; they rank before the words of the topics. */
 export const GENERAL = {
   nouns:
     'man woman child door house road letter hand window table room dog friend hat voice story box key chair stone fire garden river bridge boat horse lamp clock coat bag cup bottle knife song map wall street cloud shadow secret picture stranger neighbour mother father brother sister',
@@ -119,7 +119,7 @@ export const GENERAL = {
     'old new small large little good young long red white black green blue strange quiet happy sad broken empty cold dark bright round soft sharp plain',
 } as const;
 
-/** Words whose weights are the same in every document, the most frequent ones first. */
+/** Words with the same weights in every document, most frequent first. */
 export const FIXED = {
   /** Verbs without an object. */
   VI: 'waited slept laughed smiled walked stood sat wept danced whispered shivered wandered hesitated rested paused sang worked travelled dreamed argued knelt vanished returned stumbled hurried listened',
@@ -130,7 +130,7 @@ export const FIXED = {
   PREP: 'with near behind under beside above across beyond inside around',
 } as const;
 
-/** How a sentence may begin; the only place of a comma below the first line. */
+/** Openings of sentences; the only commas after the first line follow them. */
 export const OPENERS = [
   'In the morning',
   'That evening',
@@ -146,12 +146,12 @@ export const OPENERS = [
   'At last',
 ] as const;
 
-/** First names, of women and of men. */
+/** First names of women and of men. */
 export const NAMES = {
   she: 'Anna Ruth Clara Edith Margaret Alice Emma Helen Martha Rosalind Beatrice Judith Florence Agnes Harriet Eleanor Winifred Matilda Sylvia Dorothy Ingrid Priya Leila Yuki Nadia Olga Carmen Amara Zainab Lucia Freya Tabitha',
   he: 'Thomas Henry Arthur George Walter Samuel Edmund Philip Hugh Oliver Frederick Matthew Leonard Simon Gilbert Ambrose Cedric Bernard Theodore Rupert Ivan Rajesh Omar Kenji Pablo Kwame Viktor Stefan Bjorn Dmitri Anselm Barnaby',
 } as const;
 
-/** Towns, all of them made up or common to several. */
+/** Names of towns, invented or shared by several. */
 export const PLACES =
   'Thornby Ravensmoor Millbrook Ashcombe Penhallow Greystone Larkfield Oakhampton Stanwick Wychford Brambleton Coldharbour Dunmore Elmstead Fairhaven Glenrock Highcliff Kingsbury Langdale Marshfield Northgate Otterburn Pinewood Queensferry Redhill Saltmarsh Tidewater Upton Underhill Westbrook Yarrowby Amberley Blackwater Copperton Drayton Hazelmere';

@@ -1,3 +1,4 @@
+/** Question formation: its grammar, lines, vocabulary, splits and hash. */
 import { createHash } from 'node:crypto';
 import { UserError } from '../../util/errors';
 import { Random } from '../../util/random';
@@ -8,7 +9,7 @@ const SUBJECT_CLAUSE = 'relative clause on the subject';
 
 /**
  * Grammar of question formation (McCoy, Frank & Linzen 2020, arXiv:2001.03632; used by Murty et al. 2023,
- * arXiv:2305.18741). The mark singles out sentences with a relative clause on the subject.
+ * arXiv:2305.18741). Marked are the sentences with a relative clause on the subject.
  */
 export const GRAMMAR: Grammar = {
   start: 'ROOT',
@@ -59,8 +60,8 @@ export const GRAMMAR: Grammar = {
 
 export const MARKERS = ['decl', 'quest'] as const;
 export type Marker = (typeof MARKERS)[number];
-/** Closes every line; models that need a token before the first word use it there too. */
-export const END = '<end>';
+/** End token of every line; models that need a start token use it too. */
+const END = '<end>';
 
 export interface Line {
   /** Words of the sentence with its full stop, then the marker. */
@@ -70,12 +71,10 @@ export interface Line {
   marker: Marker;
 }
 
-/** Tokens that a model predicts in a line: input, output and the end token, the first word from nothing. */
-export function lineTokens(line: Line): number {
-  return line.input.length + line.output.length + 1;
-}
+/** Number of predicted tokens of a line: input, output and the end token, the first word included. */
+export const lineTokens = (line: Line): number => line.input.length + line.output.length + 1;
 
-/** Whether the subject of a sentence carries a relative clause. Throws a UserError outside the language. */
+/** Whether the subject of a sentence has a relative clause. Throws a UserError for a sentence outside the language. */
 export function hasSubjectClause(sentence: readonly string[], grammar: Grammar = GRAMMAR): boolean {
   const [without, withClause] = sentenceProbability(grammar, sentence);
   if (without + withClause === 0)
@@ -85,14 +84,14 @@ export function hasSubjectClause(sentence: readonly string[], grammar: Grammar =
   return withClause > 0;
 }
 
-/** Positions of a sentence's first auxiliary and of its main one; they differ only behind a relative clause on the subject. */
+/** Positions of the first and of the main auxiliary; they differ where the subject has a relative clause. */
 export function auxiliaries(
   sentence: readonly string[],
   grammar: Grammar = GRAMMAR,
 ): { first: number; main: number } {
   const isAuxiliary = (word: string): boolean => /^Aux_/.test(classOf(grammar, word) ?? '');
   const first = sentence.findIndex(isAuxiliary);
-  // A relative clause holds one auxiliary; the main one comes after it.
+  // A relative clause has one auxiliary; the main one follows it.
   const main = hasSubjectClause(sentence, grammar)
     ? sentence.findIndex((word, i) => i > first && isAuxiliary(word))
     : first;
@@ -110,7 +109,7 @@ export function toLine(sentence: readonly string[], marker: Marker, grammar: Gra
   return { input: [...sentence, marker], output, marker };
 }
 
-/** Word types of a grammar's lines in the order of its table, then "?", the markers and the end token. */
+/** Ids of the word types of a grammar's lines, in the order of its table, then of "?", the markers and the end token. */
 export class Vocabulary {
   readonly words: readonly string[];
   readonly end: number;
@@ -137,12 +136,12 @@ export class Vocabulary {
     return id;
   }
 
-  /** Ids of input, output and end token: `[lineTokens(line)]`. */
+  /** @returns ids of input, output and end token, `[lineTokens(line)]` */
   encode(line: Line): Uint16Array {
     return Uint16Array.from([...line.input, ...line.output, END], (word) => this.id(word));
   }
 
-  /** What the first word of a question's output is judged by: where it stands in `encode(line)`, and the two candidates. */
+  /** Position in `encode(line)` of the first word of a question, and the ids of its two candidates: main and first auxiliary. */
   probe(line: Line): { position: number; main: number; first: number } {
     const sentence = line.input.slice(0, -1);
     const { first, main } = auxiliaries(sentence, this.grammar);
@@ -150,7 +149,7 @@ export class Vocabulary {
   }
 }
 
-/** `SENTENCE MARKER<TAB>OUTPUT`, the published form. */
+/** `SENTENCE MARKER<TAB>OUTPUT`, the published format. */
 export function formatLine(line: Line): string {
   return `${line.input.join(' ')}\t${line.output.join(' ')}`;
 }
@@ -165,7 +164,7 @@ export function parseLine(text: string): Line {
   return { input, output: halves[1]!.split(' '), marker };
 }
 
-/** Draws one line i.i.d.: sentence, marker with equal odds, again while it is a question with a relative clause on its subject. */
+/** Draws an i.i.d. line: a sentence, a marker with equal odds; rejects questions with a relative clause on the subject. */
 export function sampleLine(grammar: Grammar, random: Random): Line {
   for (;;) {
     const { words, marked } = sampleSentence(grammar, random);
@@ -181,8 +180,8 @@ export type Splits = Record<(typeof LINE_SPLITS)[number], Line[]>;
 export const PUBLISHED_LINES = { train: 100_000, dev: 1_000, test: 10_000, generalisation: 10_000 } as const;
 
 /**
- * Draws lines without repeating an input and deals them out to train, dev and test in random order, so that the three
- * follow one law. Generalisation lines are the questions that the others leave out.
+ * Draws lines with distinct inputs and splits them at random into train, dev and test, so that the three follow one law.
+ * The generalisation lines are the questions that the others reject.
  * Trap: short sentences run out, so unique lines are longer than i.i.d. ones, the more so the more of them are drawn.
  */
 export function sampleSplits(
@@ -193,18 +192,18 @@ export function sampleSplits(
   const { train, dev, test, generalisation } = sizes;
   const lines = sampleUniqueLines(grammar, train + dev + test, seed);
   const order = new Random(seed, 'question-formation/splits').permutation(lines.length);
-  const dealt = (from: number, count: number): Line[] =>
+  const part = (from: number, count: number): Line[] =>
     Array.from({ length: count }, (_, i) => lines[order[from + i]!]!);
   const random = new Random(seed, 'question-formation/generalisation');
-  const leftOut = (): Line | null => {
+  const rejected = (): Line | null => {
     const { words, marked } = sampleSentence(grammar, random);
     return marked ? toLine(words, 'quest', grammar) : null;
   };
   return {
-    train: dealt(0, train),
-    dev: dealt(train, dev),
-    test: dealt(train + dev, test),
-    generalisation: drawUnique(generalisation, leftOut),
+    train: part(0, train),
+    dev: part(train, dev),
+    test: part(train + dev, test),
+    generalisation: drawUnique(generalisation, rejected),
   };
 }
 
@@ -214,7 +213,7 @@ export function sampleUniqueLines(grammar: Grammar, count: number, seed: number)
   return drawUnique(count, () => sampleLine(grammar, random));
 }
 
-/** Draws until `count` lines with different inputs are there; null is a draw in vain. Gives up when there seem to be too few. */
+/** Draws until there are `count` lines with distinct inputs; a draw may yield null. Throws when the language seems too small. */
 function drawUnique(count: number, draw: () => Line | null): Line[] {
   const lines = new Map<string, Line>();
   const mostDraws = 1000 + 300 * count;
@@ -231,7 +230,7 @@ function drawUnique(count: number, draw: () => Line | null): Line[] {
   return [...lines.values()];
 }
 
-/** SHA-256 over the text of all splits in order: each split's name and size, then its lines as published. */
+/** SHA-256 of all splits in order: name and size of a split, then its lines in the published format, each on a line of its own. */
 export function dataHash(splits: Splits): string {
   const hash = createHash('sha256');
   for (const split of LINE_SPLITS) {

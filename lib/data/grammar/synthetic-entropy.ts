@@ -32,7 +32,7 @@ const topics = TOPICS.map((_, topic) => topic);
 const overCasts = (f: (size: number) => number): number =>
   sum(CAST_SIZES.map((p, size) => (p > 0 ? p * f(size) : 0)));
 
-/** Nats of a noun, given what is hidden: a share of KEY_SHARE falls on the thing that comes back. */
+/** Entropy of a noun given the latent variables, nats. */
 function nounEntropy(): number {
   return mean(
     topics.map((topic) => {
@@ -46,14 +46,14 @@ function nounEntropy(): number {
   );
 }
 
-/** Nats of a choice within a class, given what is hidden and what came before. */
+/** Entropy of a choice within a class given the latent variables and all before it, nats. */
 function classEntropy(name: string): number {
   if (name === 'NOUN') return nounEntropy();
   if (Object.hasOwn(LEXICON, name))
     return mean(topics.map((topic) => entropyOf(wordProbabilities(name as LexicalClass, topic))));
   if (name === 'NAME' || name === 'OWNER')
     return overCasts((size) => entropyOf(castProbabilities(size, null)));
-  // The last named subject has the law of any named subject: a pronoun keeps it, a name draws it anew.
+  // The last named subject has the law of any named subject: a pronoun keeps it, a name draws it again.
   return name === 'OTHER'
     ? overCasts((size) =>
         sum(castProbabilities(size, null).map((p, focus) => p * entropyOf(castProbabilities(size, focus)))),
@@ -61,7 +61,7 @@ function classEntropy(name: string): number {
     : 0;
 }
 
-/** Mean tokens of a class, after a space or at the beginning of a paragraph, as the first of its sentence or not. */
+/** Mean tokens of a class after the text `before`; `first` in its sentence it begins with a capital letter. */
 function classTokens(tokensIn: TokensIn, name: string, before: string, first: boolean): number {
   const tokens = (word: string): number =>
     tokensIn(before + (first ? word[0]!.toUpperCase() + word.slice(1) : word));
@@ -118,7 +118,7 @@ function sentenceMeans(tokensIn: TokensIn, kind: keyof typeof GRAMMARS): { nats:
   return means;
 }
 
-/** Mean tokens of the first line: what is fixed in it, and each part on its own. */
+/** Mean tokens of the first line: its fixed words, and each latent variable on its own. */
 function titleTokens(tokensIn: TokensIn): number {
   const nouns = mean(
     topics.map((topic) =>
@@ -145,8 +145,8 @@ function titleTokens(tokensIn: TokensIn): number {
   );
 }
 
-/** Nats of what is hidden. */
-function hiddenEntropy(): number {
+/** Entropy of the latent variables, nats. */
+function latentEntropy(): number {
   const people = overCasts((size) =>
     sum(Array.from({ length: size }, (_, i) => Math.log(PEOPLE.length - i))),
   );
@@ -160,12 +160,12 @@ function hiddenEntropy(): number {
 }
 
 /**
- * Exact entropy of a document, its end-of-text included, and per token of GPT-2:
- *   H(document) = H(hidden) + H(lengths) + E[first sentences] H(first) + E[later ones] H(later),   rate = H / E[tokens]
- * The first line names all that is hidden and each text has one derivation, so this is the entropy of the text; its ids
- * are a function of it that has an inverse.
+ * Exact entropy of a document, its end-of-text included, and per token:
+ *   H(document) = H(latent) + H(lengths) + E[first sentences] H(first) + E[later ones] H(later),   rate = H / E[tokens]
+ * The first line names all latent variables and each text has one derivation, so this is the entropy of the text; its
+ * ids are an invertible function of it.
  * Trap: it is the lowest mean loss of a model that sees the whole document so far. With a context of T tokens the lowest
- * is higher: windows that do not reach the first line must guess topic, cast and thing from the sentences in them.
+ * is higher: a window that does not reach the first line must infer topic, cast and object from its sentences.
  */
 export function syntheticEntropy(tokensIn: TokensIn): {
   natsPerDocument: number;
@@ -178,7 +178,7 @@ export function syntheticEntropy(tokensIn: TokensIn): {
   const paragraphs = middle(PARAGRAPHS);
   const others = paragraphs * (middle(SENTENCES) - 1);
   const natsPerDocument =
-    hiddenEntropy() +
+    latentEntropy() +
     Math.log(size(PARAGRAPHS)) +
     paragraphs * Math.log(size(SENTENCES)) +
     paragraphs * first.nats +
@@ -191,7 +191,7 @@ export function syntheticEntropy(tokensIn: TokensIn): {
   return { natsPerDocument, tokensPerDocument, natsPerToken: natsPerDocument / tokensPerDocument };
 }
 
-/** Of everything that the probabilities and the text depend on. */
+/** Hash of everything that text and probabilities depend on. */
 const revision = (): string =>
   createHash('sha256')
     .update(

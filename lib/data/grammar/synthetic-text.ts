@@ -16,14 +16,14 @@ const CAPITAL = /^./;
 export const article = (word: string): string => (/^([aeio]|u(?!ni))/.test(word) ? 'an' : 'a');
 export const person = ({ cast }: Hidden, place: number) => PEOPLE[cast[place]!]!;
 
-/** The first line: all that is hidden, in words. */
-export function titleLine(hidden: Hidden): string {
+/** The first line, which names all latent variables. */
+function titleLine(hidden: Hidden): string {
   const names = hidden.cast.map((_, i) => person(hidden, i).name);
   const thing = LEXICON.NOUN[hidden.thing]!;
   return `This is the story of ${names.slice(0, -1).join(', ')} and ${names.at(-1)}, of the ${TOPICS[hidden.topic]!.title} at ${TOWNS[hidden.town]}, and of ${article(thing)} ${thing}.`;
 }
 
-/** Text of a class; `focus` is whom pronouns mean. The indefinite article waits for its word. */
+/** Text of a class; `focus` is the referent of pronouns. The indefinite article is empty: it depends on the next word. */
 function wordOf(name: string, choice: number, hidden: Hidden, focus: number): string {
   switch (name) {
     case 'NAME':

@@ -1,8 +1,8 @@
 /**
- * A synthetic corpus of English-like stories whose probabilities are known exactly. A document draws its hidden part
- * first: a topic, which makes some words more frequent; a town; a cast, whose first member is named most often; and a
- * thing that comes back. The first line names all four. Then come paragraphs of sentences from a grammar; "she" and "her"
- * mean whoever was the last subject with a name. So context helps far beyond a sentence, and a text has one derivation.
+ * A synthetic corpus of English-like stories whose probabilities are known exactly. A document first draws its latent
+ * variables: a topic, which makes some words more frequent; a town; a cast, whose first member is named most often; and a
+ * recurring object. The first line names all four. Paragraphs of sentences from a grammar follow; "she" and "her" refer to
+ * the last subject with a name. So context helps far beyond a sentence, and a text has one derivation.
  */
 import type { Random } from '../../util/random';
 import { sampleSentence, sentenceProbability, type Grammar, type Rule } from './grammar';
@@ -14,7 +14,7 @@ const byTopic = (part: 'nouns' | 'verbs' | 'adjectives'): string[] => [
   ...TOPICS.flatMap((topic) => words(topic[part])),
 ];
 
-/** Words of each class that has a choice of its own. */
+/** Words of each lexical class. */
 export const LEXICON = {
   NOUN: byTopic('nouns'),
   VT: byTopic('verbs'),
@@ -38,7 +38,7 @@ export const PEOPLE = [
 ];
 export const TOWNS = words(PLACES);
 
-/** Sentences; each class is one symbol here, its words are drawn apart. */
+/** Rules of sentences. Each class is a single symbol here; its words are drawn separately. */
 const PREDICATES: readonly Rule[] = [
   [3, 'PREDICATE', 'VT NP'],
   [2, 'PREDICATE', 'VT NP PP'],
@@ -78,7 +78,7 @@ const grammar = (subjects: readonly Rule[], classes: string[]): Grammar => ({
   words: Object.fromEntries(classes.map((name) => [name, name])),
 });
 
-/** The first sentence of a paragraph says whom the pronouns of the others mean. */
+/** The first sentence of a paragraph has a name as its subject, so that pronouns in the others have a referent. */
 export const GRAMMARS = {
   first: grammar([[1, 'SUBJECT', 'NAME']], CLASSES),
   later: grammar(
@@ -91,25 +91,25 @@ export const GRAMMARS = {
   ),
 };
 
-/** How many there are of each: uniform over the range. */
+/** Number of paragraphs of a document, and of sentences of a paragraph: uniform over the range. */
 export const PARAGRAPHS = { least: 8, most: 24 };
 export const SENTENCES = { least: 3, most: 8 };
-/** Probability of each size of the cast, and weight of each of its members. */
+/** Probability of each size of the cast, and weight of each member. */
 export const CAST_SIZES = [0, 0, 0.3, 0.4, 0.3];
 const CAST_WEIGHTS = [4, 2, 1, 1];
-/** A word's weight is 1 / (rank + ZIPF), times BOOST in its own topic; the thing that comes back has a share of the nouns. */
+/** A word's weight is 1 / (rank + ZIPF), times BOOST in its own topic; a noun is the recurring object with probability KEY_SHARE. */
 const ZIPF = 2.7;
 const BOOST = 10;
 export const KEY_SHARE = 0.15;
 
-/** What a document draws first. Numbers are indices into TOPICS, TOWNS, PEOPLE and LEXICON.NOUN. */
+/** Latent variables of a document: indices into TOPICS, TOWNS, PEOPLE and LEXICON.NOUN. */
 export interface Hidden {
   topic: number;
   town: number;
   cast: number[];
   thing: number;
 }
-/** Classes of a sentence and, for those with a choice, what was chosen: a word's index, or a place in the cast. */
+/** Classes of a sentence and, for those with a choice, what was chosen: the index of a word or of a member of the cast. */
 export interface Sentence {
   classes: string[];
   choices: number[];
@@ -125,7 +125,7 @@ const normalised = (weights: number[]): number[] => {
 
 const wordTables = new Map<string, number[]>();
 
-/** Probabilities of the words of a class in documents of a topic, the thing that comes back left out of account. */
+/** Probabilities of the words of a class in documents of a topic, without the extra share of the recurring object. */
 export function wordProbabilities(name: LexicalClass, topic: number): number[] {
   const part = BY_TOPIC[name];
   const key = part ? `${name} ${topic}` : name;
@@ -138,14 +138,14 @@ export function wordProbabilities(name: LexicalClass, topic: number): number[] {
   return table;
 }
 
-/** Of the members of a cast, all or all but one. */
+/** Probabilities of the members of a cast, of all or of all but one. */
 export function castProbabilities(size: number, except: number | null): number[] {
   return normalised(CAST_WEIGHTS.slice(0, size).map((w, i) => (i === except ? 0 : w)));
 }
 
 const isLexical = (name: string): name is LexicalClass => Object.hasOwn(LEXICON, name);
 
-/** Probabilities of what can stand for a class here; null where nothing is chosen. `focus` is the place of the last named subject. */
+/** Probabilities of the choices of a class; null for a class without a choice. `focus` is the index in the cast of the last named subject. */
 function choicesOf(name: string, { topic, cast, thing }: Hidden, focus: number): number[] | null {
   if (name === 'NOUN')
     return wordProbabilities(name, topic).map((p, i) => (1 - KEY_SHARE) * p + (i === thing ? KEY_SHARE : 0));
@@ -180,7 +180,7 @@ function drawHidden(random: Random): Hidden {
   return { topic, town, cast, thing: draw(wordProbabilities('NOUN', topic), random) };
 }
 
-/** Goes through the choices of a paragraph; `choose` is asked in order and gives each. */
+/** Visits the choices of a paragraph in order; `choose` returns each. */
 function walk(
   hidden: Hidden,
   sentences: readonly { classes: string[] }[],
@@ -217,7 +217,7 @@ export function drawStory(random: Random): Story {
 const logUniform = ({ least, most }: { least: number; most: number }, n: number): number =>
   n >= least && n <= most ? -Math.log(most - least + 1) : -Infinity;
 
-/** ln P of what a document draws first. */
+/** ln P of the latent variables. */
 function logProbHidden({ topic, cast, thing }: Hidden): number {
   const people = cast.reduce((sum, _, i) => sum - Math.log(PEOPLE.length - i), 0);
   return (
@@ -229,7 +229,7 @@ function logProbHidden({ topic, cast, thing }: Hidden): number {
   );
 }
 
-/** ln P of a document in nats, its end included; −∞ for one that cannot be drawn. */
+/** ln P of a document, its end included; −∞ for one that cannot be drawn. */
 export function storyLogProb(story: Story): number {
   let sum = logProbHidden(story) + logUniform(PARAGRAPHS, story.paragraphs.length);
   for (const sentences of story.paragraphs) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { refusal } from '../../refusal';
 import {
   floor,
   lineLogProb,
@@ -199,9 +200,9 @@ test('unique lines lie between the i.i.d. law (few of them) and the uniform law 
   close(all.nats, Math.log(lines.length), 1e-3);
   assert.throws(
     () => uniqueLinesFloor(reduced, lines.length),
-    new RegExp(`fewer than the ${lines.length} of the language`),
+    refusal('unique lines: ', `got ${lines.length}`),
   );
-  assert.throws(() => uniqueLinesFloor(reduced, 0), /got 0/);
+  assert.throws(() => uniqueLinesFloor(reduced, 0), refusal('unique lines: ', 'got 0'));
 });
 
 test('the memorisation floor is ln of the distinct lines, or the entropy of repeated ones', () => {
@@ -216,5 +217,5 @@ test('the memorisation floor is ln of the distinct lines, or the entropy of repe
   assert.equal(repeated.distinctLines, 2);
   close(repeated.nats, entropy([3 / 4, 1 / 4]));
   close(repeated.tokensPerLine, (3 * 10 + 16) / 4);
-  assert.throws(() => memorisationFloor([]), /at least one line/);
+  assert.throws(() => memorisationFloor([]), refusal('memorisation floor: ', 'none'));
 });

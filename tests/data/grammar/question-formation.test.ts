@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { UserError } from '../../../lib/util/errors';
+import { refusal } from '../../refusal';
 import {
   GRAMMAR,
   LINE_SPLITS,
@@ -36,7 +36,10 @@ test('questions front the main auxiliary', () => {
     question("some quail who your zebras do admire doesn't remember her ravens that don't swim ."),
     "doesn't some quail who your zebras do admire remember her ravens that don't swim ?",
   );
-  assert.throws(() => toQuestion(['the', 'walrus', 'do', 'move', '.']), UserError);
+  assert.throws(
+    () => toQuestion(['the', 'walrus', 'do', 'move', '.']),
+    refusal('question formation: ', 'the walrus do move .'),
+  );
 });
 
 test('the auxiliary that is fronted is the one that opens the verb phrase, in every form of the grammar', () => {
@@ -133,11 +136,11 @@ test('a language with too few lines is an error, not an endless loop', () => {
   assert.equal(sampleSplits(few, { seed: 1, train: 2, dev: 1, test: 1, generalisation: 0 }).train.length, 2);
   assert.throws(
     () => sampleSplits(few, { seed: 1, train: 5, dev: 0, test: 0, generalisation: 0 }),
-    /expected 5 distinct lines; got 4/,
+    refusal('question formation: ', 'expected 5', 'got 4'),
   );
   assert.throws(
     () => sampleSplits(few, { seed: 1, train: 1, dev: 0, test: 0, generalisation: 1 }),
-    /expected 1 distinct lines; got 0/,
+    refusal('question formation: ', 'expected 1', 'got 0'),
   );
 });
 
@@ -161,11 +164,11 @@ test('vocabulary: 68 words and the end token; lines come back from their ids', (
   );
   assert.throws(
     () => vocabulary.encode({ input: ['wombat', 'decl'], output: ['wombat'], marker: 'decl' }),
-    /unknown word "wombat"/,
+    refusal('question formation: ', '"wombat"'),
   );
   assert.throws(
     () => new Vocabulary({ ...GRAMMAR, words: { ...GRAMMAR.words, Det: 'the decl' } }),
-    /without the words/,
+    refusal('question formation: ', 'decl'),
   );
 });
 
@@ -177,10 +180,7 @@ test('the probe names the place of the first output word and its two candidates'
   assert.equal(vocabulary.encode(line)[position], main);
 });
 
-test('a row that is not SENTENCE MARKER<TAB>OUTPUT is refused', () => {
-  assert.throws(() => parseLine('the yak does eat . decl'), /one tab/);
-  assert.throws(
-    () => parseLine('the yak does eat .\tthe yak does eat .'),
-    /decl or quest before the tab; got "\."/,
-  );
+test('a line that is not SENTENCE MARKER<TAB>OUTPUT is refused', () => {
+  assert.throws(() => parseLine('the yak does eat . decl'), refusal('the yak does eat . decl'));
+  assert.throws(() => parseLine('the yak does eat .\tthe yak does eat .'), refusal('decl or quest', '"."'));
 });
