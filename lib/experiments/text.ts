@@ -27,7 +27,7 @@ export class Text implements Task<TextConfig> {
     const { context } = config.model;
     this.dataHash = dataset.sha256;
     this.train = new Windows(`training text of ${dataset.name}`, dataset.train, config.trainTokens, context);
-    this.order = new Epochs(this.train.count, config.order === 'shuffled' ? config.seed : null);
+    this.order = new Epochs(this.train.count, config.seed);
     const validation = new Windows(
       `validation text of ${dataset.name}`,
       dataset.validation,

@@ -1,6 +1,9 @@
+/** Files: atomic writes, hard links and hashes. */
+import { createHash } from 'node:crypto';
 import {
   closeSync,
   copyFileSync,
+  createReadStream,
   existsSync,
   fsyncSync,
   linkSync,
@@ -15,10 +18,10 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { UserError } from './errors';
 
-/** What a file is called until it is whole. */
+/** Name of a file until it is complete. */
 const asideOf = (path: string): string => `${path}.${process.pid}.part`;
 
-/** Writes beside the file and renames, so that a reader never sees half of it. Throws a UserError where it cannot. */
+/** Writes to a temporary file and renames it, so that a reader never sees half of it. Throws a UserError on failure. */
 export function writeAtomically(path: string, content: string | Uint8Array): void {
   const aside = asideOf(path);
   try {
@@ -41,7 +44,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Removes what processes that were killed while writing left beside `path`. */
+/** Removes temporary files of `path` that killed processes left. */
 function removeLeftovers(path: string): void {
   const start = `${basename(path)}.`;
   for (const name of readdirSync(dirname(path))) {
@@ -51,8 +54,8 @@ function removeLeftovers(path: string): void {
 }
 
 /**
- * Writes a large file part by part beside `path`, syncs it and renames: a kill at any moment leaves what was there whole.
- * Throws the system's own error, so that the caller can say what it was that could not be written.
+ * Writes a large file part by part to a temporary file, syncs and renames it: a kill at any moment leaves the old file
+ * intact. Throws the system's error, so that the caller can say what could not be written.
  */
 export async function writePartsAtomically(
   path: string,
@@ -76,7 +79,7 @@ export async function writePartsAtomically(
   }
 }
 
-/** Gives a file a second name in one step, in place of what had it; where the disk knows no such links, a copy. */
+/** Gives a file a second name, replacing what had it; a copy where the file system has no hard links. */
 export function linkAtomically(path: string, second: string): void {
   const aside = asideOf(second);
   rmSync(aside, { force: true });
@@ -88,7 +91,13 @@ export function linkAtomically(path: string, second: string): void {
     }
     renameSync(aside, second);
   } finally {
-    // Two names of one file: renaming one to the other does nothing and leaves both.
+    // If both are already names of one file, renaming does nothing and leaves both.
     rmSync(aside, { force: true });
   }
+}
+
+export async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return hash.digest('hex');
 }

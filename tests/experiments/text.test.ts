@@ -65,14 +65,6 @@ test('a step has its batches, an epoch every window once, and D bounds what is r
   );
 });
 
-test('sequential order reads the text as it stands', () => {
-  const task = new Text({ ...CONFIG, order: 'sequential' }, fakeDataset(COUNTING, COUNTING));
-  assert.deepEqual(
-    [1, 2, 3].flatMap((step) => inputs(task, step)).map(([first]) => first),
-    [0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 0, 8],
-  );
-});
-
 test('the held-out loss is the mean over evenly spread validation windows, the last of them alone in its batch', () => {
   const validation = textLike(161, 500, 3);
   const task = new Text(CONFIG, fakeDataset(COUNTING, validation));

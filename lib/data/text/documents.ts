@@ -1,16 +1,16 @@
-/** Documents of text files of every kind that is known, as jobs for the tokenising threads. */
+/** Documents of text files in all supported formats, as jobs for the tokenising threads. */
 import { createReadStream, readdirSync, statSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { UserError } from '../../util/errors';
-import { sha256Of } from './download';
+import { sha256Of } from '../../util/files';
 import { rowGroups } from './parquet';
-import { splitOf, type TokeniseJob, type SplitRule } from './tokenise';
-import { cutPlace } from './tokenizer';
+import { DOCUMENT_HASH_DIGITS, splitOf, type TokeniseJob, type SplitRule } from './tokenise';
+import { cutPosition } from './tokenizer';
 
-export const FORMATS = ['parquet', 'jsonl', 'jsonl.gz', 'jsonl.zst', 'txt', 'bin'] as const;
+const FORMATS = ['parquet', 'jsonl', 'jsonl.gz', 'jsonl.zst', 'txt', 'bin'] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface InputFile {
@@ -20,15 +20,15 @@ export interface InputFile {
   format: Format;
 }
 
-/** How much text one job holds, bytes. */
+/** Text per job, bytes. */
 const JOB = 1 << 20;
 const READ = 1 << 20;
-/** A string holds no more than about twice this. */
+/** About half the longest string that V8 allows. */
 const LONGEST_LINE = 1 << 28;
 
 const formatOf = (name: string): Format | undefined => FORMATS.find((format) => name.endsWith(`.${format}`));
 
-/** The files of known formats in a folder and below it, in the order of their names, or one file. All have one format. */
+/** Files of a folder and its subfolders in the order of their names, or a single file; all must have the same supported format. */
 export function inputFiles(flag: string, from: string): InputFile[] {
   let names: string[];
   try {
@@ -59,7 +59,7 @@ export function inputFiles(flag: string, from: string): InputFile[] {
   return files;
 }
 
-/** Bytes that have been read of a file. */
+/** Called with the number of bytes read from a file. */
 type Count = (bytes: number) => void;
 
 async function* rawBytes(path: string, onBytes: Count): AsyncGenerator<Buffer, void, undefined> {
@@ -71,7 +71,7 @@ async function* rawBytes(path: string, onBytes: Count): AsyncGenerator<Buffer, v
 
 async function* gunzipped(path: string, onBytes: Count): AsyncGenerator<Uint8Array, void, undefined> {
   const gunzip = createGunzip({ chunkSize: READ });
-  // An error of either reaches the reader through `gunzip`.
+  // An error of either stream reaches the reader through `gunzip`.
   yield* pipeline(rawBytes(path, onBytes), gunzip, () => undefined);
 }
 
@@ -87,7 +87,7 @@ async function* unzstd(path: string, onBytes: Count): AsyncGenerator<Uint8Array,
   yield* out;
 }
 
-/** Bytes of a file as they were before they were packed; a damaged one is one line. */
+/** Decompressed bytes of a file. */
 async function* bytesOf(
   { path, name, format }: InputFile,
   onBytes: Count,
@@ -100,22 +100,15 @@ async function* bytesOf(
         : rawBytes(path, onBytes);
   } catch (error) {
     throw new UserError(
-      `${name}: expected a whole file; reading it failed (${(error as Error).message}): it was cut off or damaged; fetch it anew`,
+      `${name}: expected a whole file; reading it failed (${(error as Error).message}): it was cut off or damaged; fetch it again`,
     );
   }
 }
 
-function joined(parts: Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+/** A copy in a buffer of its own, which can be transferred to a thread. */
+const joined = (parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 
-/** Stretches of whole lines. */
+/** Blocks of whole lines. */
 async function* lineBlocks(
   name: string,
   chunks: AsyncIterable<Uint8Array>,
@@ -124,7 +117,7 @@ async function* lineBlocks(
   for await (const chunk of chunks) {
     const cut = bytes + chunk.length >= JOB ? chunk.lastIndexOf(10) + 1 : 0;
     if (cut > 0) {
-      yield joined([...parts, chunk.subarray(0, cut)], bytes + cut);
+      yield joined([...parts, chunk.subarray(0, cut)]);
       [parts, bytes] = [[], 0];
     }
     parts.push(chunk.slice(cut));
@@ -134,10 +127,10 @@ async function* lineBlocks(
         `${name}: expected lines of at most ${LONGEST_LINE / 2 ** 20} MB; got a longer one: is it JSON Lines?`,
       );
   }
-  if (bytes) yield joined(parts, bytes);
+  if (bytes) yield joined(parts);
 }
 
-/** The text of a file in parts that can be tokenised apart. */
+/** The text of a file in parts that can be tokenised separately. */
 async function* textParts(file: InputFile, onBytes: Count): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';
@@ -148,7 +141,7 @@ async function* textParts(file: InputFile, onBytes: Count): AsyncGenerator<strin
         throw new UserError(
           `${file.name}: expected text with spaces or line ends; got ${LONGEST_LINE / 2 ** 20} million characters without: is it text?`,
         );
-      const cut = text.length < JOB ? text.length : cutPlace(text, JOB);
+      const cut = text.length < JOB ? text.length : cutPosition(text, JOB);
       if (cut === text.length) continue;
       yield text.slice(0, cut);
       text = text.slice(cut);
@@ -161,13 +154,10 @@ async function* textParts(file: InputFile, onBytes: Count): AsyncGenerator<strin
   }
 }
 
-const hashOf = async (path: string): Promise<string> => (await sha256Of(path)).slice(0, 24);
-
-/** A file of plain text is one document; a long one goes out in parts. */
+/** A file of plain text is one document; a long one is sent in parts. */
 async function* txtJobs(
   file: InputFile,
   rule: SplitRule,
-  except: ReadonlySet<string>,
   onBytes: Count,
 ): AsyncGenerator<TokeniseJob, void, undefined> {
   if (file.bytes < JOB) {
@@ -175,7 +165,7 @@ async function* txtJobs(
       yield { kind: 'texts', file: file.name, texts: [text] };
     return;
   }
-  const split = splitOf(await hashOf(file.path), rule, except);
+  const split = splitOf((await sha256Of(file.path)).slice(0, DOCUMENT_HASH_DIGITS), rule);
   if (split === null) return;
   let before: string | undefined;
   for await (const text of textParts(file, onBytes)) {
@@ -192,9 +182,8 @@ export async function* jobsOf(
   rule: SplitRule,
   onBytes: Count,
 ): AsyncGenerator<TokeniseJob, void, undefined> {
-  const except = new Set('trainExcept' in rule ? rule.trainExcept : []);
   for (const file of files) {
-    if (file.format === 'txt') yield* txtJobs(file, rule, except, onBytes);
+    if (file.format === 'txt') yield* txtJobs(file, rule, onBytes);
     else if (file.format === 'parquet') {
       const groups = await rowGroups(file.path, column);
       for (const { from, to } of groups) {

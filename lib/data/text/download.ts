@@ -1,8 +1,6 @@
-/** Downloads that go on where they were cut off and are checked when they end. */
-import { createHash } from 'node:crypto';
+/** Downloads that resume where they were interrupted and are verified at the end. */
 import {
   closeSync,
-  createReadStream,
   existsSync,
   ftruncateSync,
   mkdirSync,
@@ -16,28 +14,28 @@ import {
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UserError } from '../../util/errors';
-import { writeAtomically } from '../../util/files';
+import { sha256Of, writeAtomically } from '../../util/files';
 import { writing } from './make';
 
 export interface Source {
   url: string;
   path: string;
-  /** First and last bytes of every file of this kind. */
+  /** First and last bytes of every file of this format. */
   magic: string;
-  /** As published; what the server says about them counts where they are not given. */
+  /** As published; default: what the server reports. */
   bytes?: number;
   sha256?: string;
 }
 
 export interface DownloadOptions {
   onProgress(bytes: number, bytesTotal: number | null): void;
-  /** Told before each new try. */
+  /** Called before each retry. */
   onRetry(problem: string, waitSeconds: number): void;
-  /** Before the second try, the third, …: as many may fail in a row without a byte. */
+  /** Delays before retries; as many attempts in a row may fail without receiving a byte. */
   waitSeconds?: readonly number[];
 }
 
-/** What is known of a file that is not whole: `validator` is its ETag or date, by which the rest is asked for. */
+/** State of an incomplete file. `validator` is its ETag or date, for conditional range requests. */
 interface State {
   validator: string | null;
   bytes: number | null;
@@ -45,8 +43,8 @@ interface State {
 }
 const UNKNOWN: State = { validator: null, bytes: null, sha256: null };
 
-/** A failure that another try may mend. */
-class Passing extends Error {
+/** A failure that a retry may resolve. */
+class Transient extends Error {
   constructor(
     message: string,
     readonly waitSeconds = 0,
@@ -60,12 +58,6 @@ const HINT = 'or take them from elsewhere with --base-url MIRROR or --from FOLDE
 const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 3 : 0)} MB`;
 
 const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
-
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash.digest('hex');
-}
 
 function endOf(path: string, bytes: number): string {
   const end = Buffer.alloc(bytes);
@@ -83,7 +75,7 @@ function readState(path: string): State {
   }
 }
 
-/** Follows redirects by hand: Hugging Face names size and SHA-256 of a file on the first answer only. */
+/** Follows redirects by hand: Hugging Face reports size and SHA-256 of a file in the first response only. */
 async function answerOf(
   url: string,
   headers: Record<string, string>,
@@ -98,8 +90,8 @@ async function answerOf(
       });
     } catch (error) {
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-      // undici's own codes name itself, its messages what happened.
-      throw new Passing(
+      // Codes of undici itself say less than its messages.
+      throw new Transient(
         (cause?.code?.startsWith('UND_') ? undefined : cause?.code) ??
           cause?.message ??
           (error as Error).message,
@@ -122,14 +114,14 @@ function retryAfterSeconds(response: Response): number {
   return /^\d+$/.test(value) ? Number(value) : Math.max(0, (Date.parse(value) - Date.now()) / 1000) || 0;
 }
 
-/** Throws unless the answer is a file's bytes. */
+/** Throws unless the response is a file. */
 async function checkAnswer(response: Response, url: string): Promise<void> {
   const { status } = response;
   const html = (response.headers.get('content-type') ?? '').includes('text/html');
   if ((status === 200 || status === 206) && !html) return;
   await response.body?.cancel();
   const said = `${status} ${response.statusText}`.trim();
-  if (status === 429 || status >= 500) throw new Passing(said, retryAfterSeconds(response));
+  if (status === 429 || status >= 500) throw new Transient(said, retryAfterSeconds(response));
   if (status < 300)
     throw new UserError(
       `${url}: expected a file; got an HTML page: a login page or a proxy is in the way; check --base-url, ${HINT}`,
@@ -137,7 +129,7 @@ async function checkAnswer(response: Response, url: string): Promise<void> {
   throw new UserError(`${url}: expected a file; got ${said}: check --base-url, ${HINT}`);
 }
 
-/** Whole length of the file as an answer tells it; null where it does not. */
+/** Total length of the file according to a response; null if unknown. */
 function lengthOf(response: Response, have: number, url: string): number | null {
   if (response.status === 200)
     return response.headers.has('content-length') ? Number(response.headers.get('content-length')) : null;
@@ -149,13 +141,13 @@ function lengthOf(response: Response, have: number, url: string): number | null 
   return Number(total);
 }
 
-/** A validator by which the rest of a file can be asked for: a strong ETag or a date. */
+/** Validator for range requests: a strong ETag or a date. */
 function validatorOf(response: Response): string | null {
   const etag = response.headers.get('etag');
   return etag && !etag.startsWith('W/') ? etag : response.headers.get('last-modified');
 }
 
-/** One download, over all its tries. */
+/** One download over all its attempts. */
 class Download {
   private readonly part: string;
   private readonly stateFile: string;
@@ -175,7 +167,7 @@ class Download {
     return sizeOf(this.part);
   }
 
-  /** Asks for what is not there yet and appends what comes. */
+  /** Requests the missing bytes and appends them. */
   async attempt(): Promise<void> {
     const { url, path } = this.source;
     const { validator, bytes } = this.state;
@@ -209,7 +201,7 @@ class Download {
       );
     }
     if (have < this.state.bytes)
-      throw new Passing(`the connection ended after ${mb(have)} of ${mb(this.state.bytes)}`);
+      throw new Transient(`the connection ended after ${mb(have)} of ${mb(this.state.bytes)}`);
   }
 
   private async append(response: Response): Promise<void> {
@@ -234,13 +226,13 @@ class Download {
       }
     } catch (error) {
       if (error instanceof UserError) throw error;
-      throw new Passing(`the connection was cut after ${mb(this.have)}`);
+      throw new Transient(`the connection was cut after ${mb(this.have)}`);
     } finally {
       closeSync(file);
     }
   }
 
-  /** Checks the whole and gives it its name. */
+  /** Verifies the complete file and renames it. @returns its SHA-256 */
   async finish(): Promise<string> {
     const { url, path, magic } = this.source;
     const [published, came] = [this.source.sha256 ?? this.state.sha256, await sha256Of(this.part)];
@@ -253,7 +245,7 @@ class Download {
     if (wrong) {
       for (const file of [this.part, this.stateFile]) rmSync(file, { force: true });
       throw new UserError(
-        `${url}: expected ${wrong}: it was damaged on its way and is removed; start again, ${HINT}`,
+        `${url}: expected ${wrong}: it was damaged in transit and is removed; start again, ${HINT}`,
       );
     }
     writing(path, () =>
@@ -265,7 +257,7 @@ class Download {
   }
 }
 
-/** SHA-256 of a file that was downloaded before, null where it is not there. A changed one is removed. */
+/** SHA-256 of a file that was downloaded before; null if it is missing or, having changed, was removed. */
 async function cached({ path, sha256 }: Source): Promise<string | null> {
   if (!existsSync(path)) return null;
   const known =
@@ -279,7 +271,7 @@ async function cached({ path, sha256 }: Source): Promise<string | null> {
   return null;
 }
 
-/** Fetches a file unless it is there already; returns its SHA-256. Tries go on as long as each brings something. */
+/** Downloads a file unless it is there already. Attempts go on as long as each receives something. @returns its SHA-256 */
 export async function download(source: Source, options: DownloadOptions): Promise<string> {
   const before = await cached(source);
   if (before) return before;
@@ -291,7 +283,7 @@ export async function download(source: Source, options: DownloadOptions): Promis
       await running.attempt();
       return await running.finish();
     } catch (error) {
-      if (!(error instanceof Passing)) throw error;
+      if (!(error instanceof Transient)) throw error;
       if (running.have > most) [most, failures] = [running.have, 0];
       const wait = Math.max(error.waitSeconds, waits[failures] ?? Infinity);
       if (wait > LONGEST_WAIT_SECONDS)

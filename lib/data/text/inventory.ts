@@ -1,8 +1,8 @@
-/** Data sets that are made: what there is, whether it is still as it was made, and removing it. */
+/** Lists, verifies and removes data sets. */
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../util/errors';
-import { sha256Of } from './download';
+import { sha256Of } from '../../util/files';
 import { locked } from './make';
 import { DOWNLOADS, downloading } from './openwebtext';
 import {
@@ -18,7 +18,7 @@ import {
   type TokenFile,
 } from './shards';
 
-export interface Entry {
+interface Entry {
   name: string;
   meta: DatasetMeta;
   bytes: number;
@@ -50,14 +50,14 @@ function largestId(file: TokenFile): number {
   return largest;
 }
 
-/** Throws a UserError unless a data set's files have the lengths, the hashes and the ids that they should. */
+/** Throws a UserError unless the files of a data set have the lengths and hashes of `meta.json` and valid ids. */
 export async function verifyDataset(name: string): Promise<void> {
   const dataset = openDataset(name);
   try {
     for (const split of SPLITS) {
       const [file, expected] = [SHARD_FILES[split], dataset.meta[split].sha256];
       const found = await sha256Of(join(datasetFolder(name), file));
-      const remedy = `it has changed; remove it with "npm run data -- remove ${name}" and make it anew`;
+      const remedy = `it has changed; remove it with "npm run data -- remove ${name}" and make it again`;
       if (found !== expected)
         throw new UserError(
           `data set ${name}: expected SHA-256 ${expected} of ${file}; got ${found}: ${remedy}`,
@@ -73,7 +73,7 @@ export async function verifyDataset(name: string): Promise<void> {
   }
 }
 
-/** Removes a data set, or with "downloads" what it was made from. Returns the bytes that are free now. */
+/** Removes a data set, or with "downloads" the downloaded files. @returns bytes freed */
 export async function removeDataset(name: string): Promise<number> {
   const folder = name === 'downloads' ? DOWNLOADS : datasetFolder(name);
   if (name !== 'downloads') checkKnown(name);

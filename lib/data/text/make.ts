@@ -1,4 +1,4 @@
-/** Making a data set: shards are written aside and get their name when they are whole. */
+/** Makes data sets: shards are written to a temporary folder that is renamed when it is complete. */
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -27,7 +27,7 @@ import type { Tokens } from './tokenise';
 
 const count = (n: number): string => n.toLocaleString('en');
 
-/** A full disk and the like, as one line. */
+/** Turns errors of the file system, such as a full disk, into a UserError. */
 export function writing<T>(path: string, write: () => T): T {
   try {
     return write();
@@ -53,7 +53,7 @@ export async function locked<T>(file: string, what: string, work: () => Promise<
   }
 }
 
-/** A shard while it is written; takes no more than `limit` tokens. */
+/** Writes a shard of at most `limit` tokens. */
 export class TokenWriter {
   tokens = 0;
   private whole = 0;
@@ -100,7 +100,7 @@ export class TokenWriter {
 }
 
 export type Shards = Record<Split, TokenWriter>;
-/** Infinity: as many as there are. Those of validation are a most, those of training a must. */
+/** Tokens per split, Infinity for all: a maximum for validation, an exact number for training. */
 export type Limits = Record<Split, number>;
 type Description = Omit<DatasetMeta, 'request' | Split>;
 
@@ -154,8 +154,8 @@ async function build(
 }
 
 /**
- * Makes a data set, or finds that it was made from the same request before. Until it is whole it has another name; what
- * a run that was cut off left of it, the next one removes.
+ * Makes a data set unless it was made from the same request before. An incomplete one has another name, and the next run
+ * removes it.
  */
 export async function makeDataset(
   name: string,

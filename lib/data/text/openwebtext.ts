@@ -2,9 +2,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../util/errors';
+import { sha256Of } from '../../util/files';
 import { paths } from '../../util/paths';
 import { jobsOf } from './documents';
-import { download, sha256Of, type DownloadOptions } from './download';
+import { download, type DownloadOptions } from './download';
 import { locked, makeDataset, type Limits } from './make';
 import type { DatasetMeta } from './shards';
 import { fill, type OnProgress } from './text';
@@ -12,13 +13,13 @@ import type { TokeniseJob } from './tokenise';
 
 const REVISION = '79d93d786212f7344586290adb811d4ae6a1762c';
 
-/** What is published; the first file alone holds about 113M tokens in 100,173 documents. */
+/** The published files; the first alone has about 113M tokens in 100,173 documents. */
 export const OPENWEBTEXT = {
   repository: 'Skylion007/openwebtext',
   revision: REVISION,
   baseUrl: `https://huggingface.co/datasets/Skylion007/openwebtext/resolve/${REVISION}/plain_text`,
   files: 80,
-  /** Of the first file. The server names those of the others. */
+  /** Size and hash of the first file; the server reports those of the others. */
   first: {
     bytes: 302_848_326,
     sha256: 'caed9f4b7053d7cd4d1a13ce9ec9224d84a3bba1f11579193562a7e31ebe656e',
@@ -26,8 +27,8 @@ export const OPENWEBTEXT = {
 };
 export type Published = typeof OPENWEBTEXT;
 
-/** One in 200 documents: half a million tokens in the first file, which alone is needed up to 90M training tokens. */
-export const VALIDATION_SHARE = 0.005;
+/** One document in 200: half a million tokens of the first file, which suffices for 90M training tokens. */
+const VALIDATION_SHARE = 0.005;
 
 export interface OpenWebTextOptions {
   name: string;
@@ -37,14 +38,14 @@ export interface OpenWebTextOptions {
   from?: string;
 }
 
-export interface Callbacks {
+interface Callbacks {
   onProgress: OnProgress;
   onDownload(file: string, bytes: number, bytesTotal: number | null): void;
   onRetry: DownloadOptions['onRetry'];
 }
 
 export const DOWNLOADS = join(paths.local, 'downloads');
-/** One run downloads at a time, whatever it makes of it. */
+/** Runs `work` while no other process downloads. */
 export const downloading = <T>(work: () => Promise<T>): Promise<T> =>
   locked(`${DOWNLOADS}.lock`, 'downloads', work);
 
@@ -69,7 +70,7 @@ async function localShard(from: string, i: number, published: Published): Promis
   const expected = i === 0 ? published.first.sha256 : undefined;
   if (expected && sha256 !== expected)
     throw new UserError(
-      `${path}: expected SHA-256 ${expected}; got ${sha256}: it was cut off or damaged; download it anew`,
+      `${path}: expected SHA-256 ${expected}; got ${sha256}: it was cut off or damaged; download it again`,
     );
   return { name, path, bytes: statSync(path).size, sha256 };
 }
@@ -98,8 +99,8 @@ async function remoteShard(
 }
 
 /**
- * Makes a data set of the first training tokens in document order. Validation is drawn by document hash (`splitOf`), so
- * that sets of every size share it and none trains on it.
+ * Makes a data set of the first training tokens in document order. Validation is chosen by document hash (`splitOf`), so
+ * that data sets of all sizes share it and none trains on it.
  */
 export function makeOpenWebText(
   { name, limits, baseUrl, from }: OpenWebTextOptions,
@@ -133,7 +134,7 @@ export function makeOpenWebText(
         yield* jobsOf([{ ...shard, format: 'parquet' }], 'text', rule, (n) => {
           bytes += n;
         });
-        // The next file is fetched only if this one did not hold enough.
+        // Waits for the tokens of this file: the next one is fetched only if they are too few.
         yield null;
       }
     }

@@ -1,4 +1,4 @@
-/** Parquet files of texts, row group by row group. */
+/** Reads a column of texts from Parquet files, one row group at a time. */
 import { basename } from 'node:path';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { UserError } from '../../util/errors';
@@ -12,7 +12,7 @@ interface Opened {
 }
 let opened: Opened | undefined;
 
-/** Runs what reads a file; whatever it stumbles over becomes one line. */
+/** Turns any error of the reader into a UserError. */
 async function reading<T>(path: string, read: (hyparquet: Hyparquet) => Promise<T>): Promise<T> {
   // The package is an ES module only.
   const hyparquet = (await import('hyparquet')) as unknown as Hyparquet;
@@ -21,7 +21,7 @@ async function reading<T>(path: string, read: (hyparquet: Hyparquet) => Promise<
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(
-      `${basename(path)}: expected a whole Parquet file; got one that cannot be read (${(error as Error).message}): it was cut off or damaged; fetch it anew`,
+      `${basename(path)}: expected a whole Parquet file; got one that cannot be read (${(error as Error).message}): it was cut off or damaged; fetch it again`,
     );
   }
 }
@@ -34,7 +34,7 @@ async function open(hyparquet: Hyparquet, path: string): Promise<Opened> {
   return opened;
 }
 
-/** Rows of each row group: what can be read without the rest of the file. One group is held in memory whole. */
+/** Row ranges of the row groups: a group can be read without the rest of the file and is held in memory as a whole. */
 export function rowGroups(path: string, column: string): Promise<{ from: number; to: number }[]> {
   return reading(path, async (hyparquet) => {
     const { metadata } = await open(hyparquet, path);

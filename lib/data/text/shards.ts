@@ -1,5 +1,5 @@
 /**
- * Tokenised data sets: a folder with `train.bin`, `val.bin` (nanoGPT's format: GPT-2 ids as uint16, little endian,
+ * Tokenised data sets: folders with `train.bin` and `val.bin` (nanoGPT's format: GPT-2 ids as little-endian uint16,
  * end-of-text after each document) and `meta.json`.
  */
 import { createHash } from 'node:crypto';
@@ -10,7 +10,7 @@ import { paths } from '../../util/paths';
 
 export const VOCABULARY = 50257;
 export const END_OF_TEXT = 50256;
-export const BYTES_PER_TOKEN = 2;
+const BYTES_PER_TOKEN = 2;
 
 const FOLDER = join(paths.local, 'datasets');
 
@@ -19,33 +19,33 @@ export type Split = keyof typeof SHARD_FILES;
 export const SPLITS = Object.keys(SHARD_FILES) as Split[];
 
 export interface ShardMeta {
-  /** Whole ones and the one that was cut where the tokens were enough. */
+  /** The last one may be cut off at the number of tokens. */
   documents: number;
   tokens: number;
   sha256: string;
 }
 
-/** Exact entropy of a synthetic corpus; see `synthetic.ts` for what a model can reach. */
+/** Exact entropy of a synthetic corpus; see `syntheticEntropy` for what a model can reach. */
 export interface EntropyMeta {
   natsPerToken: number;
   natsPerDocument: number;
   tokensPerDocument: number;
-  /** −ln P of this very validation text, per token. */
+  /** −ln P of this validation text, per token. */
   validationNatsPerToken: number;
 }
 
 export interface DatasetMeta {
   kind: 'openwebtext' | 'text' | 'synthetic';
-  /** What was asked for; asked for again, the set is found made. */
+  /** What the data set was made from; an equal request finds it made. */
   request: Record<string, string | number | null>;
   source: string;
-  /** Of the source: a commit, a hash of a grammar; null where there is none. */
+  /** Of the source: a commit or the hash of a grammar; null if there is none. */
   revision: string | null;
   train: ShardMeta;
   validation: ShardMeta;
-  /** Training documents left out because they are in the validation text too. */
+  /** Number of training documents left out because they are in the validation text. */
   leftOut: number;
-  /** Files that were downloaded or checked. */
+  /** Source files whose hashes were checked. */
   inputs?: { name: string; bytes: number; sha256: string }[];
   entropy?: EntropyMeta;
 }
@@ -55,11 +55,11 @@ export interface Dataset {
   meta: DatasetMeta;
   train: TokenFile;
   validation: TokenFile;
-  /** Of both shards' SHA-256. */
+  /** `datasetHash` */
   sha256: string;
 }
 
-/** A file of ids, read by window: opening one is instant whatever its size. */
+/** A file of ids that is read by range; opening it reads nothing. */
 export class TokenFile {
   private constructor(
     private readonly path: string,
@@ -73,14 +73,14 @@ export class TokenFile {
       file = openSync(path, 'r');
     } catch (error) {
       throw new UserError(
-        `${path}: expected a file of tokens; got ${(error as NodeJS.ErrnoException).code}: make the data set anew`,
+        `${path}: expected a file of tokens; got ${(error as NodeJS.ErrnoException).code}: make the data set again`,
       );
     }
     const { size } = fstatSync(file);
     if (size > 0 && size % BYTES_PER_TOKEN === 0) return new TokenFile(path, file, size / BYTES_PER_TOKEN);
     closeSync(file);
     throw new UserError(
-      `${path}: expected ids of ${BYTES_PER_TOKEN} bytes each; got ${size === 0 ? 'an empty file' : `${size} bytes, an odd number`}: it was cut off or is no file of tokens; make it anew`,
+      `${path}: expected ids of ${BYTES_PER_TOKEN} bytes each; got ${size === 0 ? 'an empty file' : `${size} bytes, an odd number`}: it was cut off or is no file of tokens; make it again`,
     );
   }
 
@@ -96,7 +96,7 @@ export class TokenFile {
       const got = readSync(this.file, bytes, at, bytes.length - at, start * BYTES_PER_TOKEN + at);
       if (got === 0)
         throw new UserError(
-          `${this.path}: expected ${this.tokens} tokens, as when it was opened; it has become shorter: make the data set anew`,
+          `${this.path}: expected ${this.tokens} tokens, as when it was opened; it has become shorter: make the data set again`,
         );
       at += got;
     }
@@ -110,7 +110,7 @@ export class TokenFile {
 
 export const datasetFolder = (name: string): string => join(FOLDER, name);
 
-/** Names of the data sets that are made. */
+/** Names of all data sets. */
 export function datasetNames(): string[] {
   try {
     return readdirSync(FOLDER, { withFileTypes: true })
@@ -147,26 +147,26 @@ export function readMeta(name: string): DatasetMeta {
     return JSON.parse(text) as DatasetMeta;
   } catch {
     throw new UserError(
-      `${path}: expected JSON; got something else: remove the data set with "npm run data -- remove ${name}" and make it anew`,
+      `${path}: expected JSON; got something else: remove the data set with "npm run data -- remove ${name}" and make it again`,
     );
   }
 }
 
-/** SHA-256 that stands for both shards. */
+/** SHA-256 over the hashes of both shards. */
 export function datasetHash(meta: DatasetMeta): string {
   return createHash('sha256')
     .update(SPLITS.map((split) => `${SHARD_FILES[split]} ${meta[split].sha256}\n`).join(''))
     .digest('hex');
 }
 
-/** Opens a data set; checks lengths, not hashes: that is `npm run data -- verify`. The caller closes both files. */
+/** Opens a data set and checks lengths, not hashes: those are checked by `npm run data -- verify`. The caller closes both files. */
 export function openDataset(name: string): Dataset {
   const meta = readMeta(name);
   const files = SPLITS.map((split) => {
     const file = TokenFile.open(join(datasetFolder(name), SHARD_FILES[split]));
     if (file.tokens !== meta[split].tokens)
       throw new UserError(
-        `data set ${name}: expected ${meta[split].tokens} tokens in ${SHARD_FILES[split]}, as meta.json says; got ${file.tokens}: remove it with "npm run data -- remove ${name}" and make it anew`,
+        `data set ${name}: expected ${meta[split].tokens} tokens in ${SHARD_FILES[split]}, as meta.json says; got ${file.tokens}: remove it with "npm run data -- remove ${name}" and make it again`,
       );
     return file;
   });

@@ -1,4 +1,4 @@
-/** Data sets made of text files. */
+/** Data sets from the user's own text files. */
 import { basename } from 'node:path';
 import { UserError } from '../../util/errors';
 import { inputFiles, jobsOf, type InputFile } from './documents';
@@ -6,7 +6,7 @@ import { makeDataset, type Limits, type Shards, type TokenWriter } from './make'
 import { END_OF_TEXT, TokenFile, VOCABULARY, type DatasetMeta, type Split } from './shards';
 import { tokenise, type TokeniseJob, type SplitRule } from './tokenise';
 
-/** How far making a data set is. Bytes are those of the files as they lie on the disk. */
+/** Progress of making a data set. Bytes are those of the files on the disk. */
 export interface Progress {
   bytes: number;
   bytesTotal: number;
@@ -19,16 +19,17 @@ export interface TextOptions {
   name: string;
   /** Folder or file. */
   from: string;
-  /** Folder or file with the validation documents; without it those in `from` whose names begin with "val", without those `validationShare`. */
+  /** Folder or file of validation documents. Default: files of `from` whose names begin with "val"; if none, `validationShare`. */
   validation?: string;
-  /** Of the text in Parquet and JSON Lines. */
+  /** Column of the text in Parquet and JSON Lines. */
   column: string;
   limits: Limits;
   validationShare: number;
 }
 
 interface Filled {
-  hashes: string[];
+  /** Of the validation documents. */
+  hashes: Set<string>;
   leftOut: number;
 }
 
@@ -40,14 +41,14 @@ export async function fill(
   splits: readonly Split[],
   onTokens: () => void,
 ): Promise<Filled> {
-  const filled: Filled = { hashes: [], leftOut: 0 };
+  const filled: Filled = { hashes: new Set(), leftOut: 0 };
   const wants = (split: Split): boolean => splits.includes(split) && !shards[split].full;
   for await (const result of tokenise(jobs, rule, () => ({
     train: wants('train'),
     validation: wants('validation'),
   }))) {
     for (const split of splits) shards[split].add(result[split]);
-    filled.hashes.push(...result.hashes);
+    for (const hash of result.hashes) filled.hashes.add(hash);
     filled.leftOut += result.leftOut;
     onTokens();
     if (!splits.some(wants)) break;
@@ -57,7 +58,7 @@ export async function fill(
 
 const BLOCK = 1 << 19;
 
-/** Takes ids over as they are. */
+/** Copies the ids of a file of tokens. */
 function copyIds({ path, name }: InputFile, writer: TokenWriter, onBlock: (tokens: number) => void): void {
   const file = TokenFile.open(path);
   try {
@@ -78,10 +79,7 @@ function copyIds({ path, name }: InputFile, writer: TokenWriter, onBlock: (token
   }
 }
 
-interface Sources {
-  train: InputFile[];
-  validation: InputFile[];
-}
+type Sources = Record<Split, InputFile[]>;
 
 function sources({ from, validation }: TextOptions): Sources {
   const files = inputFiles('--from', from);
@@ -125,7 +123,7 @@ async function tokeniseFiles(
   return run(train, { trainExcept: hashes }, ['train']);
 }
 
-/** Makes a data set of text files, or of nanoGPT's files of tokens. */
+/** Makes a data set from text files, or from nanoGPT's files of tokens. */
 export async function makeText(
   options: TextOptions,
   onProgress: OnProgress,
@@ -135,11 +133,11 @@ export async function makeText(
   const binary = [...train, ...validation].filter(({ format }) => format === 'bin').length;
   if (train.length === 0)
     throw new UserError(
-      `--from: expected training files beside those of validation (${described(validation)}); got none: name another folder or file`,
+      `--from: expected training files in addition to those of validation (${described(validation)}); got none: name another folder or file`,
     );
   if (binary && (binary < train.length + validation.length || !validation.length))
     throw new UserError(
-      `--from: expected validation tokens beside ${train[0]!.name}, as val.bin or by --validation FILE.bin; got ${validation.length ? described(validation) : 'none'}: documents are not split here, since ids show no text`,
+      `--from: expected validation tokens in addition to ${train[0]!.name}, as val.bin or by --validation FILE.bin; got ${validation.length ? described(validation) : 'none'}: documents cannot be split by hash without their text`,
     );
   return makeDataset(options.name, requestOf(options, files), options.limits, async (shards) => {
     const bytesTotal = [...train, ...validation].reduce((sum, file) => sum + file.bytes, 0);

@@ -1,4 +1,4 @@
-/** The thread behind `tokenise`: documents in, ids out. */
+/** Worker thread of `tokenise`: documents in, ids out. */
 import { parentPort } from 'node:worker_threads';
 import { UserError } from '../../util/errors';
 import { readColumn } from './parquet';
@@ -14,15 +14,14 @@ import {
 } from './tokenise';
 import { encodeInto, Ids } from './tokenizer';
 
-/** What is wrong with a row; its number is added where it is known. */
+/** A fault of a row, whose number the main thread adds. */
 class Problem extends Error {}
 
 let rule: SplitRule;
-let except: ReadonlySet<string>;
 const ids = { train: new Ids(), validation: new Ids() };
 
-/** A short look at what came in place of a text. */
-const look = (value: unknown): string =>
+/** The first characters of a value that is no text. */
+const excerpt = (value: unknown): string =>
   value === undefined
     ? 'nothing'
     : JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)).slice(0, 60);
@@ -32,7 +31,7 @@ function textOfLine(line: string, column: string): string {
   try {
     row = JSON.parse(line);
   } catch {
-    throw new Problem(`expected JSON; got ${look(line)}: mend the line or drop it`);
+    throw new Problem(`expected JSON; got ${excerpt(line)}: fix or remove the line`);
   }
   const value = (row as Record<string, unknown> | null)?.[column];
   if (typeof value === 'string') return value;
@@ -40,7 +39,7 @@ function textOfLine(line: string, column: string): string {
   if (value === undefined && names.length)
     throw new Problem(`expected a column "${column}"; got ${names.join(', ')}: name it with --column`);
   throw new Problem(
-    `expected {"${column}": TEXT}; got ${look(value === undefined ? row : value)}: mend the line or drop it`,
+    `expected {"${column}": TEXT}; got ${excerpt(value === undefined ? row : value)}: fix or remove the line`,
   );
 }
 
@@ -61,7 +60,7 @@ function* textsOfRows(values: ArrayLike<unknown>): Generator<string> {
     const value = values[i];
     if (typeof value !== 'string')
       throw new Problem(
-        `expected a text; got ${look(value)}: mend the row, or name the column of the text with --column`,
+        `expected a text; got ${excerpt(value)}: fix the row, or name the column of the text with --column`,
       );
     yield value;
   }
@@ -95,7 +94,7 @@ async function tokenised(job: TokeniseJob, wanted: Wanted): Promise<Reply> {
         rows++;
         if (text === null) continue;
         const hash = documentHash(text);
-        const split = splitOf(hash, rule, except);
+        const split = splitOf(hash, rule);
         if (split === null) leftOut++;
         else if (wanted[split]) {
           encodeInto(ids[split], text);
@@ -117,14 +116,13 @@ async function tokenised(job: TokeniseJob, wanted: Wanted): Promise<Reply> {
   };
 }
 
-/** One at a time, in the order in which they came. */
+/** Messages are handled one at a time, in order. */
 let last = Promise.resolve();
 
 parentPort!.on('message', (message: Message) => {
   last = last.then(async () => {
     if ('rule' in message) {
       rule = message.rule;
-      except = new Set('trainExcept' in rule ? rule.trainExcept : []);
       return;
     }
     const reply = await tokenised(message.job, message.wanted);

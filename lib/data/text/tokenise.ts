@@ -1,4 +1,4 @@
-/** Tokenising on all cores: jobs go out to worker threads, their results come back in order. */
+/** Tokenising in worker threads; results come back in the order of the jobs. */
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -6,51 +6,52 @@ import { Worker } from 'node:worker_threads';
 import { UserError } from '../../util/errors';
 import type { Split } from './shards';
 
-/** A stretch of documents; `file` is what errors call it. */
+/** Some documents of a file, or a part of a long one. `file` is its name in errors. */
 export type TokeniseJob = { file: string } & (
   | { kind: 'lines'; column: string; bytes: Uint8Array }
   | { kind: 'rows'; column: string; path: string; from: number; to: number }
   | { kind: 'texts'; texts: string[] }
-  /** A part of one long document, which `ends` with its last part. */
   | { kind: 'part'; text: string; split: Split; ends: boolean }
 );
 
-/** Which split a document belongs to. */
-export type SplitRule = { all: Split } | { validationShare: number } | { trainExcept: string[] };
+/** Assigns documents to splits: all to one, a share to validation by hash, or to training except the documents with these hashes. */
+export type SplitRule = { all: Split } | { validationShare: number } | { trainExcept: ReadonlySet<string> };
 
-/** Ids of documents, and after how many of them each document ends. */
+/** Ids of documents; `ends` are the offsets in `ids` at which documents end. */
 export interface Tokens {
   ids: Uint16Array;
   ends: number[];
 }
 
 export interface Tokenised extends Record<Split, Tokens> {
-  /** Lines or rows that were read. */
+  /** Number of lines or rows read. */
   rows: number;
-  /** Documents of neither split. */
+  /** Number of documents in neither split. */
   leftOut: number;
-  /** Of the documents in validation. */
+  /** Hashes of the validation documents. */
   hashes: string[];
 }
 
 export type Wanted = Record<Split, boolean>;
 export type Message = { rule: SplitRule } | { job: TokeniseJob; wanted: Wanted };
-/** `row` counts from 0 within the job; null where the problem names its place itself. */
+/** `row` counts from 0 within the job; null where the problem itself names its position. */
 export type Reply = Tokenised | { row: number | null; problem: string };
 
-/** Start of the SHA-256 of a document's UTF-8: enough that no two of billions meet. */
+/** 96 bits: no collisions among billions of documents. */
+export const DOCUMENT_HASH_DIGITS = 24;
+/** First digits of the SHA-256 of a document's UTF-8. */
 export const documentHash = (text: string): string =>
-  createHash('sha256').update(text).digest('hex').slice(0, 24);
+  createHash('sha256').update(text).digest('hex').slice(0, DOCUMENT_HASH_DIGITS);
 
 /**
- * Split of a document, null for neither. By share: the hash, read as a number in [0, 1), is below it; so one document
- * is in one split whatever the size of the set, its copies are in the same one, and no second file need be fetched.
+ * Split of a document, null for neither. By share: validation if the hash, read as a number in [0, 1), is below it. So a
+ * document is in the same split whatever the size of the data set, its copies are too, and no second file is needed.
  */
-export function splitOf(hash: string, rule: SplitRule, except: ReadonlySet<string>): Split | null {
+export function splitOf(hash: string, rule: SplitRule): Split | null {
   if ('all' in rule) return rule.all;
   if ('validationShare' in rule)
     return parseInt(hash.slice(0, 8), 16) / 2 ** 32 < rule.validationShare ? 'validation' : 'train';
-  return except.has(hash) ? null : 'train';
+  return rule.trainExcept.has(hash) ? null : 'train';
 }
 
 interface Waiting {
@@ -63,14 +64,14 @@ interface Member {
   rule?: SplitRule;
 }
 
-/** More of them need more memory and outrun the one thread that reads. */
-const MOST_MEMBERS = Math.min(4, availableParallelism());
+/** More workers need more memory and outrun the single thread that reads. */
+const MOST_WORKERS = Math.min(4, availableParallelism());
 
-/** The threads, each begun when there was work for it. Idle ones keep no program from ending. */
+/** Workers, started on demand. Idle ones do not keep the process alive. */
 const members: Member[] = [];
 
 function startMember(): Member {
-  // A worker's first file must be JavaScript: this one makes TypeScript known.
+  // The entry point of a worker must be JavaScript: this one loads tsx.
   const start = `require(${JSON.stringify(require.resolve('tsx/cjs/api'))}).register(); require(${JSON.stringify(join(__dirname, 'tokenise-worker.ts'))});`;
   const member: Member = { worker: new Worker(start, { eval: true, execArgv: [] }), waiting: [] };
   const fail = (error: Error): void => {
@@ -92,13 +93,13 @@ function idlest(): Member {
     (one: Member | undefined, other) => (one && one.waiting.length <= other.waiting.length ? one : other),
     undefined,
   );
-  return least && (least.waiting.length === 0 || members.length === MOST_MEMBERS) ? least : startMember();
+  return least && (least.waiting.length === 0 || members.length === MOST_WORKERS) ? least : startMember();
 }
 
 function send(job: TokeniseJob, rule: SplitRule, wanted: Wanted): Promise<Reply> {
   const member = idlest();
   const reply = new Promise<Reply>((resolve, reject) => member.waiting.push({ resolve, reject }));
-  // Whoever waits for it gets the error too; until then nobody does.
+  // `tokenise` awaits it later; until then a rejection must not count as unhandled.
   reply.catch(() => undefined);
   member.worker.ref();
   if (member.rule !== rule) member.worker.postMessage({ rule } satisfies Message);
@@ -111,8 +112,8 @@ function send(job: TokeniseJob, rule: SplitRule, wanted: Wanted): Promise<Reply>
 }
 
 /**
- * Results in the order of the jobs; at null all that are out are waited for. `wanted` is asked for each job: what is not
- * wanted is only read and hashed.
+ * Tokenises jobs; results are in their order. A null among the jobs waits for all results that are due. `wanted` is called
+ * for each job: documents of a split that is not wanted are only hashed.
  */
 export async function* tokenise(
   jobs: AsyncIterable<TokeniseJob | null>,
@@ -136,7 +137,7 @@ export async function* tokenise(
   };
   for await (const job of jobs) {
     if (job) queue.push({ job, reply: send(job, rule, wanted()) });
-    while (queue.length > (job ? 2 * MOST_MEMBERS - 1 : 0)) yield await next();
+    while (queue.length > (job ? 2 * MOST_WORKERS - 1 : 0)) yield await next();
   }
   while (queue.length) yield await next();
 }

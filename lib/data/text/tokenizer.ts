@@ -1,8 +1,8 @@
 /**
- * GPT-2's tokenizer (r50k_base) at the speed that whole corpora need. The table of tokens is gpt-tokenizer's; its own
- * encoder makes strings of all pieces and of all pairs that it tries, this one looks numbers up.
+ * GPT-2's tokenizer (r50k_base), fast enough for whole corpora. The table of tokens is gpt-tokenizer's; its encoder makes
+ * a string of every piece and of every pair that it tries, this one looks up numbers.
  */
-// Its type declarations need a newer compiler than the one that the kernel has.
+// Its type declarations need a newer compiler than TypeScript 5.0.
 const { default: TOKENS } = require('gpt-tokenizer/cjs/bpeRanks/r50k_base') as {
   default: readonly (string | readonly number[])[];
 };
@@ -12,7 +12,7 @@ const bytesOf = (id: number): Buffer =>
     ? Buffer.from(TOKENS[id] as string)
     : Buffer.from(TOKENS[id] as readonly number[]);
 
-/** Texts are cut into these, and each is encoded on its own; GPT-2's pattern. */
+/** GPT-2's pattern of pieces, which are encoded separately. */
 const PIECE = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
 /** The first ids are the single bytes. */
@@ -20,7 +20,7 @@ const BYTES = 256;
 const byteIds = new Uint16Array(BYTES);
 for (let id = 0; id < BYTES; id++) byteIds[bytesOf(id)[0]!] = id;
 
-/** Which token two neighbours make: open addressing, `made` 0 where there is none. A token's id is also its rank. */
+/** Hash table (open addressing) from a pair of tokens to the token `made` by merging them, 0 for none. A token's id is its rank. */
 const SLOTS = 1 << 17;
 const pairs = new Uint32Array(SLOTS);
 const made = new Uint16Array(SLOTS);
@@ -35,12 +35,12 @@ function slotOf(pair: number): number {
 const pairOf = (left: number, right: number): number => ((left << 16) | right) >>> 0;
 const join = (left: number, right: number): number => made[slotOf(pairOf(left, right))]! || NONE;
 
-/** A piece while it is encoded: its bytes; its parts; what each part and the next one make. */
+/** The piece that is being encoded: its bytes; its parts; the token that each part makes with the next one. */
 let bytes = Buffer.alloc(1 << 12);
 let parts = new Uint16Array(bytes.length);
 let ranks = new Uint32Array(bytes.length);
 
-/** Byte-pair encoding: of all neighbours those of the lowest rank are joined, the first of them first. Returns the number of parts. */
+/** Byte-pair encoding: merges the pair of lowest rank, the leftmost first, until there is none. @returns the number of parts */
 function encodePiece(length: number): number {
   for (let i = 0; i < length; i++) parts[i] = byteIds[bytes[i]!]!;
   for (let i = 0; i + 1 < length; i++) ranks[i] = join(parts[i]!, parts[i + 1]!);
@@ -70,7 +70,7 @@ function makeRoom(length: number): void {
   ranks = new Uint32Array(bytes.length);
 }
 
-// Each token is made of the two parts that those before it leave of its bytes.
+// A token merges the two parts into which the tokens before it encode its bytes.
 for (let id = BYTES; id < TOKENS.length; id++) {
   const length = bytesOf(id).copy(bytes);
   if (encodePiece(length) !== 2) throw new Error(`token ${id}: expected two parts`);
@@ -80,7 +80,7 @@ for (let id = BYTES; id < TOKENS.length; id++) {
   made[slot] = id;
 }
 
-/** Writes the UTF-8 of text[from … to) into `bytes`; a lone surrogate becomes U+FFFD. Returns its length. */
+/** Writes the UTF-8 of text[from … to) into `bytes`; a lone surrogate becomes U+FFFD. @returns its length */
 function writeBytes(text: string, from: number, to: number): number {
   makeRoom(3 * (to - from));
   for (let i = from; i < to; i++) {
@@ -91,7 +91,7 @@ function writeBytes(text: string, from: number, to: number): number {
   return to - from;
 }
 
-/** A list of ids that grows. */
+/** A growing list of ids. */
 export class Ids {
   length = 0;
   private ids = new Uint16Array(1 << 16);
@@ -116,8 +116,8 @@ export class Ids {
 }
 
 /**
- * Appends the ids of a text, as `encode_ordinary` of tiktoken gives them: "<|endoftext|>" in it is text like any other.
- * Trap: time grows with the square of a piece; a word of 10,000 letters takes a third of a second.
+ * Appends the ids of a text, the same as tiktoken's `encode_ordinary`: "<|endoftext|>" in a text is not special.
+ * Trap: the time is quadratic in the length of a piece; a word of 10,000 letters takes a third of a second.
  */
 export function encodeInto(ids: Ids, text: string): void {
   PIECE.lastIndex = 0;
@@ -136,23 +136,22 @@ export function encode(text: string): Uint16Array {
   return scratch.toArray();
 }
 
-/** The text of ids; bytes that are no UTF-8 become U+FFFD, end-of-text nothing. */
+/** The text of ids; invalid UTF-8 becomes U+FFFD, end-of-text the empty string. */
 export function decode(ids: Iterable<number>): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(
     Buffer.concat([...ids].filter((id) => id < TOKENS.length).map(bytesOf)),
   );
 }
 
-const isBreak = (c: number): boolean => c === 32 || c === 10;
 const SPACE = /\s/;
 
 /**
- * The first place from `from` on where a text can be cut so that both parts together have the ids of the whole: before
- * a single space or line feed between two characters that are none. No piece reaches across it. The text's length where
- * there is no such place.
+ * The first position from `from` on where a text can be cut without changing its ids: before a single space or line feed
+ * between two characters that are not white space, which no piece spans. The text's length if there is none.
  */
-export function cutPlace(text: string, from: number): number {
+export function cutPosition(text: string, from: number): number {
   for (let i = Math.max(1, from); i + 1 < text.length; i++)
-    if (isBreak(text.charCodeAt(i)) && !SPACE.test(text[i - 1]!) && !SPACE.test(text[i + 1]!)) return i;
+    if ((text[i] === ' ' || text[i] === '\n') && !SPACE.test(text[i - 1]!) && !SPACE.test(text[i + 1]!))
+      return i;
   return text.length;
 }

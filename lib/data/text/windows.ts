@@ -1,50 +1,48 @@
-/** Training windows of a text, and the order in which training goes through them. */
+/** Windows of a text, and the order in which training reads them. */
 import { UserError } from '../../util/errors';
 import { Random } from '../../util/random';
 
-/** Whatever gives a stretch of its tokens. */
+/** A sequence of tokens that is read by range. */
 export interface TokenSource {
   readonly tokens: number;
   read(start: number, count: number): Uint16Array;
 }
 
 /**
- * The endless sequence of epochs over the items 0 … size − 1: each epoch a permutation of its own, drawn from (seed,
- * epoch) alone, so that a run continued anywhere reads what it would have read; without a seed, the items as they stand.
+ * Endless sequence of epochs over the items 0 … size − 1. Each epoch is a permutation drawn from (seed, epoch) alone, so
+ * that a run resumed at any step reads the same items.
  */
 export class Epochs {
   private current = { epoch: -1, items: new Uint32Array() };
 
   constructor(
     readonly size: number,
-    private readonly seed: number | null,
+    private readonly seed: number,
   ) {}
 
-  /** The item at a place of the sequence, counted from 0. */
-  at(place: number): number {
-    const within = place % this.size;
-    if (this.seed === null) return within;
-    const epoch = Math.floor(place / this.size);
+  /** The item at a position of the sequence, counted from 0. */
+  at(position: number): number {
+    const epoch = Math.floor(position / this.size);
     if (this.current.epoch !== epoch)
       this.current = { epoch, items: new Random(this.seed, `order/${epoch}`).permutation(this.size) };
-    return this.current.items[within]!;
+    return this.current.items[position % this.size]!;
   }
 
-  /** The `size` items of a step, counted from 1. */
+  /** The `size` items of a step; steps count from 1. */
   step(step: number, size: number): number[] {
     return Array.from({ length: size }, (_, i) => this.at((step - 1) * size + i));
   }
 }
 
 /**
- * Windows of T + 1 tokens over the first `tokens` of a text: T are predicted in each, and the next window begins with
- * the last of them. The last window ends with the text: where the text does not divide, it overlaps the one before it,
- * so that every token but the first is predicted in every epoch, and T − ((tokens − 1) mod T) of them twice.
+ * Windows of T + 1 tokens over the first `tokens` of a text. T tokens of each are predicted; the next window begins with
+ * the last of them. The last window ends with the text and may overlap the one before it, so that every token but the
+ * first is predicted in every epoch, up to T − 1 of them twice.
  */
 export class Windows {
   readonly count: number;
 
-  /** @param what names the text in errors */
+  /** @param what name of the text in errors @param context T */
   constructor(
     private readonly what: string,
     private readonly source: TokenSource,
@@ -67,7 +65,7 @@ export class Windows {
     return this.source.read(Math.min(i * this.context, this.tokens - 1 - this.context), this.context + 1);
   }
 
-  /** Numbers of `n` windows, evenly spread over the text. */
+  /** Indices of `n` windows, evenly spread over the text. */
   spread(n: number): number[] {
     if (n > this.count)
       throw new UserError(

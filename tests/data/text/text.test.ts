@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { refusal } from '../../refusal';
 import { gzipSync } from 'node:zlib';
 import { datasetFolder, openDataset } from '../../../lib/data/text/shards';
 import { makeText, type TextOptions } from '../../../lib/data/text/text';
@@ -48,14 +49,14 @@ function make(from: string, options: Partial<TextOptions> = {}) {
   });
 }
 
-/** The one line that a bad input gives; nothing of it may stay. */
-async function refused(from: string, message: RegExp, options: Partial<TextOptions> = {}): Promise<void> {
+/** A bad input is refused in one line, and nothing of the data set stays. */
+async function refused(
+  from: string,
+  parts: (string | number)[],
+  options: Partial<TextOptions> = {},
+): Promise<void> {
   const name = made.name();
-  await assert.rejects(make(from, { name, ...options }), (error: Error) =>
-    error.name === 'UserError' && message.test(error.message) && !error.message.includes('\n')
-      ? true
-      : assert.fail(`${error.name}: ${error.message}`),
-  );
+  await assert.rejects(make(from, { name, ...options }), refusal(...parts));
   assert.deepEqual(
     readdirSync(dirname(datasetFolder(name))).filter((entry) => entry.startsWith(name)),
     [],
@@ -129,7 +130,7 @@ test('given validation files are validation, and their documents are left out of
       1,
     ],
   );
-  await refused(join(folder, 'a.jsonl'), /^--from: expected training files beside those of validation/, {
+  await refused(join(folder, 'a.jsonl'), ['--from: ', 'a.jsonl'], {
     validation: join(folder, 'a.jsonl'),
   });
 });
@@ -167,14 +168,11 @@ test("nanoGPT's files of tokens are taken over as they are", async () => {
   );
   assert.deepEqual((await make(folder, { limits: { train: 4, validation: 5 } })).meta.train.documents, 1);
   writeFileSync(join(folder, 'train.bin'), Uint8Array.of(1, 0, 81, 196));
-  await refused(folder, /^train\.bin: expected GPT-2 ids below 50257; token 1 is 50257/);
+  await refused(folder, ['train.bin: ', 'token 1 is 50257']);
   writeFileSync(join(folder, 'train.bin'), Uint8Array.of(1, 0, 2));
-  await refused(folder, /train\.bin: expected ids of 2 bytes each; got 3 bytes, an odd number/);
-  await refused(join(folder, 'val.bin'), /^--from: expected training files/);
-  await refused(
-    made.file('tokens.bin', Uint8Array.of(1, 0)),
-    /^--from: expected validation tokens beside tokens\.bin/,
-  );
+  await refused(folder, ['train.bin: ', 'got 3 bytes']);
+  await refused(join(folder, 'val.bin'), ['--from: ', 'val.bin']);
+  await refused(made.file('tokens.bin', Uint8Array.of(1, 0)), ['--from: ', 'tokens.bin', '--validation']);
 });
 
 test('asked for again, a set is found; asked for otherwise under its name, it is kept', async () => {
@@ -184,7 +182,7 @@ test('asked for again, a set is found; asked for otherwise under its name, it is
   assert.deepEqual([first.isNew, second.isNew, second.sha256], [true, false, first.sha256]);
   await assert.rejects(
     make(file, { name: first.name, limits: { train: 100, validation: 100 } }),
-    /^UserError: data set .*expected no other of this name.*npm run data -- remove/,
+    refusal(`data set ${first.name}: `, `npm run data -- remove ${first.name}`),
   );
   assert.deepEqual((await make(file, { name: first.name })).train, first.train);
 });
@@ -193,90 +191,68 @@ test('files that are cut off or damaged are refused', async () => {
   const parquet = readFileSync(join(FIXTURES, 'documents.parquet'));
   const zst = readFileSync(join(FIXTURES, 'documents.jsonl.zst'));
   const gz = gzipSync(jsonl);
-  await refused(
-    made.file('cut.jsonl.gz', gz.subarray(0, gz.length / 2)),
-    /^cut\.jsonl\.gz: expected a whole file; reading it failed \(unexpected end of file\)/,
-  );
-  await refused(
-    made.file('bad.jsonl.gz', jsonl),
-    /^bad\.jsonl\.gz: expected a whole file; reading it failed \(incorrect header check\)/,
-  );
-  await refused(
-    made.file('cut.jsonl.zst', zst.subarray(0, zst.length / 2)),
-    /^cut\.jsonl\.zst: expected a whole file; reading it failed/,
-  );
-  await refused(
-    made.file('cut.parquet', parquet.subarray(0, parquet.length / 2)),
-    /^cut\.parquet: expected a whole Parquet file; got one that cannot be read/,
-  );
+  await refused(made.file('cut.jsonl.gz', gz.subarray(0, gz.length / 2)), [
+    'cut.jsonl.gz: ',
+    'unexpected end of file',
+  ]);
+  await refused(made.file('bad.jsonl.gz', jsonl), ['bad.jsonl.gz: ', 'incorrect header check']);
+  await refused(made.file('cut.jsonl.zst', zst.subarray(0, zst.length / 2)), ['cut.jsonl.zst: ']);
+  await refused(made.file('cut.parquet', parquet.subarray(0, parquet.length / 2)), [
+    'cut.parquet: ',
+    'Parquet',
+  ]);
   const holed = Buffer.from(parquet);
   holed.fill(255, 4, 3000);
-  await refused(
-    made.file('holed.parquet', holed),
-    /^holed\.parquet: expected a whole Parquet file; got one that cannot be read/,
-  );
-  await refused(
-    made.file('latin.jsonl', Buffer.from('{"text": "caf\xe9"}\n', 'latin1')),
-    /^latin\.jsonl, line 1: expected UTF-8/,
-  );
-  await refused(made.file('latin.txt', Buffer.from('caf\xe9', 'latin1')), /^latin\.txt: expected UTF-8/);
+  await refused(made.file('holed.parquet', holed), ['holed.parquet: ', 'Parquet']);
+  await refused(made.file('latin.jsonl', Buffer.from('{"text": "caf\xe9"}\n', 'latin1')), [
+    'latin.jsonl, line 1: ',
+    'UTF-8',
+  ]);
+  await refused(made.file('latin.txt', Buffer.from('caf\xe9', 'latin1')), ['latin.txt: ', 'UTF-8']);
 });
 
 test('rows without a text are refused by their number', async () => {
   await refused(
     join(FIXTURES, 'documents.parquet'),
-    /^documents\.parquet: expected a column "body"; got id, text: name it with --column/,
+    ['documents.parquet: ', '"body"', 'id, text', '--column'],
     { column: 'body' },
   );
-  await refused(join(FIXTURES, 'documents.parquet'), /^documents\.parquet, row 1: expected a text; got "0"/, {
+  await refused(join(FIXTURES, 'documents.parquet'), ['documents.parquet, row 1: ', 'got "0"'], {
     column: 'id',
   });
   await refused(
     join(FIXTURES, 'documents.jsonl'),
-    /^documents\.jsonl, line 1: expected a column "body"; got id, text: name it with --column/,
+    ['documents.jsonl, line 1: ', '"body"', 'id, text', '--column'],
     { column: 'body' },
   );
-  await refused(
-    made.file('number.jsonl', `${lines(['a', 'b'])}{"text": 7}\n`),
-    /^number\.jsonl, line 3: expected \{"text": TEXT\}; got 7/,
-  );
-  await refused(
-    made.file('array.jsonl', '["a"]\n'),
-    /^array\.jsonl, line 1: expected \{"text": TEXT\}; got \["a"\]/,
-  );
+  await refused(made.file('number.jsonl', `${lines(['a', 'b'])}{"text": 7}\n`), [
+    'number.jsonl, line 3: ',
+    'got 7',
+  ]);
+  await refused(made.file('array.jsonl', '["a"]\n'), ['array.jsonl, line 1: ', 'got ["a"]']);
   const many = lines(Array.from({ length: 20_000 }, (_, i) => `A document of some length, number ${i}.`));
-  await refused(
-    made.file('broken.jsonl', `${many}{"text": \n`),
-    /^broken\.jsonl, line 20001: expected JSON; got "\{\\"text\\": "/,
-  );
+  await refused(made.file('broken.jsonl', `${many}{"text": \n`), [
+    'broken.jsonl, line 20001: ',
+    'JSON',
+    '"{\\"text\\": "',
+  ]);
 });
 
 test('too little text is refused', async () => {
-  await refused(
-    join(made.folder, 'absent'),
-    /^--from: expected a folder or file that can be read; got .*absent: ENOENT/,
-  );
+  await refused(join(made.folder, 'absent'), ['--from: ', 'absent', 'ENOENT']);
   mkdirSync(join(made.folder, 'void'));
-  await refused(join(made.folder, 'void'), /^--from: expected files of \.parquet, .*; got none in/);
-  await refused(made.file('notes.pdf', 'x'), /^--from: expected files of/);
-  await refused(made.file('empty.jsonl', ''), /^data set .*: expected documents; empty\.jsonl holds none/);
-  await refused(
-    join(FIXTURES, 'documents.jsonl'),
-    /^data set .*: expected 90,000,000 training tokens; documents\.jsonl holds [\d,]+: ask for fewer or give more text/,
-    { limits: { train: 90e6, validation: 100 } },
-  );
-  await refused(
-    made.file('one.jsonl', lines([TRAIN[0]!])),
-    /^data set .*: expected at least one validation document; got none/,
-  );
-  await refused(
-    FIXTURES,
-    /^--from: expected files of one format; got documents\.jsonl and documents\.jsonl\.zst/,
-  );
+  await refused(join(made.folder, 'void'), ['--from: ', '.parquet', 'void']);
+  await refused(made.file('notes.pdf', 'x'), ['--from: ', 'notes.pdf']);
+  await refused(made.file('empty.jsonl', ''), ['data set ', 'empty.jsonl', 'none']);
+  await refused(join(FIXTURES, 'documents.jsonl'), ['data set ', '90,000,000', 'documents.jsonl'], {
+    limits: { train: 90e6, validation: 100 },
+  });
+  await refused(made.file('one.jsonl', lines([TRAIN[0]!])), ['data set ', 'one validation document']);
+  await refused(FIXTURES, ['--from: ', 'documents.jsonl and documents.jsonl.zst']);
   for (const name of ['../x', '', 'a.b', 'downloads'])
     await assert.rejects(
       make(join(FIXTURES, 'documents.jsonl'), { name }),
-      /^UserError: --name: expected up to 64 letters/,
+      refusal('--name: ', `got "${name}"`),
     );
   assert.ok(!existsSync(datasetFolder('../x')));
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { cutPlace, decode, encode } from '../../../lib/data/text/tokenizer';
+import { cutPosition, decode, encode } from '../../../lib/data/text/tokenizer';
 import { Random } from '../../../lib/util/random';
 import { FIXTURES } from './made';
 
@@ -61,12 +61,12 @@ test('long runs of one character are one piece', () => {
   assert.equal(decode(encode('é'.repeat(3000))), 'é'.repeat(3000));
 });
 
-test('a text cut at any place that cutPlace finds keeps its ids', () => {
+test('a text cut at any place that cutPosition finds keeps its ids', () => {
   const random = new Random(2, 'cut');
   const cut = new Set<number>();
   for (let i = 0; i < 300; i++) {
     const text = Array.from({ length: 12 }, () => randomText(random)).join(' ');
-    const at = cutPlace(text, random.int(text.length + 1));
+    const at = cutPosition(text, random.int(text.length + 1));
     cut.add(at);
     assert.deepEqual(
       [...encode(text.slice(0, at)), ...encode(text.slice(at))],
@@ -77,11 +77,11 @@ test('a text cut at any place that cutPlace finds keeps its ids', () => {
   assert.ok(cut.size > 50);
   assert.deepEqual(
     [
-      cutPlace('ab cd', 0),
-      cutPlace('ab cd', 3),
-      cutPlace('ab  cd', 0),
-      cutPlace('a\nb', 0),
-      cutPlace('a\u00a0 b', 0),
+      cutPosition('ab cd', 0),
+      cutPosition('ab cd', 3),
+      cutPosition('ab  cd', 0),
+      cutPosition('a\nb', 0),
+      cutPosition('a\u00a0 b', 0),
     ],
     [2, 5, 6, 1, 4],
   );
