@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { childEnvironment } from '../lib/tools/setup/environment';
+import { childEnvironment } from '../lib/tools/setup/environment.cjs';
 import { labArguments } from '../lib/tools/cli/lab';
 import { paths } from '../lib/util/paths';
 import { execute, type Result } from '../lib/tools/jupyter/execute';

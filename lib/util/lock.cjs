@@ -1,131 +1,50 @@
 // @ts-check
 'use strict';
-/** One set-up at a time in one project folder, also after a holder was killed. Runs before any package is there. */
-const fs = require('node:fs');
+/**
+ * A lock that the kernel frees when its last holder ends, however it ends: a socket in Linux's abstract namespace, named
+ * after the file or folder that it protects. Runs before any package is installed.
+ */
+const { createHash } = require('node:crypto');
+const { createServer } = require('node:net');
+const path = require('node:path');
 
 /**
- * A process and when it started (clock ticks since boot): a number that was given to another process is not the same one.
- * @typedef {{ pid: number, started: string }} Holder
+ * A child process that inherits `descriptor` holds the lock too: it stays taken until that child has ended.
+ * @typedef {{ descriptor: number, release: () => void }} Lock
  */
 
 /**
- * When a process started, or null where it is not running. Where there is no /proc, only whether it runs is known.
- * @param {number} pid
- * @returns {string | null}
+ * Takes the lock on `place`, which need not exist; gives null where another process has it.
+ * @param {string} place
+ * @returns {Promise<Lock | null>}
  */
-function startOf(pid) {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPERM') return null;
-  }
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? null : (fields[19] ?? '');
-  } catch {
-    return fs.existsSync('/proc/self/stat') ? null : '';
-  }
+function tryLock(place) {
+  const name = createHash('sha256').update(path.resolve(place)).digest('hex').slice(0, 32);
+  return new Promise((resolve, reject) => {
+    const server = /** @type {import('node:net').Server & { _handle: { fd: number } }} */ (createServer());
+    server.on('error', (/** @type {NodeJS.ErrnoException} */ error) =>
+      error.code === 'EADDRINUSE' ? resolve(null) : reject(error),
+    );
+    server.listen(`\0memorization-notebooks-${name}`, () =>
+      resolve({ descriptor: server._handle.fd, release: () => void server.close() }),
+    );
+  });
 }
 
 /**
- * @param {number} pid
- * @returns {Holder}
+ * Waits for the lock; `onWait` is called once where another process has it.
+ * @param {string} place
+ * @param {() => void} onWait
+ * @returns {Promise<Lock>}
  */
-const holder = (pid) => ({ pid, started: startOf(pid) ?? '' });
-
-/**
- * The processes that hold the lock and still run.
- * @param {string} file
- * @returns {Holder[]}
- */
-function holders(file) {
-  try {
-    const list = JSON.parse(fs.readFileSync(file, 'utf8'));
-    return Array.isArray(list)
-      ? list.filter((h) => Number.isInteger(h?.pid) && startOf(h.pid) === h.started)
-      : [];
-  } catch {
-    return [];
-  }
-}
-
-/**
- * Writes beside the lock, then makes it the lock in one step, so that nobody reads half of it.
- * @param {string} file
- * @param {Holder[]} list
- */
-function place(file, list) {
-  const draft = `${file}.${process.pid}`;
-  fs.writeFileSync(draft, JSON.stringify(list));
-  return draft;
-}
-
-/**
- * @param {string} file
- * @returns {boolean} whether this process holds the lock now
- */
-function create(file) {
-  const draft = place(file, [holder(process.pid)]);
-  try {
-    fs.linkSync(draft, file);
-    return true;
-  } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false;
-    throw error;
-  } finally {
-    fs.rmSync(draft, { force: true });
-  }
-}
-
-/**
- * Takes the lock if it is free or its holders are dead.
- * Trap: two waiters may find the same dead holder; a second lock makes sure that only one of them removes it.
- * @param {string} file
- */
-function tryLock(file) {
-  if (create(file)) return true;
-  if (holders(file).length) return false;
-  const guard = `${file}.takeover`;
-  if (!create(guard)) {
-    if (!holders(guard).length) fs.rmSync(guard, { force: true });
-    return false;
-  }
-  try {
-    if (holders(file).length) return false;
-    fs.rmSync(file, { force: true });
-    return create(file);
-  } finally {
-    fs.rmSync(guard, { force: true });
-  }
-}
-
-/**
- * Names a child that works under the lock: while it runs the lock holds, even when this process is killed.
- * @param {string} file
- * @param {number} pid
- */
-function shareLock(file, pid) {
-  fs.renameSync(place(file, [holder(process.pid), holder(pid)]), file);
-}
-
-/**
- * Waits for the lock; `onWait` is told once who holds it.
- * @param {string} file
- * @param {(pid: number) => void} onWait
- * @returns {Promise<() => void>} gives the lock back
- */
-async function lock(file, onWait) {
-  let told = false;
-  while (!tryLock(file)) {
-    const [other] = holders(file);
-    if (other && !told) {
-      told = true;
-      onWait(other.pid);
-    }
+async function lock(place, onWait) {
+  let held = await tryLock(place);
+  if (!held) onWait();
+  while (!held) {
     await new Promise((resolve) => setTimeout(resolve, 200));
+    held = await tryLock(place);
   }
-  return () => fs.rmSync(file, { force: true });
+  return held;
 }
 
-module.exports = { lock, tryLock, shareLock, holders, holder };
+module.exports = { lock, tryLock };

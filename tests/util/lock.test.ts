@@ -1,108 +1,97 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { lock, tryLock } from '../../lib/util/lock.cjs';
 import { paths } from '../../lib/util/paths';
 
-interface Holder {
-  pid: number;
-  started: string;
-}
-interface Lock {
-  lock(file: string, onWait: (pid: number) => void): Promise<() => void>;
-  tryLock(file: string): boolean;
-  shareLock(file: string, pid: number): void;
-  holders(file: string): Holder[];
-  holder(pid: number): Holder;
-}
 const lockModule = join(paths.root, 'lib', 'util', 'lock.cjs');
-const { lock, tryLock, shareLock, holders, holder } = require(lockModule) as Lock;
+const newPlace = () => join(mkdtempSync(join(tmpdir(), 'lock-')), 'place');
 
-const lockFile = () => join(mkdtempSync(join(tmpdir(), 'lock-')), 'lock');
-const deadPid = (): number => spawnSync(process.execPath, ['-e', '']).pid;
-
-/** A process that takes the lock, calls `work`, and gives it back. */
-const taker = (file: string, work: string) =>
+/** A process that takes the lock, calls `work` and gives it back. */
+const taker = (place: string, work: string) =>
   spawn(
     process.execPath,
     [
       '-e',
-      `const fs = require('fs'), wait = (ms) => new Promise((r) => setTimeout(r, ms));
-    require(${JSON.stringify(lockModule)}).lock(${JSON.stringify(file)}, () => {}).then(async (release) => { ${work}; release(); });`,
+      `const fs = require('fs'), { spawn } = require('child_process'), wait = (ms) => new Promise((r) => setTimeout(r, ms));
+    require(${JSON.stringify(lockModule)}).lock(${JSON.stringify(place)}, () => {}).then(async (held) => { ${work}; held.release(); });`,
     ],
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
 const closed = (child: ReturnType<typeof taker>) =>
   new Promise<number | null>((resolve) => child.on('close', resolve));
+const said = (child: ReturnType<typeof taker>) =>
+  new Promise<string>((resolve) => child.stdout!.once('data', (text) => resolve(String(text))));
 
-test('the lock of a dead process is taken over; that of a live one is not', async () => {
-  const file = lockFile();
-  writeFileSync(file, JSON.stringify([{ pid: deadPid(), started: '1' }]));
-  const release = await lock(file, () => assert.fail('waited for a dead process'));
-  assert.deepEqual(holders(file), [holder(process.pid)]);
-  assert.equal(tryLock(file), false);
-  release();
-  assert.equal(existsSync(file), false);
+test('one process holds a lock; another place has a lock of its own; given back, it is free', async () => {
+  const place = newPlace();
+  const held = await tryLock(place);
+  assert.ok(held);
+  assert.equal(await tryLock(place), null);
+  const other = await tryLock(newPlace());
+  assert.ok(other);
+  other.release();
+  held.release();
+  const again = await lock(place, () => assert.fail('waited for a lock that is free'));
+  again.release();
 });
 
-test('a file that is no lock, or cut off, holds nobody up', () => {
-  for (const text of ['', '[{"pid":', '{"pid":1}', 'null']) {
-    const file = lockFile();
-    writeFileSync(file, text);
-    assert.equal(tryLock(file), true, text);
-  }
+test('a lock whose holder was killed is free', async () => {
+  const place = newPlace();
+  const holder = taker(place, `process.stdout.write('in'); await wait(1e6)`);
+  await said(holder);
+  assert.equal(await tryLock(place), null);
+  holder.kill('SIGKILL');
+  await closed(holder);
+  const held = await tryLock(place);
+  assert.ok(held);
+  held.release();
 });
 
-test(
-  'a process that was given the number of a dead holder does not hold the lock',
-  { skip: !existsSync('/proc/self/stat') },
-  () => {
-    const file = lockFile();
-    writeFileSync(file, JSON.stringify([{ ...holder(process.pid), started: '1' }]));
-    assert.deepEqual(holders(file), []);
-    assert.equal(tryLock(file), true);
-  },
-);
-
-test('the lock holds while the child that works under it runs', async () => {
-  const file = lockFile();
-  const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  shareLock(file, child.pid!);
-  const [, worker] = JSON.parse(readFileSync(file, 'utf8')) as Holder[];
-  writeFileSync(file, JSON.stringify([{ pid: deadPid(), started: '1' }, worker]));
-  assert.equal(tryLock(file), false);
-  child.kill('SIGKILL');
-  await new Promise((resolve) => child.on('close', resolve));
-  assert.equal(tryLock(file), true);
-});
-
-test('a second command waits, is told for whom, and goes on when the first ends', async () => {
-  const file = lockFile();
-  const first = taker(
-    file,
-    `process.stdout.write('in'); await new Promise((r) => process.stdin.once('data', r)); fs.writeFileSync(${JSON.stringify(`${file}.done`)}, ''); process.stdin.destroy()`,
+test('a lock holds while a child that inherited it works, also when its holder was killed', async () => {
+  const place = newPlace();
+  const holder = taker(
+    place,
+    `const child = spawn('sleep', ['1000'], { stdio: ['ignore', 'ignore', 'ignore', held.descriptor] });
+     process.stdout.write(String(child.pid)); await wait(1e6)`,
   );
-  await new Promise((resolve) => first.stdout!.once('data', resolve));
-  const told: number[] = [];
-  const release = await lock(file, (pid) => {
-    told.push(pid);
+  const child = Number(await said(holder));
+  holder.kill('SIGKILL');
+  await closed(holder);
+  assert.equal(await tryLock(place), null);
+  process.kill(child, 'SIGKILL');
+  (await lock(place, () => undefined)).release();
+});
+
+test('a second command waits, is told so once, and goes on when the first ends', async () => {
+  const place = newPlace();
+  const first = taker(
+    place,
+    `process.stdout.write('in'); await new Promise((r) => process.stdin.once('data', r)); fs.writeFileSync(${JSON.stringify(`${place}.done`)}, ''); process.stdin.destroy()`,
+  );
+  await said(first);
+  let told = 0;
+  const held = await lock(place, () => {
+    told++;
     first.stdin!.write('go');
   });
-  assert.deepEqual(told, [first.pid]);
-  assert.ok(existsSync(`${file}.done`), 'went on before the first had ended');
-  release();
+  assert.equal(told, 1);
+  assert.equal(readFileSync(`${place}.done`, 'utf8'), '', 'went on before the first had ended');
+  held.release();
 });
 
-test('of many who find a dead holder at once, one at a time goes in', async () => {
-  const file = lockFile();
-  const log = `${file}.log`;
-  writeFileSync(file, JSON.stringify([{ pid: deadPid(), started: '1' }]));
+test('of many who wait for a holder that is killed, one at a time goes in', async () => {
+  const place = newPlace();
+  const log = `${place}.log`;
+  writeFileSync(log, '');
+  const killed = taker(place, `process.stdout.write('in'); await wait(1e6)`);
+  await said(killed);
   const work = `fs.appendFileSync(${JSON.stringify(log)}, 'i'); await wait(30); fs.appendFileSync(${JSON.stringify(log)}, 'o')`;
-  const codes = await Promise.all(Array.from({ length: 5 }, () => closed(taker(file, work))));
-  assert.deepEqual(codes, [0, 0, 0, 0, 0]);
+  const waiting = Array.from({ length: 5 }, () => closed(taker(place, work)));
+  killed.kill('SIGKILL');
+  assert.deepEqual(await Promise.all(waiting), [0, 0, 0, 0, 0]);
   assert.equal(readFileSync(log, 'utf8'), 'ioioioioio');
 });

@@ -82,7 +82,7 @@ export async function removeDataset(name: string): Promise<number> {
     rmSync(folder, { recursive: true, force: true });
     return bytes;
   };
-  return name === 'downloads' ? downloading(work) : locked(`${folder}.lock`, `data set ${name}`, work);
+  return name === 'downloads' ? downloading(work) : locked(folder, `data set ${name}`, work);
 }
 
 /** Throws a UserError unless there is a data set of this name. */

@@ -10,8 +10,8 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { holders, tryLock } from '../../util/lock.cjs';
+import { join } from 'node:path';
+import { tryLock } from '../../util/lock.cjs';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import {
@@ -39,17 +39,17 @@ export function writing<T>(path: string, write: () => T): T {
   }
 }
 
-/** Runs `work` unless another run holds the lock; nothing waits. */
-export async function locked<T>(file: string, what: string, work: () => Promise<T>): Promise<T> {
-  writing(file, () => mkdirSync(dirname(file), { recursive: true }));
-  if (!writing(file, () => tryLock(file)))
+/** Runs `work` unless another process has the lock on `place`; nothing waits. */
+export async function locked<T>(place: string, what: string, work: () => Promise<T>): Promise<T> {
+  const lock = await tryLock(place);
+  if (!lock)
     throw new UserError(
-      `${what}: expected one run at a time; process ${holders(file)[0]?.pid ?? 'unknown'} is at it: wait until it ends`,
+      `${what}: expected one run at a time; another process is working on it: wait until it ends`,
     );
   try {
     return await work();
   } finally {
-    rmSync(file, { force: true });
+    lock.release();
   }
 }
 
@@ -165,7 +165,7 @@ export async function makeDataset(
 ): Promise<{ meta: DatasetMeta; made: boolean }> {
   checkName(name);
   const folder = datasetFolder(name);
-  return locked(`${folder}.lock`, `data set ${name}`, async () => {
+  return locked(folder, `data set ${name}`, async () => {
     if (existsSync(folder)) {
       const meta = readMeta(name);
       if (JSON.stringify(meta.request) === JSON.stringify(request)) return { meta, made: false };
@@ -175,7 +175,7 @@ export async function makeDataset(
     }
     const aside = `${folder}.part`;
     rmSync(aside, { recursive: true, force: true });
-    writing(aside, () => mkdirSync(aside));
+    writing(aside, () => mkdirSync(aside, { recursive: true }));
     try {
       const meta = await build(aside, name, request, limits, fill);
       renameSync(aside, folder);

@@ -46,8 +46,7 @@ interface Callbacks {
 
 export const DOWNLOADS = join(paths.local, 'downloads');
 /** Runs `work` while no other process downloads. */
-export const downloading = <T>(work: () => Promise<T>): Promise<T> =>
-  locked(`${DOWNLOADS}.lock`, 'downloads', work);
+export const downloading = <T>(work: () => Promise<T>): Promise<T> => locked(DOWNLOADS, 'downloads', work);
 
 interface Shard {
   name: string;

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
-import { allocator } from '../setup/native.cjs';
+import { allocator } from '../setup/environment.cjs';
 import { UserError } from '../../util/errors';
 import { paths } from '../../util/paths';
 import { SHAPES, type ShapeName } from './shapes';

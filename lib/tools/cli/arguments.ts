@@ -47,67 +47,36 @@ export function helpText(usage: Usage<Specs>): string {
   ].join('\n');
 }
 
-const known = (options: Specs) => [...Object.keys(options), 'help'].map((name) => `--${name}`).join(', ');
-
-/** Takes the values out of parseArgs' tokens; throws a UserError at the first that the command does not know. */
-function collect(
-  usage: Usage<Specs>,
-  argv: string[],
-): { values: Record<string, string | boolean>; positionals: string[]; help: boolean } {
-  const options: Specs = { ...usage.options, help: { type: 'boolean', help: '', short: 'h' } };
-  const spec = Object.fromEntries(
-    Object.entries(options).map(([name, { type, short }]) => [name, short ? { type, short } : { type }]),
-  );
-  const { tokens } = parseArgs({
-    args: argv,
-    options: spec,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const values: Record<string, string | boolean> = {};
-  const positionals: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value);
-    if (token.kind !== 'option') continue;
-    const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
-    if (!option) throw new UserError(`${token.rawName}: no such flag; known: ${known(usage.options)}`);
-    if (option.type === 'boolean' && token.value !== undefined)
-      throw new UserError(`--${token.name}: takes no value; got "${token.value}"`);
-    // "--tier --seed 2" takes the next flag for a value: the value was forgotten.
-    const forgotten =
-      token.value === undefined ||
-      token.value === '' ||
-      (!token.inlineValue && /^--?[a-z]/.test(token.value));
-    if (option.type === 'string' && forgotten)
-      throw new UserError(
-        `--${token.name}: expected a value after it; got ${token.value ? `"${token.value}"` : 'nothing'}`,
-      );
-    values[token.name] = option.type === 'boolean' ? true : token.value!;
-  }
-  return { values, positionals, help: values.help === true };
-}
-
 /**
  * Parses a command's arguments; `--help` prints the help and ends the process with 0.
  * Trap: values are texts; turn them into numbers with `wholeNumber`, into choices with `oneOf`.
  */
-export function parse<S extends Record<string, Option>>(
+export function parse<S extends Specs>(
   usage: Usage<S>,
   argv: string[],
 ): { values: Values<S>; positionals: string[] } {
-  const { values, positionals, help } = collect(usage, argv);
-  if (help) {
-    console.log(helpText(usage));
-    process.exit(0);
+  const help = { type: 'boolean', help: 'print this and stop', short: 'h' } as const;
+  const options: Specs = { ...usage.options, help };
+  const known = Object.keys(options).map((name) => `--${name}`);
+  const refuse = (problem: string): never => {
+    throw new UserError(`${problem}; known: ${known.join(', ')}`);
+  };
+  try {
+    const allowPositionals = usage.positionals !== undefined;
+    const { values, positionals } = parseArgs({ args: argv, options, strict: true, allowPositionals });
+    if (values.help) {
+      console.log(helpText(usage));
+      process.exit(0);
+    }
+    for (const [name, value] of Object.entries(values))
+      if (value === '') refuse(`Option '--${name} <value>' argument missing`);
+    return { values: { ...values } as Values<S>, positionals };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // Node's message goes on with advice that fills lines; its first sentence says what is wrong.
+    if (code?.startsWith('ERR_PARSE_ARGS')) return refuse(message.split(/\.\s/)[0]!);
+    throw error;
   }
-  if (positionals.length && !usage.positionals)
-    throw new UserError(
-      `"${positionals[0]}": expected flags only (${known(usage.options)}); got an argument`,
-    );
-  for (const [name, option] of Object.entries(usage.options))
-    if (option.default !== undefined) values[name] ??= option.default;
-  return { values: values as Values<S>, positionals };
 }
 
 /** Parses a number of tokens, `900000`, `900k`, `9M` or `1.5B`, or throws a UserError. */

@@ -1,14 +1,14 @@
 /** `npm run doctor`: what is here, what is missing and what to do about it; one op and one gradient against known values. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { paths } from '../../util/paths';
 import { main, parse } from './arguments';
-import { engineChoice } from '../setup/binding';
-import { childEnvironment } from '../setup/environment';
+import { opsFile, opsSource } from '../setup/native';
+import { childEnvironment } from '../setup/environment.cjs';
 import { findPython } from '../setup/python';
-import { compiler, hasGpu, onPath } from '../setup/state.cjs';
+import { compiler, cpuFlags, hasGpu, onPath } from '../setup/state.cjs';
 
 /** missing: a command will not work; slow: it works, though slower than it could. */
 export interface Item {
@@ -41,24 +41,16 @@ function printed(program: string, args: string[]): string | null {
 function toolItems(): Item[] {
   const npm = printed('npm', ['--version']);
   const cxx = compiler();
-  const fast = engineChoice()?.engine === 'native-wheel';
   const items: Item[] = [
     { name: 'Node', state: 'ok', value: `${process.versions.node} (${process.platform} ${process.arch})` },
     npm
       ? { name: 'npm', state: 'ok', value: npm }
       : { name: 'npm', state: 'missing', value: 'none on PATH', advice: 'install npm (it comes with Node)' },
-    cxx
-      ? {
-          name: 'compiler',
-          state: 'ok',
-          value: `${cxx}, ${printed(cxx, ['-dumpversion']) ?? 'version unknown'}`,
-        }
-      : {
-          name: 'compiler',
-          state: fast ? 'ok' : 'slow',
-          value: 'no C++ compiler with make on PATH',
-          ...(fast ? {} : { advice: 'install g++ and make (Debian, Ubuntu: apt install g++ make)' }),
-        },
+    {
+      name: 'compiler',
+      state: 'ok',
+      value: cxx ? `${cxx}, ${printed(cxx, ['-dumpversion']) ?? 'version unknown'}` : 'none on PATH',
+    },
   ];
   try {
     const { program, version } = findPython();
@@ -84,7 +76,7 @@ function jupyterItems(): Item[] {
   });
   const lacking = found.filter(({ version }) => !version).map(({ name }) => name);
   const kernel = existsSync(join(paths.venv, 'share', 'jupyter', 'kernels', 'tslab', 'kernel.json'));
-  const advice = 'remove .venv and run any command: set-up makes it anew';
+  const advice = 'remove .venv and run any command: set-up makes it again';
   return [
     lacking.length
       ? { name: 'Jupyter', state: 'missing', value: `no ${lacking.join(', ')} in .venv`, advice }
@@ -113,15 +105,14 @@ const CPU_FEATURES = [
   'bf16',
 ];
 
-/** From the text of /proc/cpuinfo (x86: "flags", Arm: "Features"). */
-export function cpuFeatures(cpuinfo: string): string[] {
-  const flags = new Set(/^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/) ?? []);
-  return CPU_FEATURES.filter((name) => flags.has(name));
+/** Those of the instruction sets that TensorFlow uses. */
+export function cpuFeatures(flags: string): string[] {
+  const has = new Set(flags.split(/\s+/));
+  return CPU_FEATURES.filter((name) => has.has(name));
 }
 
 function machineItems(): Item[] {
-  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
-  const features = cpuFeatures(info);
+  const features = cpuFeatures(cpuFlags(readFileSync('/proc/cpuinfo', 'utf8')));
   const cores = cpus();
   const gpu =
     onPath('nvidia-smi') &&
@@ -181,75 +172,39 @@ function computed(tf: typeof import('../../tensor/engine').tf): { matMul: Check;
   };
 }
 
-/** What to do for the fast engine, by the reason that set-up noted. */
-function engineAdvice(reason: string): string {
-  if (reason.startsWith('no C++ compiler')) return 'install g++ and make, then run the same command again';
-  if (reason.startsWith('no wheel'))
-    return 'name a Python from 3.10 to 3.13 in the variable PYTHON, remove .venv, then run the same command again';
-  return 'remove node_modules, then run the same command again';
+/** The fused operations, where the project has their source. */
+function opsItems(): Item[] {
+  if (!existsSync(opsSource)) return [];
+  const built = { name: 'fused ops', state: 'ok' as const, value: relative(paths.root, opsFile) };
+  const absent = {
+    name: 'fused ops',
+    state: 'slow' as const,
+    value: "not built: TensorFlow's own operations compute, at about half the speed with a large vocabulary",
+    advice: 'install g++ (Debian, Ubuntu: apt install g++), then run the same command again',
+  };
+  return [existsSync(opsFile) ? built : absent];
 }
 
 /** Loads TensorFlow and computes: here, since a broken library must not keep the other items from being printed. */
 function engineItems(): { items: Item[]; checks: Record<string, Check> } {
-  const choice = engineChoice();
+  const advice = 'remove node_modules and run the same command again';
   try {
     const { tf, engine } = require('../../tensor/engine') as typeof import('../../tensor/engine');
-    const { name, device, tensorflowVersion, tfjsVersion, bf16 } = engine();
-    const native = name === 'tensorflow';
-    const library = join(
-      paths.root,
-      'node_modules',
-      '@tensorflow',
-      'tfjs-node-gpu',
-      'deps',
-      'lib',
-      'libtensorflow.so',
-    );
-    const fast = native && choice?.engine === 'native-wheel';
+    const { device, tensorflowVersion, tfjsVersion, bf16 } = engine();
     const items: Item[] = [
-      {
-        name: 'engine',
-        state: fast ? 'ok' : 'slow',
-        value: `${choice?.engine ?? 'unknown'}: ${choice?.reason ?? 'set-up did not end'}`,
-        ...(fast ? {} : { advice: engineAdvice(choice?.reason ?? '') }),
-      },
-      native
-        ? {
-            name: 'TensorFlow',
-            state: 'ok',
-            value: `${tensorflowVersion} on the ${device.toUpperCase()}, ${existsSync(library) ? relative(paths.root, realpathSync(library)) : 'library of the package'}`,
-          }
-        : {
-            name: 'TensorFlow',
-            state: 'slow',
-            value: 'not loaded: plain TFJS computes, hundreds of times slower',
-          },
+      { name: 'TensorFlow', state: 'ok', value: `${tensorflowVersion} on the ${device.toUpperCase()}` },
       { name: 'TFJS', state: 'ok', value: tfjsVersion },
       { name: 'bf16', state: 'ok', value: bf16 ? 'in hardware' : 'not in hardware: fp32 is used' },
     ];
     const checks = computed(tf);
-    for (const [what, { expected, got, ok }] of Object.entries(checks))
-      items.push(
-        ok
-          ? { name: what, state: 'ok', value: `we see ${shown(got)}, expected ${shown(expected)}` }
-          : {
-              name: what,
-              state: 'missing',
-              value: `we see ${shown(got)}, expected ${shown(expected)}`,
-              advice: 'remove node_modules and run the same command again',
-            },
-      );
+    for (const [name, { expected, got, ok }] of Object.entries(checks)) {
+      const value = `we see ${shown(got)}, expected ${shown(expected)}`;
+      items.push(ok ? { name, state: 'ok', value } : { name, state: 'missing', value, advice });
+    }
     return { items, checks: { ...checks } };
   } catch (error) {
     return {
-      items: [
-        {
-          name: 'TensorFlow',
-          state: 'missing',
-          value: firstLine(error),
-          advice: 'remove node_modules and run the same command again',
-        },
-      ],
+      items: [{ name: 'TensorFlow', state: 'missing', value: firstLine(error), advice }],
       checks: {},
     };
   }
@@ -268,7 +223,7 @@ if (require.main === module)
       argv,
     );
     const { items: engineLines, checks } = engineItems();
-    const items = [...toolItems(), ...jupyterItems(), ...machineItems(), ...engineLines];
+    const items = [...toolItems(), ...jupyterItems(), ...machineItems(), ...engineLines, ...opsItems()];
     const ok = items.every(({ state }) => state !== 'missing');
     if (values.json) console.log(JSON.stringify({ ok, items, checks }, null, 1));
     else

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { UserError, wholeNumber } from '../../util/errors';
 import { paths } from '../../util/paths';
 import { main, parse } from './arguments';
-import { childEnvironment } from '../setup/environment';
+import { childEnvironment } from '../setup/environment.cjs';
 import { ended } from '../setup/processes.cjs';
 
 const LOOPBACK = '127.0.0.1';

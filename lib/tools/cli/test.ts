@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { UserError } from '../../util/errors';
 import { paths } from '../../util/paths';
 import { main, parse } from './arguments';
-import { childEnvironment } from '../setup/environment';
+import { childEnvironment } from '../setup/environment.cjs';
 import { exitCode } from '../setup/processes.cjs';
 
 /** Every test file whose path contains one of `names`; all of them without names. */

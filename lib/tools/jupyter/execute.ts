@@ -1,7 +1,7 @@
 /** Executes a notebook with Jupyter and turns it into a report. Nothing is put in its place before all of it is there. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { childEnvironment } from '../setup/environment';
+import { childEnvironment } from '../setup/environment.cjs';
 import { endAll, logged } from '../setup/processes.cjs';
 import type { Tier } from '../../experiments/config';
 import { UserError } from '../../util/errors';

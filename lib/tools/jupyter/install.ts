@@ -1,7 +1,7 @@
 /** Puts the kernel, the JupyterLab renderer and the report template where every Jupyter program of a .venv looks for them. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { allocator } from '../setup/native.cjs';
+import { allocator } from '../setup/environment.cjs';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';

@@ -1,16 +1,23 @@
 // @ts-check
 'use strict';
-/** Child processes: output into a log file, whole process trees ended together. Runs before any package is there. */
+/** Child processes: output into a log file, whole process trees ended together. Runs before any package is installed. */
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { cache, childEnvironment, root } = require('./environment.cjs');
 
 /**
- * Processes under way; each leads its own group, so that `make` and its compilers end with it.
+ * Children of `logged` that run now; each leads a process group, so that a compiler's own children end with it.
  * @type {Set<import('node:child_process').ChildProcess>}
  */
 const running = new Set();
+
+/**
+ * Descriptors that every child of `logged` inherits: set-up's lock.
+ * @type {number[]}
+ */
+const inherited = [];
 
 /**
  * Ends every process that `logged` started, with all their children.
@@ -39,7 +46,8 @@ function logged(program, args, { cwd, env, log, limitSeconds }) {
   fs.writeSync(file, `$ ${[program, ...args].join(' ')}\n`);
   return new Promise((resolve) => {
     let output = '';
-    const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = /** @type {const} */ (['ignore', 'pipe', 'pipe']);
+    const child = spawn(program, args, { cwd, env, detached: true, stdio: [...stdio, ...inherited] });
     running.add(child);
     const timer = limitSeconds
       ? setTimeout(() => child.pid && process.kill(-child.pid, 'SIGTERM'), limitSeconds * 1000)
@@ -60,7 +68,7 @@ function logged(program, args, { cwd, env, log, limitSeconds }) {
       fs.closeSync(file);
       resolve({ code, output });
     };
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', take);
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', take);
     child.on('error', (error) => {
       output += error.message;
       finish(127);
@@ -69,8 +77,25 @@ function logged(program, args, { cwd, env, log, limitSeconds }) {
   });
 }
 
+/** An error that the user can fix, in one line, as UserError is for TypeScript. */
+class Problem extends Error {}
+
 /**
- * Calls `handler` when this process is told to stop. Gives back what ends that.
+ * Runs a program as a step of set-up, in the project folder and with a log of the step's name; a failure becomes one line.
+ * @param {string} name
+ * @param {string} program
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function step(name, program, args, env = childEnvironment()) {
+  const log = cache('setup', `${name.replace(/\W+/g, '-')}.log`);
+  const { code, output } = await logged(program, args, { cwd: root, env, log });
+  if (code !== 0) throw new Problem(failureLine(name, output, path.relative(root, log)));
+  return output;
+}
+
+/**
+ * Calls `handler` when this process is told to stop. Gives back a function that ends that.
  * @param {(signal: NodeJS.Signals) => void} handler
  */
 function onStop(handler) {
@@ -107,29 +132,29 @@ function ended(child) {
  */
 const exitCode = (code, signal) => code ?? 128 + (signal ? os.constants.signals[signal] : 0);
 
+const FULL = /ENOSPC|No space left on device|disk quota exceeded|EDQUOT/i;
+const READ_ONLY = /EACCES|EROFS|EPERM|Permission denied|Read-only file system/i;
+const NETWORK =
+  /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name|Name or service not known|ProxyError|Connection (broken|refused|reset)|error sending request|dns error|operation timed out/i;
+
 /**
  * One line on why a step failed: what was expected, what came, what to do.
- * @param {string} step
+ * @param {string} name
  * @param {string} output what the program printed
- * @param {string} log where all of it lies
+ * @param {string} log the file that has all of it
  */
-function failureLine(step, output, log) {
+function failureLine(name, output, log) {
   const end = `then run the same command again (details: ${log})`;
-  if (/ENOSPC|No space left on device|disk quota exceeded|EDQUOT/i.test(output))
-    return `${step}: expected room on the disk; it is full; free about 4 GB, ${end}`;
-  if (/EACCES|EROFS|EPERM|Permission denied|Read-only file system/i.test(output))
-    return `${step}: expected to write to the project folder; it is not writable; make it so, ${end}`;
-  if (
-    /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name|Name or service not known|ProxyError|Connection broken/i.test(
-      output,
-    )
-  )
-    return `${step}: expected the package registry to answer; it does not; check the network and the proxy, ${end}`;
+  if (FULL.test(output)) return `${name}: expected room on the disk; it is full; free about 4 GB, ${end}`;
+  if (READ_ONLY.test(output))
+    return `${name}: expected to write to the project folder; it is not writable; make it so, ${end}`;
+  if (NETWORK.test(output))
+    return `${name}: expected the package registry to answer; it does not; check the network and the proxy, ${end}`;
   const lines = output
     .split('\n')
     .filter((line) => line.trim() && !/Log files were not written|complete log of this run/.test(line));
-  const reason = lines.filter((line) => /error/i.test(line)).pop() ?? lines.pop() ?? 'it printed nothing';
-  return `${step}: expected it to succeed; it said "${reason.trim().slice(0, 200)}"; mend that, ${end}`;
+  const reason = lines.filter((line) => /error/i.test(line)).pop() ?? lines.pop() ?? 'nothing';
+  return `${name}: expected it to succeed; it printed "${reason.trim().slice(0, 200)}"; fix that, ${end}`;
 }
 
-module.exports = { logged, endAll, onStop, ended, exitCode, failureLine };
+module.exports = { inherited, logged, step, Problem, endAll, onStop, ended, exitCode, failureLine };

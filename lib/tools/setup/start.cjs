@@ -29,7 +29,11 @@ function nodeProblem(version, range) {
 }
 
 var problem = nodeProblem(process.versions.node, packageJson.engines.node);
-if (!problem && process.platform === 'win32') problem = 'expected Linux or macOS; this is Windows; use WSL 2';
+if (!problem && process.platform !== 'linux')
+  problem =
+    'expected Linux; this is ' +
+    process.platform +
+    '; use WSL 2 on Windows, a Linux container or virtual machine elsewhere';
 if (problem) {
   console.error(problem);
   process.exit(1);

@@ -4,6 +4,7 @@
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
+const { cache, root } = require('./environment.cjs');
 
 /**
  * @param {string} file
@@ -18,34 +19,23 @@ function readJson(file) {
 }
 
 /**
- * Writes a file in one step: a reader sees the old one or the new one.
- * @param {string} file
- * @param {unknown} value
+ * SHA-256 of files, and of all files in folders.
+ * @param {string[]} places
+ * @returns {string}
  */
-function writeJson(file, value) {
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  fs.writeFileSync(`${file}.${process.pid}`, `${JSON.stringify(value, null, 1)}\n`);
-  fs.renameSync(`${file}.${process.pid}`, file);
-}
-
-/**
- * @param {string} place
- * @returns {string[]} a file, or all files below a folder
- */
-function filesBelow(place) {
-  if (!fs.existsSync(place)) return [];
-  if (!fs.statSync(place).isDirectory()) return [place];
-  return fs
-    .readdirSync(place)
-    .sort()
-    .flatMap((name) => filesBelow(path.join(place, name)));
-}
-
-/** @param {string[]} places */
-function contentHash(places) {
+function contentHash(...places) {
   const hash = createHash('sha256');
-  for (const file of places.flatMap(filesBelow))
-    hash.update(path.basename(file)).update(fs.readFileSync(file));
+  for (const place of places.filter((name) => fs.existsSync(name)))
+    if (fs.statSync(place).isDirectory())
+      hash.update(
+        contentHash(
+          ...fs
+            .readdirSync(place)
+            .sort()
+            .map((name) => path.join(place, name)),
+        ),
+      );
+    else hash.update(path.basename(place)).update(fs.readFileSync(place));
   return hash.digest('hex').slice(0, 16);
 }
 
@@ -54,6 +44,13 @@ const hasGpu = () =>
   ['/proc/driver/nvidia/version', '/dev/nvidia0', '/usr/lib/wsl/lib/libcuda.so.1'].some((place) =>
     fs.existsSync(place),
   );
+
+/**
+ * The processor's instruction sets (x86: "flags", Arm: "Features").
+ * @param {string} cpuinfo text of /proc/cpuinfo
+ */
+const cpuFlags = (cpuinfo = fs.readFileSync('/proc/cpuinfo', 'utf8')) =>
+  /^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim() ?? '';
 
 /**
  * @param {string} program
@@ -72,82 +69,68 @@ function onPath(program) {
   return null;
 }
 
-/** The C++ compiler and make that node-gyp needs, or null. */
-function compiler() {
-  const found =
-    (process.env.CXX && onPath(process.env.CXX)) || onPath('g++') || onPath('c++') || onPath('clang++');
-  return found && onPath('make') ? found : null;
-}
+/** The system's C++ compiler, or null. */
+const compiler = () =>
+  (process.env.CXX && onPath(process.env.CXX)) || onPath('g++') || onPath('c++') || onPath('clang++');
 
-/** @param {string} root */
-const places = (root) => ({
-  stamp: path.join(root, '.cache', 'setup', 'ready.json'),
-  lock: path.join(root, '.cache', 'setup', 'lock'),
-  engine: path.join(root, '.cache', 'engine.json'),
-  binding: path.join(
-    root,
-    'node_modules',
-    '@tensorflow',
-    'tfjs-node-gpu',
-    'lib',
-    'napi-v8',
-    'tfjs_binding.node',
-  ),
-});
+const stamp = cache('setup', 'ready.json');
+
+/** Files that the last steps of set-up make: one that is gone was removed by the user. */
+const RESULTS = [
+  'node_modules/.package-lock.json',
+  'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node',
+  '.venv/bin/python',
+  '.venv/bin/jupyter-lab',
+  '.venv/share/jupyter/kernels/tslab/kernel.json',
+  '.cache/plotly.min.js',
+];
 
 /**
  * Everything that set-up depends on, by name. A part that changes makes set-up look at each of its steps again.
- * A compiler counts only while the engine is not the fast one: a new compiler is then worth a new try.
- * @param {string} root
  * @returns {Record<string, string>}
  */
-function dependsOn(root) {
-  const here = (/** @type {string[]} */ ...names) => contentHash(names.map((name) => path.join(root, name)));
-  const fast = readJson(places(root).engine)?.engine === 'native-wheel';
+function dependsOn() {
+  const here = (/** @type {string[]} */ ...names) =>
+    contentHash(...names.map((name) => path.join(root, name)));
   return {
     'package-lock.json': here('package-lock.json'),
     'requirements.txt': here('requirements.txt'),
-    'set-up itself': here('lib/tools/setup', 'lib/tools/jupyter'),
-    Node: `${process.version} ${process.platform} ${process.arch} ${process.execPath}`,
+    'set-up itself': here('lib/tools/setup', 'lib/tools/jupyter', 'lib/tensor/native'),
+    Node: `${process.version} ${process.arch} ${process.execPath}`,
     'the project folder': root,
     GPU: String(hasGpu()),
-    compiler: fast ? 'not needed' : String(compiler() !== null),
+    CPU: createHash('sha256').update(cpuFlags()).digest('hex').slice(0, 16),
+    compiler: fs.existsSync(cache('native', 'ops.so')) ? 'not needed' : String(compiler()),
   };
 }
 
 /**
- * Files that the commands need and that a user may have removed.
- * @param {string} root
- */
-function missing(root) {
-  const { engine, binding } = places(root);
-  const needed = [
-    'node_modules/.package-lock.json',
-    'node_modules/tsx/package.json',
-    '.venv/bin/python',
-    '.venv/bin/jupyter-lab',
-    '.venv/share/jupyter/kernels/tslab/kernel.json',
-    '.cache/plotly.min.js',
-  ].map((name) => path.join(root, name));
-  if (readJson(engine)?.engine !== 'plain') needed.push(engine, binding);
-  return needed.filter((file) => !fs.existsSync(file)).map((file) => path.relative(root, file));
-}
-
-/**
  * Why set-up must run, or null when all is as it was when it last ended.
- * @param {Record<string, string> | null} stamp what the last set-up depended on
+ * @param {Record<string, string> | null} last what the last set-up depended on
  * @param {Record<string, string>} now
  * @param {string[]} absent
  */
-function setupReason(stamp, now, absent) {
-  if (!stamp) return 'it has not ended here yet; about a minute';
-  const changed = Object.keys(now).filter((name) => stamp[name] !== now[name]);
+function setupReason(last, now, absent) {
+  if (!last) return 'it has not ended here yet; about a minute';
+  const changed = Object.keys(now).filter((name) => last[name] !== now[name]);
   if (changed.length) return `changed: ${changed.join(', ')}`;
   return absent.length ? `missing: ${absent.join(', ')}` : null;
 }
 
-/** @param {string} root */
-const reasonToSetUp = (root) => setupReason(readJson(places(root).stamp), dependsOn(root), missing(root));
+const reasonToSetUp = () =>
+  setupReason(
+    readJson(stamp),
+    dependsOn(),
+    RESULTS.filter((name) => !fs.existsSync(path.join(root, name))),
+  );
+
+/** Until set-up ends there is no stamp, so that one that was cut off is never taken for done. */
+const begin = () => fs.rmSync(stamp, { force: true });
+
+function end() {
+  fs.writeFileSync(`${stamp}.part`, JSON.stringify(dependsOn(), null, 1));
+  fs.renameSync(`${stamp}.part`, stamp);
+}
 
 /**
  * Whether node_modules holds what the lock file says. npm writes node_modules/.package-lock.json last, so half an installation has none.
@@ -156,24 +139,24 @@ const reasonToSetUp = (root) => setupReason(readJson(places(root).stamp), depend
  */
 function installedMatchesLock(wanted, installed) {
   if (!wanted?.packages || !installed?.packages) return false;
-  const names = Object.keys(wanted.packages).filter((name) => name !== '');
-  const same = (/** @type {string} */ name) =>
-    installed.packages?.[name]?.version === wanted.packages?.[name].version;
-  const mayLack = (/** @type {string} */ name) =>
-    wanted.packages?.[name].optional === true && !installed.packages?.[name];
-  return names.every((name) => same(name) || mayLack(name));
+  const has = installed.packages;
+  return Object.entries(wanted.packages).every(
+    ([name, { version, optional }]) =>
+      name === '' || has[name]?.version === version || (optional === true && !has[name]),
+  );
 }
 
 module.exports = {
   readJson,
-  writeJson,
+  contentHash,
   hasGpu,
+  cpuFlags,
   onPath,
   compiler,
-  places,
   dependsOn,
-  missing,
   setupReason,
   reasonToSetUp,
+  begin,
+  end,
   installedMatchesLock,
 };

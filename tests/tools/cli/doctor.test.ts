@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { paths } from '../../../lib/util/paths';
 import { cpuFeatures, type Item } from '../../../lib/tools/cli/doctor';
+import { cpuFlags } from '../../../lib/tools/setup/state.cjs';
 
 interface Report {
   ok: boolean;
@@ -50,12 +51,12 @@ test('doctor prints one line per item', () => {
 });
 
 test('CPU features are read from both kinds of /proc/cpuinfo', () => {
-  assert.deepEqual(cpuFeatures('model name\t: x\nflags\t\t: fpu avx avx2 fma avx512f amx_bf16\n'), [
+  assert.deepEqual(cpuFeatures(cpuFlags('model name\t: x\nflags\t\t: fpu avx avx2 fma avx512f amx_bf16\n')), [
     'avx2',
     'fma',
     'avx512f',
     'amx_bf16',
   ]);
-  assert.deepEqual(cpuFeatures('Features\t: fp asimd bf16\n'), ['asimd', 'bf16']);
-  assert.deepEqual(cpuFeatures(''), []);
+  assert.deepEqual(cpuFeatures(cpuFlags('Features\t: fp asimd bf16\n')), ['asimd', 'bf16']);
+  assert.deepEqual(cpuFeatures(cpuFlags('')), []);
 });

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
-import { childEnvironment } from '../../../lib/tools/setup/environment';
+import { childEnvironment } from '../../../lib/tools/setup/environment.cjs';
 import { paths } from '../../../lib/util/paths';
 
 /**

@@ -1,74 +1,73 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { paths } from '../../../lib/util/paths';
-import {
-  choosePython,
-  cudaRequirements,
-  isWithoutWheel,
-  requirements,
-  type Python,
-} from '../../../lib/tools/setup/python';
+import { choosePython, uvSettings, type Python } from '../../../lib/tools/setup/python';
 
 const python = (program: string, version: string, hasVenv = true): Python => ({ program, version, hasVenv });
 
-test('a Python with a TensorFlow wheel is preferred, a newer one is used without it', () => {
+test('the first Python that TensorFlow has a wheel for is taken', () => {
   assert.equal(
     choosePython([python('python3', '3.14.1'), python('python3.12', '3.12.2')]).program,
     'python3.12',
   );
-  assert.equal(
-    choosePython([python('python3', '3.9.1'), python('python3.14', '3.14.0')]).program,
-    'python3.14',
-  );
+  assert.equal(choosePython([python('python3', '3.9.1'), python('python3.10', '3.10.0')]).version, '3.10.0');
 });
 
-test('Python missing, too old or without venv is one line that says which', () => {
+test('Python missing, too old, too new or without venv is one line that says which', () => {
   assert.throws(
     () => choosePython([]),
-    /^UserError: Python: expected 3\.10 or newer with its venv module; found none on PATH; install .*$/,
+    /^UserError: Python: expected 3\.10 to 3\.13 with its venv module; found none on PATH; install [^\n]*$/,
   );
-  assert.throws(() => choosePython([python('python3', '3.9.18')]), /; python3 is 3\.9\.18;/);
-  assert.throws(() => choosePython([python('python3', '2.7.18')]), /; python3 is 2\.7\.18;/);
-  assert.throws(() => choosePython([python('python3', '3.12.3', false)]), /; python3 3\.12\.3 lacks venv;/);
-});
-
-test('requirements.txt pins every package to one version, TensorFlow in one line', () => {
-  const { jupyter, tensorflowVersion } = requirements(
-    readFileSync(join(paths.root, 'requirements.txt'), 'utf8'),
-  );
-  assert.match(tensorflowVersion, /^\d+\.\d+\.\d+$/);
-  for (const line of jupyter) assert.match(line, /^[a-z_-]+==\d+(\.\d+)+$/);
-  for (const name of ['jupyterlab==4.6.', 'nbconvert==', 'jupytext==', 'nbdime=='])
-    assert.ok(
-      jupyter.some((line) => line.startsWith(name)),
-      name,
-    );
   assert.throws(
-    () => requirements('jupyterlab==4.6.6\n'),
-    /expected one line "tensorflow-cpu==VERSION"; got none/,
+    () => choosePython([], '/nowhere/python'),
+    /found none that runs as PYTHON="\/nowhere\/python";/,
+  );
+  assert.throws(() => choosePython([python('python3', '3.9.18')]), /; found python3 3\.9\.18;/);
+  assert.throws(() => choosePython([python('python3', '3.14.0')]), /; found python3 3\.14\.0;/);
+  assert.throws(() => choosePython([python('python3', '2.7.18')]), /; found python3 2\.7\.18;/);
+  assert.throws(
+    () => choosePython([python('python3', '3.12.3', false)]),
+    /; found python3 3\.12\.3 without venv;/,
   );
 });
 
-test('a wheel that does not exist is told from a network that does not answer', () => {
-  const none =
-    'ERROR: Could not find a version that satisfies the requirement tensorflow-cpu==2.21.0 (from versions: none)\nERROR: No matching distribution found for tensorflow-cpu==2.21.0';
-  assert.equal(isWithoutWheel(none), true);
-  assert.equal(
-    isWithoutWheel(
-      `WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'\n${none}`,
-    ),
-    false,
-  );
-  assert.equal(isWithoutWheel('ERROR: No space left on device'), false);
+test('every package is pinned to one version for each Python, and TensorFlow is the same with and without CUDA', () => {
+  const lines = (...names: string[]) =>
+    readFileSync(join(paths.root, ...names), 'utf8')
+      .split('\n')
+      .filter((line) => line && !line.startsWith('#'));
+  const all = lines('requirements.txt');
+  const cpu = lines('lib', 'tools', 'setup', 'tensorflow-cpu.txt');
+  const cuda = lines('lib', 'tools', 'setup', 'tensorflow-cuda.txt');
+  for (const line of [...all, ...cpu, ...cuda])
+    assert.match(line, /^[a-z0-9_-]+==\d[0-9a-z.]*( ; [a-z_]+ .*)?$/);
+  for (const wanted of lines('lib', 'tools', 'setup', 'requirements.in'))
+    assert.ok(all.includes(wanted), wanted);
+  assert.equal(cpu.length, 1);
+  assert.equal(cuda[0], cpu[0]!.replace('-cpu', ''));
 });
 
-test('CUDA libraries are read from the metadata of the wheel', () => {
-  const metadata =
-    'Requires-Dist: numpy>=1.26.0\nProvides-Extra: and-cuda\nRequires-Dist: nvidia-cublas-cu12<13.0,>=12.5.3.2; extra == "and-cuda"\nRequires-Dist: nvidia-cudnn-cu12<10.0,>=9.3.0.75; extra == "and-cuda"\nRequires-Dist: nvidia-nccl-cu12; extra == "other"\n';
-  assert.deepEqual(cudaRequirements(metadata), [
-    'nvidia-cublas-cu12<13.0,>=12.5.3.2',
-    'nvidia-cudnn-cu12<10.0,>=9.3.0.75',
-  ]);
+test("uv takes the user's pip configuration: environment before [install] before [global]", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'links-'));
+  const config = [
+    "global.index-url='https://one.example/simple'",
+    "install.index-url='https://two.example/simple'",
+    `global.find-links='/nowhere ${folder}'`,
+    "global.trusted-host='a.example\\nb.example'",
+    ":env:.cert='/certificates.pem'",
+    ":env:.disable-pip-version-check='1'",
+  ].join('\n');
+  const strategy = { UV_INDEX_STRATEGY: 'unsafe-best-match' };
+  assert.deepEqual(uvSettings(config, {}), {
+    ...strategy,
+    UV_DEFAULT_INDEX: 'https://two.example/simple',
+    UV_FIND_LINKS: folder,
+    UV_INSECURE_HOST: 'a.example b.example',
+    SSL_CERT_FILE: '/certificates.pem',
+  });
+  assert.deepEqual(uvSettings("global.index-url='https://one.example'", { UV_DEFAULT_INDEX: 'x' }), strategy);
+  assert.deepEqual(uvSettings('', {}), strategy);
 });

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { UserError } from '../../../lib/util/errors';
 import { paths } from '../../../lib/util/paths';
-import { childEnvironment } from '../../../lib/tools/setup/environment';
+import { childEnvironment } from '../../../lib/tools/setup/environment.cjs';
 import { failureLine } from '../../../lib/tools/setup/processes.cjs';
-import { dependsOn, installedMatchesLock, setupReason } from '../../../lib/tools/setup/state.cjs';
+import {
+  contentHash,
+  dependsOn,
+  installedMatchesLock,
+  setupReason,
+} from '../../../lib/tools/setup/state.cjs';
 import { selectTests } from '../../../lib/tools/cli/test';
 
 const startFile = join(paths.root, 'lib', 'tools', 'setup', 'start.cjs');
@@ -53,13 +59,26 @@ test('set-up has nothing to do only when nothing changed and nothing is missing'
   assert.equal(setupReason({ ...now }, now, ['.venv/bin/python']), 'missing: .venv/bin/python');
 });
 
-test('set-up depends on the lock file, the requirements, Node and the folder', () => {
-  const here = dependsOn(paths.root);
+test('set-up depends on the lock file, the requirements, Node, the processor and the folder', () => {
+  const here = dependsOn();
   assert.equal(here['the project folder'], paths.root);
   assert.ok(here.Node!.startsWith(process.version));
-  const elsewhere = dependsOn('/nowhere');
-  for (const name of ['package-lock.json', 'requirements.txt', 'set-up itself', 'the project folder'])
-    assert.notEqual(here[name], elsewhere[name], name);
+  for (const name of ['package-lock.json', 'requirements.txt', 'set-up itself', 'CPU'])
+    assert.match(here[name]!, /^[0-9a-f]{16}$/, name);
+});
+
+test('a hash of files changes with their contents and their names', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hash-'));
+  const hashes = [contentHash(folder, join(folder, 'absent'))];
+  for (const [name, text] of [
+    ['a', '1'],
+    ['a', '2'],
+    ['b', '2'],
+  ] as const) {
+    writeFileSync(join(folder, name), text);
+    hashes.push(contentHash(folder));
+  }
+  assert.equal(new Set(hashes).size, 4);
 });
 
 test('node_modules is kept when it holds what the lock file says', () => {
@@ -89,16 +108,16 @@ test('a failed step is one line that says what came and what to do', () => {
   );
   assert.match(line('npm error EACCES: permission denied, mkdir'), /not writable/);
   assert.match(line('getaddrinfo ENOTFOUND registry'), /check the network/);
-  assert.match(line('some text\nERROR: broken wheel\nbye\n'), /it said "ERROR: broken wheel"/);
+  assert.match(line('some text\nERROR: broken wheel\nbye\n'), /it printed "ERROR: broken wheel"/);
   for (const output of ['', 'a\nb\nerror c\n']) assert.doesNotMatch(line(output), /\n/);
 });
 
-test('npm, pip, node-gyp and Jupyter keep their files inside the project', () => {
+test('npm, pip, uv and Jupyter keep their files inside the project', () => {
   const environment = childEnvironment();
   for (const name of [
     'npm_config_cache',
-    'npm_config_devdir',
     'PIP_CACHE_DIR',
+    'UV_CACHE_DIR',
     'JUPYTER_CONFIG_DIR',
     'JUPYTER_DATA_DIR',
     'JUPYTER_RUNTIME_DIR',

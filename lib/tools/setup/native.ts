@@ -1,0 +1,177 @@
+/** Compiled code: tfjs-node-gpu's binding to TensorFlow's C library, and the fused operations of lib/tensor/native. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { UserError } from '../../util/errors';
+import { paths } from '../../util/paths';
+import { cache, childEnvironment, sitePackages } from './environment.cjs';
+import { logged } from './processes.cjs';
+import { installAside } from './python';
+import { compiler, contentHash, cpuFlags } from './state.cjs';
+
+const packageFolder = join(paths.root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+const binding = join(packageFolder, 'lib', 'napi-v8', 'tfjs_binding.node');
+const ZIG = 'ziglang==0.17.1';
+
+export const opsSource = join(paths.root, 'lib', 'tensor', 'native', 'ops.cc');
+/** The compiled fused operations; the engine loads them if they are there. */
+export const opsFile = cache('native', 'ops.so');
+
+/** The wheel's folder: libraries and headers. */
+const tensorflow = (): string => join(sitePackages()!, 'tensorflow');
+
+/** A command line of the C++ compiler, as a program and its first arguments. */
+type Compiler = [program: string, ...args: string[]];
+
+/** Runs a step with a log of its own; gives back null, or why it failed in one line. */
+async function attempt(
+  name: string,
+  [program, ...args]: Compiler,
+  env: NodeJS.ProcessEnv,
+): Promise<string | null> {
+  const log = cache('setup', `${name}.log`);
+  const { code, output } = await logged(program, args, { cwd: paths.root, env, log, limitSeconds: 600 });
+  if (code === 0) return null;
+  const lines = output.trim().split('\n');
+  const reason = lines.find((line) => /error|No space left/i.test(line)) ?? lines.pop()!;
+  return `${reason.trim().slice(0, 200)} (details: ${relative(paths.root, log)})`;
+}
+
+/** Loads the binding in a process of its own and multiplies two matrices with it. */
+function test(): Promise<string | null> {
+  const script = `const util = require('util'); util.isNullOrUndefined ??= (x) => x == null;
+    const tf = require('@tensorflow/tfjs-node-gpu');
+    const [x] = tf.matMul(tf.tensor2d([[3, 4]]), tf.tensor2d([[5], [6]])).dataSync();
+    if (tf.getBackend() !== 'tensorflow' || x !== 39) throw new Error('3·5 + 4·6 gave ' + x);`;
+  return attempt('binding-test', [process.execPath, '-e', script], childEnvironment());
+}
+
+/** Node's headers: next to Node itself, else those of npm. */
+function headers(): string {
+  const own = join(dirname(dirname(process.execPath)), 'include', 'node');
+  return existsSync(join(own, 'node_api.h'))
+    ? own
+    : join(dirname(require.resolve('node-api-headers')), 'include');
+}
+
+/**
+ * One call of the compiler. The path to the library is relative to the binding, so that the project can be moved.
+ * Trap: in "$ORIGIN/…" no character of the project's own path occurs, which the linker might read as its syntax.
+ */
+async function compileBinding(
+  cxx: Compiler,
+  first: string[],
+  env = childEnvironment(),
+): Promise<string | null> {
+  const aside = `${binding}.part`;
+  mkdirSync(dirname(binding), { recursive: true });
+  rmSync(binding, { force: true });
+  const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(packageFolder, 'binding', name));
+  const failure = await attempt(
+    'binding',
+    [
+      ...cxx,
+      ...['-w', '-O3', '-std=c++17', '-shared', '-fPIC', '-DNAPI_VERSION=8'],
+      ...['-I', headers(), '-I', join(tensorflow(), 'include')],
+      ...[...sources, join(__dirname, 'log-level.cc'), '-o', aside],
+      ...['-L', tensorflow(), '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
+      ...[`-Wl,-rpath,$ORIGIN/${relative(dirname(binding), tensorflow())}`, ...first],
+    ],
+    env,
+  );
+  if (failure) return failure;
+  renameSync(aside, binding);
+  return test();
+}
+
+/** zig's linker does not know "-z initfirst": sets the same mark (DF_1_INITFIRST of DT_FLAGS_1) in the file. */
+function initFirst(file: string): void {
+  const elf = readFileSync(file);
+  const entry = elf.indexOf(Buffer.from('fbffff6f00000000', 'hex'));
+  if (entry < 0) return;
+  elf[entry + 8]! |= 0x20;
+  writeFileSync(file, elf);
+}
+
+/** The C++ compiler of PyPI's ziglang: 400 MB, so only for this one file, and only where the system has no compiler. */
+async function compileWithZig(): Promise<string | null> {
+  const folder = cache('zig');
+  const own = { ZIG_GLOBAL_CACHE_DIR: join(folder, 'cache'), ZIG_LOCAL_CACHE_DIR: join(folder, 'cache') };
+  try {
+    await installAside(ZIG, folder);
+    const zig: Compiler = [join(folder, 'ziglang', 'zig'), 'c++'];
+    const failure = await compileBinding(zig, [], { ...childEnvironment(), ...own });
+    if (!failure) initFirst(binding);
+    return failure;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+
+const isCurrent = (file: string, key: string): boolean =>
+  existsSync(file) && existsSync(`${file}.key`) && readFileSync(`${file}.key`, 'utf8') === key;
+
+/** Compiles the binding unless that of the same sources and library is there and computes. */
+export async function ensureBinding(): Promise<boolean> {
+  const library = contentHash(join(__dirname, 'tensorflow-cpu.txt'), join(__dirname, 'log-level.cc'));
+  const wheel = relative(paths.root, tensorflow());
+  const key = [contentHash(join(packageFolder, 'binding')), library, wheel, process.arch].join(' ');
+  if (isCurrent(binding, key) && !(await test())) return false;
+  const cxx = compiler();
+  let failure = cxx && (await compileBinding([cxx], ['-Wl,-z,initfirst']));
+  if (failure) console.error(`set-up: native binding: ${cxx} failed: ${failure}; trying zig ...`);
+  if (!cxx) console.error('set-up: native binding: no C++ compiler on PATH; fetching zig for it ...');
+  if (failure || !cxx) failure = await compileWithZig();
+  if (failure)
+    throw new UserError(
+      `native binding: expected it to compile and compute; ${failure}; install g++ (Debian, Ubuntu: apt install g++), then run the same command again`,
+    );
+  writeFileSync(`${binding}.key`, key);
+  return true;
+}
+
+/**
+ * Compiles the fused operations for this processor, with the system's compiler: they use C++ interfaces of libstdc++.
+ * Without them TensorFlow's own operations compute the same, slower. Gives back whether there was anything to do.
+ */
+export async function ensureOps(): Promise<boolean> {
+  if (!existsSync(opsSource)) return false;
+  const key = short([contentHash(opsSource, join(__dirname, 'tensorflow-cpu.txt')), cpuFlags()].join());
+  if (isCurrent(opsFile, key)) return false;
+  for (const file of [opsFile, `${opsFile}.key`]) rmSync(file, { force: true });
+  mkdirSync(dirname(opsFile), { recursive: true });
+  const cxx = compiler();
+  const aside = `${opsFile}.part`;
+  const flags = '-w -O3 -march=native -ffast-math -std=c++17 -shared -fPIC'.split(' ');
+  const compile = (...more: string[]) =>
+    attempt(
+      'fused-operations',
+      [
+        ...([
+          cxx!,
+          ...flags,
+          ...more,
+          '-I',
+          join(tensorflow(), 'include'),
+          opsSource,
+          '-o',
+          aside,
+        ] as Compiler),
+        ...['-L', tensorflow(), '-l:libtensorflow_framework.so.2'],
+      ],
+      childEnvironment(),
+    );
+  // Eigen's header does not compile with GCC 12 where the processor has half precision; older compilers lack the flag.
+  const failure = cxx
+    ? (await compile('-mno-avx512fp16')) && (await compile())
+    : 'no g++ or clang++ on PATH (Debian, Ubuntu: apt install g++)';
+  if (failure) {
+    console.error(`set-up: fused operations: expected them to compile; ${failure}; going on without, slower`);
+    return true;
+  }
+  renameSync(aside, opsFile);
+  writeFileSync(`${opsFile}.key`, key);
+  return true;
+}
