@@ -15,7 +15,8 @@
 // **What is asked beyond the claim.** What does a Transformer block share with an MM step, and what not?
 
 // %%
-import { layersDemo } from './lib/experiments/config';
+import { layersDemo, questionFormation } from './lib/experiments/question-formation';
+import { run, trainedModel } from './lib/experiments/run';
 import { saveFigure, show } from './lib/report/figure';
 import * as report from './lib/analysis/02-layers';
 import { FIGURE_1 } from './lib/analysis/01-memories';
@@ -23,7 +24,6 @@ import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
 import { buildModel } from './lib/model/build';
-import { run, trainedModel } from './lib/train/loop';
 
 const { tier, seed } = openNotebook();
 
@@ -48,7 +48,7 @@ console.log(JSON.stringify(config, null, 1));
 
 // %%
 const violations = report.violations(tier, seed);
-await run(config, notebookObserver());
+await run(questionFormation, config, notebookObserver());
 
 // %% [markdown]
 // In the trained model the patterns of layer t are the activations of training tokens behind block t, the states those of
@@ -57,7 +57,7 @@ await run(config, notebookObserver());
 // where MM replaces, and each block reads its own patterns only, where an MM step reads those of all layers.
 
 // %%
-const [trained, untrained] = [trainedModel(config, 'last'), buildModel(config.model, seed)];
+const [trained, untrained] = [trainedModel(questionFormation, config, 'last'), buildModel(config.model, seed)];
 const stacks = [report.stackOf('trained', trained, config), report.stackOf('untrained', untrained, config)];
 trained.dispose();
 untrained.dispose();

@@ -17,15 +17,16 @@
 // can. Which of the two does training approach?
 
 // %%
-import { deviations, questionFormation } from './lib/experiments/config';
+import { questionFormation } from './lib/experiments/question-formation';
+import { committedRecords, run } from './lib/experiments/run';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import { floorsOf } from './lib/analysis/shared/floors';
 import * as report from './lib/analysis/04-plateau';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
-import { run } from './lib/train/loop';
-import { beside, committedRecords } from './lib/train/record';
+import { deviations } from './lib/train/config';
+import { beside } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
 
@@ -39,10 +40,10 @@ const { tier, seed } = openNotebook();
 // it comes near the plateau in minutes; it is a first look and carries no verdict on the claim.
 
 // %%
-const config = { ...questionFormation[tier], seed };
-const committed = committedRecords('question-formation');
-report.showScale(config, committed, questionFormation.full);
-console.log(`This run departs from the published settings in:\n  ${deviations(config, questionFormation.full).join('\n  ')}`);
+const config = { ...questionFormation.tiers[tier], seed };
+const committed = committedRecords(questionFormation);
+report.showScale(config, committed, questionFormation.tiers.full);
+console.log(`This run departs from the published settings in:\n  ${deviations(config, questionFormation.tiers.full).join('\n  ')}`);
 
 // %% [markdown]
 // The exact floors. A line is `sentence marker output <end>`; every word, the marker and the end token are predicted, the
@@ -63,7 +64,7 @@ report.showFloors(floors);
 console.log(JSON.stringify(config, null, 1));
 
 // %%
-const record = await run(config, notebookObserver());
+const record = await run(questionFormation, config, notebookObserver());
 report.showRecord(record);
 const records = beside([record], committed);
 

@@ -21,15 +21,17 @@
 // held-out loss turn?
 
 // %%
-import { deviations, overfitting9m } from './lib/experiments/config';
+import { overfitting9m } from './lib/experiments/overfitting-9m';
+import { committedRecords, run } from './lib/experiments/run';
+import { scaling90m } from './lib/experiments/scaling-90m';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import * as report from './lib/analysis/05-overfitting';
 import { notebookObserver } from './lib/report/progress';
 import * as runs from './lib/analysis/shared/text-runs';
 import { showVerdict } from './lib/report/verdict';
-import { run } from './lib/train/loop';
-import { beside, committedRecords } from './lib/train/record';
+import { deviations } from './lib/train/config';
+import { beside } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
 
@@ -42,10 +44,10 @@ const { tier, seed } = openNotebook();
 // exactly ([data/README](../data/README.md)); it shows what to look for and carries no verdict.
 
 // %%
-const config = { ...overfitting9m[tier], seed };
-const committed = committedRecords('overfitting-9m');
-runs.showScale([config], committed, overfitting9m.full);
-console.log(`This run departs from the full one in:\n  ${deviations(config, overfitting9m.full).join('\n  ')}`);
+const config = { ...overfitting9m.tiers[tier], seed };
+const committed = committedRecords(overfitting9m);
+runs.showScale([config], committed, overfitting9m.tiers.full);
+console.log(`This run departs from the full one in:\n  ${deviations(config, overfitting9m.tiers.full).join('\n  ')}`);
 
 // %% [markdown]
 // ## Experiment
@@ -54,7 +56,7 @@ console.log(`This run departs from the full one in:\n  ${deviations(config, over
 console.log(JSON.stringify(config, null, 1));
 
 // %%
-const record = await run(config, notebookObserver());
+const record = await run(overfitting9m, config, notebookObserver());
 const records = beside([record], committed);
 
 // %% [markdown]
@@ -86,7 +88,7 @@ await show(memory);
 const energy = report.energyFigure(records.filter(({ curve }) => curve[0].energies));
 await saveFigure('overfitting-energy', energy);
 await show(energy);
-report.showEnergies([...records, ...committedRecords('scaling-90m')]);
+report.showEnergies([...records, ...committedRecords(scaling90m)]);
 
 // %% [markdown]
 // ## Verdict

@@ -17,16 +17,17 @@
 // $\beta = 0.28$ where the model is large enough.
 
 // %%
-import { deviations, overfitting9m, scaling90m } from './lib/experiments/config';
+import { overfitting9m } from './lib/experiments/overfitting-9m';
+import { committedRecords, run, runAll } from './lib/experiments/run';
+import { scaling90m, smallerRuns } from './lib/experiments/scaling-90m';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
 import * as report from './lib/analysis/06-scaling';
 import * as runs from './lib/analysis/shared/text-runs';
 import { showVerdict } from './lib/report/verdict';
-import { smallerRuns } from './lib/experiments/sweeps';
-import { run, runAll } from './lib/train/loop';
-import { beside, committedRecords } from './lib/train/record';
+import { deviations } from './lib/train/config';
+import { beside } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
 
@@ -38,11 +39,12 @@ const { tier, seed } = openNotebook();
 // show what to look for and carry no verdict.
 
 // %%
-const config = { ...scaling90m[tier], seed };
-const smaller = smallerRuns(config, overfitting9m[tier]);
-const committed = report.ofTheModel([...committedRecords('scaling-90m'), ...committedRecords('overfitting-9m')], scaling90m);
-runs.showScale([config, ...smaller], committed, scaling90m.full);
-console.log(`The main run departs from the full one in:\n  ${deviations(config, scaling90m.full).join('\n  ')}`);
+const config = { ...scaling90m.tiers[tier], seed };
+const tenth = { ...overfitting9m.tiers[tier], seed };
+const smaller = smallerRuns(config);
+const committed = report.ofTheModel([...committedRecords(scaling90m), ...committedRecords(overfitting9m)], scaling90m.tiers);
+runs.showScale([config, tenth, ...smaller], committed, scaling90m.tiers.full);
+console.log(`The main run departs from the full one in:\n  ${deviations(config, scaling90m.tiers.full).join('\n  ')}`);
 
 // %% [markdown]
 // ## Experiment
@@ -55,18 +57,19 @@ console.log(`The main run departs from the full one in:\n  ${deviations(config, 
 console.log(JSON.stringify(config, null, 1));
 
 // %%
-const record = await run(config, notebookObserver());
+const record = await run(scaling90m, config, notebookObserver());
 
 // %%
-const others = await runAll(smaller, notebookObserver(smaller.length));
+const observer = notebookObserver(1 + smaller.length);
+const others = [await run(overfitting9m, tenth, observer), ...(await runAll(scaling90m, smaller, observer))];
 const records = beside([record, ...others], committed);
-const isMain = (r: runs.TextRecord): boolean => r.config.trainTokens === scaling90m[r.config.tier].trainTokens;
+const isMain = (r: runs.TextRecord): boolean => r.config.trainTokens === scaling90m.tiers[r.config.tier].trainTokens;
 
 // %% [markdown]
 // ## Figure
 
 // %%
-const asLong = records.filter(({ config: { seed: s, tier: t, steps } }) => s === seed && steps === scaling90m[t].steps);
+const asLong = records.filter(({ config: { seed: s, tier: t, steps } }) => s === seed && steps === scaling90m.tiers[t].steps);
 const losses = report.lossFigure(asLong, runs.entropyOf(config.dataset));
 await saveFigure('scaling-loss', losses);
 await show(losses);
@@ -82,7 +85,7 @@ await show(sizes);
 // %%
 runs.showOutcomes(records);
 report.showLaws(records);
-showVerdict(report.gapQuestion(records.filter(isMain), scaling90m.full));
+showVerdict(report.gapQuestion(records.filter(isMain), scaling90m.tiers.full));
 
 // %% [markdown]
 // ## What would change it

@@ -14,14 +14,13 @@
 // what the final layer norm, which the output sees them through?
 
 // %%
-import { overfitting9m } from './lib/experiments/config';
+import { overfitting9m } from './lib/experiments/overfitting-9m';
+import { committedRecords, run, trainedModel } from './lib/experiments/run';
 import { saveFigure, show } from './lib/report/figure';
 import { openNotebook } from './lib/report/notebook';
 import { notebookObserver } from './lib/report/progress';
 import * as report from './lib/analysis/07-radius';
 import { showVerdict } from './lib/report/verdict';
-import { run, trainedModel } from './lib/train/loop';
-import { committedRecords } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
 
@@ -34,7 +33,7 @@ const { tier, seed } = openNotebook();
 // `model.safetensors` and `config.json`, on the tokens of `npm run data -- openwebtext --tokens 9M`; it alone can decide.
 
 // %%
-const config = { ...overfitting9m[tier], seed };
+const config = { ...overfitting9m.tiers[tier], seed };
 console.log(JSON.stringify(config, null, 1));
 
 // %% [markdown]
@@ -44,14 +43,14 @@ console.log(JSON.stringify(config, null, 1));
 // window are left out: they share its context. Neighbours are exact.
 
 // %%
-const record = await run(config, notebookObserver());
-const model = trainedModel(config, 'last');
+const record = await run(overfitting9m, config, notebookObserver());
+const model = trainedModel(overfitting9m, config, 'last');
 const distances = report.distancesOf(`${tier}, ${config.model.layers} × ${config.model.width}`, model, config, tier === 'smoke' ? 4 : 24);
 model.dispose();
 const published = report.publishedModel();
 const all = [distances];
-if (published) all.push(report.distancesOf(report.PUBLISHED, published, { ...overfitting9m.full, model: published.config }, 24));
-const records = [record, ...committedRecords('overfitting-9m').filter(({ id }) => id !== record.id)];
+if (published) all.push(report.distancesOf(report.PUBLISHED, published, { ...overfitting9m.tiers.full, model: published.config }, 24));
+const records = [record, ...committedRecords(overfitting9m).filter(({ id }) => id !== record.id)];
 
 // %% [markdown]
 // ## Figure

@@ -41,9 +41,10 @@ import { openNotebook } from './lib/report/notebook';
 import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
-import { grammarRuns, lateRuns, modelRuns, repeatRuns, sizeRuns, slowRuns } from './lib/experiments/sweeps';
-import { finishedRecords, runAll } from './lib/train/loop';
-import { beside, committedRecords } from './lib/train/record';
+import * as lists from './lib/experiments/plateau-intervention';
+import { questionFormation } from './lib/experiments/question-formation';
+import { committedRecords, finishedRecords, runAll } from './lib/experiments/run';
+import { beside } from './lib/train/record';
 
 const { tier } = openNotebook();
 
@@ -57,20 +58,20 @@ const { tier } = openNotebook();
 // look, which decides nothing about the slope. The paper ran none of this.
 
 // %%
-console.log(JSON.stringify(grammarRuns(tier)[0], null, 1));
+console.log(JSON.stringify(lists.grammarRuns(tier)[0], null, 1));
 
 // %% [markdown]
 // ## Experiment
 
 // %%
-const lists = [grammarRuns, sizeRuns, modelRuns, lateRuns, repeatRuns, slowRuns];
-const observer = notebookObserver(lists.flatMap((runs) => runs(tier)).length);
-const train = async (runs: typeof grammarRuns) => beside(await runAll(runs(tier), observer), finishedRecords(runs('desk')));
-const grammars = await train(grammarRuns);
-const sizes = await train(sizeRuns);
-const models = await train(modelRuns);
-const [late, repeats, slow] = [await train(lateRuns), await train(repeatRuns), await train(slowRuns)];
-report.showRuns([grammars, sizes, models, late, repeats, slow].flat());
+const { plateauIntervention } = lists;
+const all = [lists.grammarRuns, lists.fewerLines, lists.modelRuns, lists.longerOnGrammar15, lists.seeds4And5, lists.slower10Layers];
+const observer = notebookObserver(all.flatMap((runs) => runs(tier)).length);
+const records = [];
+for (const runs of all)
+  records.push(beside(await runAll(plateauIntervention, runs(tier), observer), finishedRecords(plateauIntervention, runs('desk'))));
+const [grammars, sizes, models, late, repeats, slow] = records;
+report.showRuns(records.flat());
 
 // %% [markdown]
 // ## Figure
@@ -114,7 +115,7 @@ report.showSizes(sizes);
 // Other depths and widths on the original grammar, the published settings of notebook 04 and the run of P10 beside them.
 
 // %%
-report.showModels([...models, ...slow], committedRecords('question-formation'));
+report.showModels([...models, ...slow], committedRecords(questionFormation));
 
 // %% [markdown]
 // ## Verdict

@@ -35,8 +35,8 @@ import { openNotebook } from './lib/report/notebook';
 import { showPredictions } from './lib/report/predictions';
 import { notebookObserver } from './lib/report/progress';
 import { showVerdict } from './lib/report/verdict';
-import { capacityRuns, longerCapacityRuns } from './lib/experiments/sweeps';
-import { finishedRecords, runAll } from './lib/train/loop';
+import { capacity, capacityRuns, longerCapacityRuns } from './lib/experiments/capacity';
+import { finishedRecords, runAll } from './lib/experiments/run';
 import { beside } from './lib/train/record';
 
 const { tier, seed } = openNotebook();
@@ -59,9 +59,9 @@ console.log(JSON.stringify(configs[0], null, 1));
 // ## Experiment
 
 // %%
-const trained = await runAll(configs, notebookObserver(configs.length));
-const records = beside(trained, finishedRecords(capacityRuns('desk')));
-const longer = finishedRecords(longerCapacityRuns('desk'));
+const trained = await runAll(capacity, configs, notebookObserver(configs.length));
+const records = beside(trained, finishedRecords(capacity, capacityRuns('desk')));
+const longer = finishedRecords(capacity, longerCapacityRuns('desk'));
 runs.showRuns([...records, ...longer]);
 
 // %% [markdown]

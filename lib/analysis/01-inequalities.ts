@@ -1,5 +1,5 @@
 /** Inequalities and identities of the single energies, each by its largest violation over random cases: notebook 01's mathematics. */
-import type { Tier } from '../experiments/config';
+import type { Tier } from '../train/config';
 import { distanceEnergy, nearestNeighbours, softMinBounds } from '../energy/distance';
 import { modernHopfield } from '../energy/hopfield';
 import { row, type Matrix } from '../energy/matrix';

@@ -1,5 +1,5 @@
 /** What notebook 01 shows: energy landscapes, retrieval from noise, capacities measured against theory. */
-import type { Tier } from '../experiments/config';
+import type { Tier } from '../train/config';
 import { distanceEnergy, distanceMemory } from '../energy/distance';
 import {
   classicalHopfield,

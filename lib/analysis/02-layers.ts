@@ -1,5 +1,6 @@
 /** What notebook 02 shows: descent of the global energy by majorisation-minimisation, and the activations of a trained stack beside it. */
-import type { QuestionFormationConfig, Tier } from '../experiments/config';
+import type { QuestionFormationConfig } from '../experiments/question-formation';
+import type { Tier } from '../train/config';
 import { distanceGradient } from '../energy/distance';
 import { layeredEnergy, layeredMemory, majorisers } from '../energy/layers';
 import { row, type Matrix } from '../energy/matrix';
@@ -10,7 +11,7 @@ import { axis, COLOURS, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { Question } from '../report/verdict';
 import { mean } from '../util/statistics';
-import { QuestionFormation } from '../experiments/question-formation';
+import { QuestionFormationTask } from '../experiments/question-formation';
 import { allLayers } from '../train/evaluate';
 import { normalRows } from './01-memories';
 
@@ -145,7 +146,11 @@ const difference = (a: Matrix, b: Matrix): Matrix => ({
 
 /** The stack of a model on question formation: patterns of layer t are the activations of training tokens behind block t. */
 export function stackOf(name: string, model: LanguageModel, config: QuestionFormationConfig): Stack {
-  const task = new QuestionFormation({ ...config, batchLines: PATTERN_LINES, evaluationLines: STATE_LINES });
+  const task = new QuestionFormationTask({
+    ...config,
+    batchLines: PATTERN_LINES,
+    evaluationLines: STATE_LINES,
+  });
   const blocks = model.config.layers;
   const layers = allLayers(model, config, task.batches(1)).slice(0, blocks);
   const states = allLayers(model, config, task.heldOutBatches()).slice(0, blocks);

@@ -1,5 +1,8 @@
 /** What notebook 03 shows: the partition function, the radius r*, the claimed bound on the cross-entropy, and what was measured. */
-import type { PlateauConfig, Tier } from '../experiments/config';
+import type { CapacityRecord } from '../experiments/capacity';
+import type { PlateauRecord } from '../experiments/plateau-intervention';
+import type { TextRecord } from '../experiments/text-task';
+import type { Tier } from '../train/config';
 import { layeredEnergy } from '../energy/layers';
 import { claimedCrossEntropy, exactCase, logPartition, meanEnergy, radius } from '../energy/partition';
 import { Random } from '../util/random';
@@ -8,7 +11,7 @@ import { axis, COLOURS, referenceLine, title } from '../report/style';
 import { showTable } from '../report/table';
 import { crossing } from '../util/statistics';
 import type { Question } from '../report/verdict';
-import { allCommitted, type CurvePoint, type RunRecord } from '../train/record';
+import { allCommitted, type RunRecord } from '../train/record';
 import { dataFloor, memoryFloor, trainTokens, type LineSet } from './shared/floors';
 import { FIGURE_1 } from './01-memories';
 import { plateau } from './04-plateau';
@@ -193,20 +196,20 @@ interface Measured {
 }
 
 function measured(record: RunRecord): Measured {
-  const { config, curve } = record;
-  const name = `${config.experiment}, ${config.model.layers} × ${config.model.width}`;
-  switch (config.experiment) {
+  const { experiment, model } = record.config;
+  const name = `${experiment}, ${model.layers} × ${model.width}`;
+  switch (experiment) {
     case 'question-formation':
     case 'plateau-intervention': {
-      const set: LineSet = { grammar: '1.0', ...config };
-      const last = curve.at(-1)! as CurvePoint<PlateauConfig>;
+      const { config, curve } = record as PlateauRecord;
+      const set: LineSet = { ...config, grammar: config.grammar ?? '1.0' };
       // Without dropout where the run measured that.
-      const nats =
-        config.experiment === 'question-formation' ? plateau(record).trainLossNats : last.trainLinesLossNats;
+      const nats = curve.at(-1)!.trainLinesLossNats ?? plateau(record).trainLossNats;
       const run = `${name}, grammar ${set.grammar}, D = ${config.trainLines.toLocaleString('en')} lines, seed ${config.seed}`;
       return { run, tokens: trainTokens(set), nats, entropy: dataFloor(set), memory: memoryFloor(set) };
     }
     case 'capacity': {
+      const { config, curve } = record as CapacityRecord;
       const tokens = config.items * (config.what === 'sequences' ? config.itemTokens : 1);
       const entropy = Math.log(config.model.vocabulary - 1);
       return {
@@ -217,7 +220,8 @@ function measured(record: RunRecord): Measured {
         memory: 0,
       };
     }
-    default:
+    default: {
+      const { config, curve } = record as TextRecord;
       return {
         run: `${name}, D = ${short(config.trainTokens)} tokens, seed ${config.seed}`,
         tokens: config.trainTokens,
@@ -225,6 +229,7 @@ function measured(record: RunRecord): Measured {
         entropy: null,
         memory: 0,
       };
+    }
   }
 }
 

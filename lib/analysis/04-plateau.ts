@@ -1,5 +1,5 @@
 /** What notebook 04 shows of question-formation runs: floors, curves, plateau. */
-import type { QuestionFormationConfig } from '../experiments/config';
+import type { QuestionFormationConfig, QuestionFormationRecord } from '../experiments/question-formation';
 import type { Figure } from '../report/figure';
 import { axis, COLOURS, referenceBand, referenceLine, seriesColour, title } from '../report/style';
 import { showTable, type CellValue } from '../report/table';
@@ -84,7 +84,7 @@ export function lossFigure(records: RunRecord[], { unique, memorised }: Floors):
 }
 
 /** Share of questions in which the model prefers the main auxiliary: 1 is the hierarchical rule, 0 the linear one. */
-export function generalisationFigure(records: RunRecord<QuestionFormationConfig>[]): Figure {
+export function generalisationFigure(records: QuestionFormationRecord[]): Figure {
   return {
     data: records.map((record, i) => ({
       type: 'scatter',
@@ -109,7 +109,7 @@ export function generalisationFigure(records: RunRecord<QuestionFormationConfig>
 /** The run at hand and the committed ones beside the published settings. */
 export function showScale(
   config: QuestionFormationConfig,
-  committed: readonly RunRecord<QuestionFormationConfig>[],
+  committed: readonly QuestionFormationRecord[],
   published: QuestionFormationConfig,
 ): void {
   const row = (

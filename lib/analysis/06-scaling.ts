@@ -1,6 +1,7 @@
 /** What notebook 06 shows: how the held-out loss and the gap depend on the size of the text, at one size of model. */
 import { isDeepStrictEqual } from 'node:util';
-import type { TextConfig, Tier } from '../experiments/config';
+import type { TextConfig } from '../experiments/text-task';
+import type { Tier } from '../train/config';
 import type { EntropyMeta } from '../data/text/shards';
 import type { Figure, Trace } from '../report/figure';
 import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';

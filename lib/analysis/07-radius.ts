@@ -1,5 +1,6 @@
 /** What notebook 07 shows: nearest-neighbour distances of last-layer activations beside the radius of the theory. */
-import type { TextConfig, Tier } from '../experiments/config';
+import type { TextConfig } from '../experiments/text-task';
+import type { Tier } from '../train/config';
 import { openDataset } from '../data/text/shards';
 import { Windows } from '../data/text/windows';
 import { nearestNeighbours } from '../energy/distance';

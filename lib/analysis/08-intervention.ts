@@ -1,5 +1,7 @@
 /** What notebook 08 shows: plateaus against floors, losses position by position, fewer lines, other models. */
-import type { PlateauConfig, QuestionFormationConfig, Tier } from '../experiments/config';
+import { modelRuns, type PlateauMeasures, type PlateauRecord } from '../experiments/plateau-intervention';
+import type { QuestionFormationRecord } from '../experiments/question-formation';
+import type { Tier } from '../train/config';
 import type { Figure } from '../report/figure';
 import { prediction, type Prediction } from '../report/predictions';
 import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
@@ -7,14 +9,12 @@ import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import { line, type Estimate, type Point } from '../util/statistics';
 import { estimateText } from '../util/format';
-import { modelRuns } from '../experiments/sweeps';
 import { byTier, grouped, ofFullestTier, type CurvePoint, type RunRecord } from '../train/record';
 import { boundQuestion } from './03-bound';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from './shared/floors';
 import { PAPER_PLATEAU, plateau } from './04-plateau';
 import * as positions from './08-positions';
 
-type PlateauRecord = RunRecord<PlateauConfig>;
 export type Runs = PlateauRecord[];
 
 /** A run counts as settled when its training loss falls by at most this from the third quarter to the last, nats per token; fixed before any run. */
@@ -208,7 +208,7 @@ export const showExcess = (records: readonly PlateauRecord[]): void => positions
 export function sizeFigure(records: readonly PlateauRecord[]): Figure {
   const own = fullest(records).sort((a, b) => a.config.trainLines - b.config.trainLines);
   const x = own.map(({ config }) => config.trainLines);
-  const last = (of: (p: CurvePoint<PlateauConfig>) => number) => own.map(({ curve }) => of(curve.at(-1)!));
+  const last = (of: (p: CurvePoint<PlateauMeasures>) => number) => own.map(({ curve }) => of(curve.at(-1)!));
   const trace = (name: string, y: number[], color: string, dash: 'solid' | 'dot' | 'dash') => ({
     type: 'scatter' as const,
     mode: 'lines+markers' as const,
@@ -301,7 +301,7 @@ export function stepsToPlateau(record: RunRecord): number {
 /** @param published runs of notebook 04 on the same lines, with the published schedule and batch */
 export function showModels(
   records: readonly PlateauRecord[],
-  published: readonly RunRecord<QuestionFormationConfig>[],
+  published: readonly QuestionFormationRecord[],
 ): void {
   showTable(
     [...records, ...published].map((record) => {

@@ -1,13 +1,10 @@
 /** Losses position by position of a line: where words are free, where the line copies, and where a loss lies above the entropy. */
-import type { PlateauConfig } from '../experiments/config';
+import type { PlateauRecord } from '../experiments/plateau-intervention';
 import type { Figure, Trace } from '../report/figure';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
 import { showTable, type CellValue } from '../report/table';
 import { sum } from '../util/statistics';
-import type { RunRecord } from '../train/record';
 import { entropiesOf, surprisal } from './shared/floors';
-
-type PlateauRecord = RunRecord<PlateauConfig>;
 
 /** Exact entropy and the last loss of a run on held-out lines at each position, nats per line; and what those very lines cost at best. */
 export interface Positions {

@@ -1,5 +1,5 @@
 /** What notebook 09 shows: bits that models keep of random data, what the classical memories keep, and which predictions hold. */
-import type { CapacityConfig, Tier } from '../experiments/config';
+import type { Tier } from '../train/config';
 import type { Figure, Trace } from '../report/figure';
 import { prediction, type Prediction } from '../report/predictions';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
@@ -7,8 +7,8 @@ import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import { mean, meanEstimate } from '../util/statistics';
 import { estimateText } from '../util/format';
-import { gpt2Parameters, MORRIS_BITS } from '../experiments/sweeps';
-import { bitsOf } from '../experiments/capacity';
+import { gpt2Parameters } from '../model/config';
+import { bitsOf, MORRIS_BITS, type CapacityConfig, type CapacityRecord } from '../experiments/capacity';
 import { grouped } from '../train/record';
 import {
   alikeBut,
@@ -20,7 +20,6 @@ import {
   perParameter,
   recalled,
   sizeName,
-  type CapacityRecord,
   type What,
 } from './shared/capacity-runs';
 import { MODELS, type Capacity } from './01-memories';

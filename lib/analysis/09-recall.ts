@@ -1,22 +1,15 @@
 /** What notebook 09 shows of recall: how many items each model gives back whole, and the exponent of N against D. */
-import type { Tier } from '../experiments/config';
+import type { Tier } from '../train/config';
 import type { Figure, Trace } from '../report/figure';
 import { axis, COLOURS, seriesColour, title } from '../report/style';
 import { showTable } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import { bootstrapSlope, type Estimate, type Point } from '../util/statistics';
 import { estimateText } from '../util/format';
-import { gpt2Parameters } from '../experiments/sweeps';
+import { gpt2Parameters } from '../model/config';
+import type { CapacityRecord } from '../experiments/capacity';
 import { grouped, ofFullestTier } from '../train/record';
-import {
-  families,
-  isFlat,
-  LEAST_MODELS,
-  recalled,
-  sizeName,
-  type CapacityRecord,
-  type What,
-} from './shared/capacity-runs';
+import { families, isFlat, LEAST_MODELS, recalled, sizeName, type What } from './shared/capacity-runs';
 
 /** Share of items that must come back. */
 export const RECALLED = 0.99;

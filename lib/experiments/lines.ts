@@ -1,8 +1,47 @@
-/** Lines of a grammar as training data: splits, batches, vocabulary. */
-import { dataHash, sampleSplits, Vocabulary, type Line } from '../data/grammar/question-formation';
+/** Lines of a grammar as training data: splits, batches, vocabulary. Question formation and its intervention share them. */
+import { sentenceForms } from '../data/grammar/forms';
 import type { Grammar } from '../data/grammar/grammar';
+import { dataHash, sampleSplits, Vocabulary, type Line } from '../data/grammar/question-formation';
 import { Epochs } from '../data/text/windows';
+import type { VanillaConfig } from '../model/config';
 import { batchOf, type Batch } from '../model/model';
+import type { TrainingConfig } from '../train/config';
+import { checkWhole, refuse } from '../util/check';
+
+export interface LinesConfig extends TrainingConfig<VanillaConfig> {
+  /** D: lines in the training split. */
+  trainLines: number;
+  /** Lines per step. */
+  batchLines: number;
+  /** Lines of each split per evaluation, at most. */
+  evaluationLines: number;
+}
+
+/** Longest line of a grammar, tokens: a sentence, its marker, as many words again, the end token. */
+const longestLine = (grammar: Grammar): number =>
+  2 * Math.max(...sentenceForms(grammar).map(({ classes }) => classes.length)) + 2;
+
+export function checkLines(config: LinesConfig, grammar: Grammar): void {
+  const { experiment, model } = config;
+  for (const field of ['trainLines', 'batchLines', 'evaluationLines'] as const)
+    checkWhole(field, config[field]);
+  const words = new Vocabulary(grammar).size;
+  if (model.vocabulary < words)
+    refuse(
+      'model.vocabulary',
+      `at least ${words}, the token types of ${experiment}`,
+      model.vocabulary,
+      'enlarge it',
+    );
+  const tokens = longestLine(grammar);
+  if (model.context < tokens)
+    refuse(
+      'model.context',
+      `at least ${tokens}, the longest line of ${experiment}`,
+      model.context,
+      'enlarge it',
+    );
+}
 
 /** One seed draws the data of all runs, so that runs with different seeds see the same lines. */
 export const DATA_SEED = 1;
@@ -16,10 +55,9 @@ export class Lines {
   private readonly encoded: Uint16Array[];
   private readonly order: Epochs;
 
-  /** @param config `trainLines` of the split, `batchLines` a step, `seed` of the order */
   constructor(
     grammar: Grammar,
-    private readonly config: { trainLines: number; batchLines: number; seed: number },
+    private readonly config: Pick<LinesConfig, 'trainLines' | 'batchLines' | 'seed'>,
   ) {
     const splits = sampleSplits(grammar, { seed: DATA_SEED, train: config.trainLines });
     this.dataHash = dataHash(splits);

@@ -1,12 +1,143 @@
-/** Lines of the grammar family as a training task: losses position by position, and how many lines are known by heart. */
-import type { PlateauConfig } from './config';
-import { FAMILY } from '../data/grammar/grammar-family';
+/** Lines of a family of grammars: what becomes of the plateau of question formation when grammar, data or model changes. */
+import { FAMILY, FAMILY_NAMES, type FamilyName } from '../data/grammar/grammar-family';
 import type { Line } from '../data/grammar/question-formation';
 import type { Batch, LanguageModel } from '../model/model';
-import { sum } from '../util/statistics';
-import { Lines } from './lines';
-import type { PlateauMeasures } from '../train/record';
+import { decides, longer, slower, type Tier } from '../train/config';
 import { inGroups, scored, type Task } from '../train/evaluate';
+import type { Measures, RunRecord } from '../train/record';
+import { oneOf } from '../util/errors';
+import { percent } from '../util/format';
+import { sum } from '../util/statistics';
+import { seeds, type Experiment } from './experiment';
+import { checkLines, Lines, type LinesConfig } from './lines';
+
+export interface PlateauConfig extends LinesConfig {
+  grammar: FamilyName;
+}
+
+/** Everything without dropout. */
+export interface PlateauMeasures extends Measures {
+  /** Mean over the tokens of training lines, the first of them. */
+  trainLinesLossNats: number;
+  /** Loss at each position of the held-out lines, a mean over all of them: lines that have ended count 0. */
+  positionNats: number[];
+  /** Share of lines whose second half of the sentence and all behind it the model predicts greedily, token by token; equal logits, as rounding makes them, count for it. */
+  memorised: { train: number; heldOut: number };
+}
+
+export type PlateauRecord = RunRecord<PlateauConfig, PlateauMeasures>;
+
+/** A model that comes to its plateau in minutes, for many runs; tokens of all grammars fit its vocabulary. */
+const desk: PlateauConfig = {
+  experiment: 'plateau-intervention',
+  tier: 'desk',
+  seed: 1,
+  model: {
+    kind: 'vanilla',
+    layers: 4,
+    width: 128,
+    heads: 4,
+    feedForward: 512,
+    context: 64,
+    vocabulary: 304,
+    dropout: 0.1,
+  },
+  grammar: '1.0',
+  trainLines: 100_000,
+  batchLines: 32,
+  steps: 6000,
+  schedule: { kind: 'linear', peak: 1e-3, warmupSteps: 500, decaySteps: 60_000 },
+  adamw: { beta1: 0.9, beta2: 0.98, epsilon: 1e-7, weightDecay: 0 },
+  clipNorm: 1,
+  precision: 'bf16',
+  evaluateEverySteps: 300,
+  evaluationLines: 400,
+  checkpointEverySteps: 1500,
+};
+
+/** The base run per tier; the lists of runs change one thing at a time. */
+const tiers: Record<Tier, PlateauConfig> = {
+  full: { ...desk, tier: 'full' },
+  desk: desk,
+  quick: {
+    ...desk,
+    tier: 'quick',
+    model: { ...desk.model, layers: 2, width: 64, heads: 4, feedForward: 256, dropout: 0 },
+    batchLines: 24,
+    steps: 1000,
+    schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 150, decaySteps: 1000 },
+    evaluateEverySteps: 100,
+    evaluationLines: 200,
+    checkpointEverySteps: 500,
+  },
+  smoke: {
+    ...desk,
+    tier: 'smoke',
+    model: { ...desk.model, layers: 1, width: 32, heads: 2, feedForward: 64 },
+    trainLines: 300,
+    batchLines: 8,
+    steps: 16,
+    schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 4, decaySteps: 16 },
+    evaluateEverySteps: 2,
+    evaluationLines: 20,
+    checkpointEverySteps: 8,
+  },
+};
+
+/** Grammars with other floors: the same model on each. */
+export function grammarRuns(tier: Tier): PlateauConfig[] {
+  const base = tiers[tier];
+  const grammars: FamilyName[] = decides(tier)
+    ? ['0.6', '1.5', '1.0', '0.8', '1.2', 'fewer-objects']
+    : ['0.6', '0.8', '1.0'];
+  return seeds(decides(tier) ? 3 : 1).flatMap((seed) =>
+    grammars.map((grammar) => ({ ...base, seed, grammar })),
+  );
+}
+
+/** Three times the steps on the grammar whose run of seed 1 did not copy within the others' steps. */
+export const longerOnGrammar15 = (tier: Tier): PlateauConfig[] =>
+  decides(tier) ? [longer({ ...tiers[tier], grammar: '1.5' }, 3)] : [];
+
+/** Two more seeds of the grammars whose runs copy. */
+export const seeds4And5 = (tier: Tier): PlateauConfig[] =>
+  decides(tier)
+    ? [4, 5].flatMap((seed) =>
+        (['0.6', '1.0', '1.2', '0.8', '1.5'] as const).map((grammar) => ({
+          ...tiers[tier],
+          seed,
+          grammar,
+        })),
+      )
+    : [];
+
+/** Fewer lines, down to as many as the model can memorise; without dropout, which hinders that. */
+export function fewerLines(tier: Tier): PlateauConfig[] {
+  const base = { ...tiers[tier], model: { ...tiers[tier].model, dropout: 0 } };
+  if (tier === 'smoke') return [{ ...base, trainLines: 50 }];
+  if (tier === 'quick') return [{ ...base, trainLines: 500 }];
+  return [500, 2000, 10_000, 50_000, 100_000].map((trainLines) => longer({ ...base, trainLines }, 2));
+}
+
+/** Other depths and widths on the original grammar; wide ones learn at a smaller rate. 6 and 10 layers of width 512 are notebook 04's. */
+export function modelRuns(tier: Tier): PlateauConfig[] {
+  if (!decides(tier)) return [];
+  const base = tiers[tier];
+  const sizes = [128, 256, 512]
+    .flatMap((width) => [2, 6, 10].map((layers) => ({ layers, width })))
+    .filter(({ layers, width }) => width < 512 || layers === 2);
+  return sizes.map(({ layers, width }): PlateauConfig => ({
+    ...base,
+    model: { ...base.model, layers, width, heads: width / 32, feedForward: 4 * width },
+    schedule: slower(base.schedule, width / base.model.width),
+  }));
+}
+
+/** The narrow model of 10 layers at a quarter of the learning rate, at which it may copy. */
+export const slower10Layers = (tier: Tier): PlateauConfig[] =>
+  modelRuns(tier)
+    .filter(({ model }) => model.layers === 10 && model.width === 128)
+    .map((config) => ({ ...config, schedule: slower(config.schedule, 4) }));
 
 /** Lines per forward pass of an evaluation. */
 const EVALUATION_BATCH = 100;
@@ -18,7 +149,7 @@ interface Scores {
   memorisedShare: number;
 }
 
-export class PlateauIntervention implements Task<PlateauConfig> {
+export class PlateauTask implements Task<PlateauMeasures> {
   private readonly lines: Lines;
 
   constructor(private readonly config: PlateauConfig) {
@@ -72,3 +203,22 @@ export class PlateauIntervention implements Task<PlateauConfig> {
     };
   }
 }
+
+export const plateauIntervention: Experiment<PlateauConfig, PlateauMeasures> = {
+  name: 'plateau-intervention',
+  tiers,
+  check: (config) => checkLines(config, FAMILY[oneOf('config.grammar', config.grammar, FAMILY_NAMES)]),
+  idPart: ({ model, grammar, trainLines }) => `-width-${model.width}-grammar-${grammar}-${trainLines}-lines`,
+  task: (config) => new PlateauTask(config),
+  summary: ({ memorised }) => `memorised ${percent(memorised.train)} of training lines`,
+  sweeps: {
+    'plateau-intervention': (tier) => [
+      ...grammarRuns(tier),
+      ...longerOnGrammar15(tier),
+      ...fewerLines(tier),
+      ...modelRuns(tier),
+      ...seeds4And5(tier),
+      ...slower10Layers(tier),
+    ],
+  },
+};

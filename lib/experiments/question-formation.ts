@@ -1,10 +1,98 @@
-/** Question formation as a training task: held-out loss, hierarchical generalisation. */
-import type { QuestionFormationConfig } from './config';
+/** Question formation: a vanilla Transformer on lines of a grammar; held-out loss and hierarchical generalisation. */
 import { GRAMMAR } from '../data/grammar/question-formation';
 import type { Batch, LanguageModel } from '../model/model';
-import { Lines } from './lines';
-import type { QuestionFormationMeasures } from '../train/record';
+import type { Tier } from '../train/config';
 import { evaluated, inGroups, meanLoss, type Task } from '../train/evaluate';
+import type { Measures, RunRecord } from '../train/record';
+import { percent } from '../util/format';
+import type { Experiment } from './experiment';
+import { checkLines, Lines, type LinesConfig } from './lines';
+
+export type QuestionFormationConfig = LinesConfig;
+
+export interface QuestionFormationMeasures extends Measures {
+  /** Share of generalisation questions whose first word the model prefers to be the main auxiliary over the first one. */
+  generalisation: number;
+}
+
+export type QuestionFormationRecord = RunRecord<QuestionFormationConfig, QuestionFormationMeasures>;
+
+/**
+ * Settings of Murty et al. 2023 (arXiv 2305.18741) as its public code has them: 8 lines a step, AdamW with learning
+ * rate 1e-4 after 10,000 steps of warm-up, then down to 0 at 2,000,000; the plateau is there by 10,000 steps.
+ */
+const desk: QuestionFormationConfig = {
+  experiment: 'question-formation',
+  tier: 'desk',
+  seed: 1,
+  model: {
+    kind: 'vanilla',
+    layers: 6,
+    width: 512,
+    heads: 8,
+    feedForward: 2048,
+    context: 128,
+    vocabulary: 69,
+    dropout: 0.1,
+  },
+  trainLines: 100_000,
+  batchLines: 8,
+  steps: 20_000,
+  schedule: { kind: 'linear', peak: 1e-4, warmupSteps: 10_000, decaySteps: 2_000_000 },
+  adamw: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 },
+  clipNorm: 1,
+  precision: 'bf16',
+  evaluateEverySteps: 500,
+  evaluationLines: 400,
+  checkpointEverySteps: 500,
+};
+
+/** `full` is the paper's length; `quick` and `smoke` change what they say. */
+const tiers: Record<Tier, QuestionFormationConfig> = {
+  full: {
+    ...desk,
+    tier: 'full',
+    steps: 200_000,
+    evaluateEverySteps: 1000,
+    checkpointEverySteps: 1000,
+  },
+  desk: desk,
+  quick: {
+    ...desk,
+    tier: 'quick',
+    model: { ...desk.model, dropout: 0 },
+    steps: 1000,
+    schedule: { kind: 'linear', peak: 1.5e-4, warmupSteps: 200, decaySteps: 1000 },
+    evaluateEverySteps: 100,
+    evaluationLines: 100,
+    checkpointEverySteps: 100,
+  },
+  smoke: {
+    ...desk,
+    tier: 'smoke',
+    model: { ...desk.model, layers: 1, width: 32, heads: 2, feedForward: 64 },
+    trainLines: 500,
+    steps: 30,
+    schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 5, decaySteps: 30 },
+    evaluateEverySteps: 10,
+    evaluationLines: 20,
+    checkpointEverySteps: 10,
+  },
+};
+
+/** The model whose layers notebook 02 looks at: in the desk and full tiers that of the plateau, below them one that trains in half a minute. */
+export const layersDemo: Record<Tier, QuestionFormationConfig> = {
+  ...tiers,
+  smoke: { ...tiers.smoke, model: { ...tiers.smoke.model, layers: 3 } },
+  quick: {
+    ...tiers.quick,
+    model: { ...tiers.quick.model, layers: 4, width: 128, heads: 4, feedForward: 512 },
+    steps: 800,
+    schedule: { kind: 'linear', peak: 1e-3, warmupSteps: 100, decaySteps: 800 },
+    evaluateEverySteps: 200,
+    checkpointEverySteps: 200,
+  },
+};
 
 /** Lines per forward pass of an evaluation. */
 const EVALUATION_BATCH = 50;
@@ -17,7 +105,7 @@ interface Probe {
   first: number;
 }
 
-export class QuestionFormation implements Task<QuestionFormationConfig> {
+export class QuestionFormationTask implements Task<QuestionFormationMeasures> {
   private readonly lines: Lines;
   private readonly heldOut: Uint16Array[];
   private readonly probes: Probe[];
@@ -72,3 +160,12 @@ export class QuestionFormation implements Task<QuestionFormationConfig> {
     return preferred / this.probes.length;
   }
 }
+
+export const questionFormation: Experiment<QuestionFormationConfig, QuestionFormationMeasures> = {
+  name: 'question-formation',
+  tiers,
+  check: (config) => checkLines(config, GRAMMAR),
+  idPart: () => '',
+  task: (config) => new QuestionFormationTask(config),
+  summary: ({ generalisation }) => `hierarchical ${percent(generalisation)}`,
+};

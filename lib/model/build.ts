@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../experiments/config';
+import type { ModelConfig } from './config';
 import { Gpt2, gpt2Initial } from './gpt2';
 import type { LanguageModel } from './model';
 import { Vanilla } from './vanilla';

@@ -1,6 +1,6 @@
 /** GPT-2 (Radford et al. 2019), with the parameter names and layouts of Hugging Face's `GPT2LMHeadModel`. */
 import type { AttentionCache } from '../tensor/attention';
-import type { Gpt2Config } from '../experiments/config';
+import type { Gpt2Config } from './config';
 import * as ops from '../tensor/ops';
 import { Parameter } from '../tensor/parameters';
 import { Random } from '../util/random';

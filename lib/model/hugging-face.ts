@@ -1,8 +1,7 @@
 /** GPT-2 in Hugging Face's files: `config.json` and `model.safetensors` in one folder. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Gpt2Config } from '../experiments/config';
-import { checkModel } from '../experiments/config-check';
+import { checkModel, type Gpt2Config } from './config';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import type { Parameter } from '../tensor/parameters';

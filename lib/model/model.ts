@@ -1,6 +1,6 @@
 /** What every language model of the collection offers, what all of them do with their last layer, and the batches they read. */
 import type { AttentionCache, Layout } from '../tensor/attention';
-import type { ModelConfig } from '../experiments/config';
+import type { ModelConfig } from './config';
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
 import { crossEntropy, rows, type TokenLoss } from '../tensor/ops';

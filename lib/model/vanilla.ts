@@ -1,6 +1,6 @@
 /** The Transformer of 2017 as a decoder-only language model, with the settings of Murty et al. 2023 (arXiv 2305.18741). */
 import type { AttentionCache } from '../tensor/attention';
-import type { VanillaConfig } from '../experiments/config';
+import type { VanillaConfig } from './config';
 import * as K from '../tensor/kernels';
 import * as ops from '../tensor/ops';
 import { Parameter } from '../tensor/parameters';

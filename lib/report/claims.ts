@@ -1,7 +1,8 @@
 /** The page of claims: every verdict of the collection, from the executed notebooks alone. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { deviations, EXPERIMENTS, TIERS, type RunConfig, type Tier } from '../experiments/config';
+import { TIERS, deviations, type Tier, type TrainingConfig } from '../train/config';
+import { EXPERIMENTS, experimentOf } from '../experiments';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { count, layersByWidth, significant } from '../util/format';
@@ -212,7 +213,7 @@ export function claimsFigure(list: readonly Claim[]): Figure {
   };
 }
 
-const size = ({ experiment, tier, model }: RunConfig): string =>
+const size = ({ experiment, tier, model }: TrainingConfig): string =>
   `${experiment} ${tier} ${layersByWidth(model)}`;
 const listed = (values: readonly number[]): string =>
   [...new Set(values)]
@@ -245,12 +246,14 @@ export function showRuns(): void {
  * committed ones, grouped as above, seeds apart. What the published text itself is replaced by stands in `dataset`.
  */
 export function showDeviations(tier: Tier): void {
-  const ofTier = Object.values(EXPERIMENTS).map((perTier): RunConfig => perTier[tier]);
+  const ofTier = EXPERIMENTS.map(({ tiers }) => tiers[tier]);
   showTable(
     grouped([...ofTier, ...allCommitted().map(({ config }) => config)], size).map(([, configs]) => {
-      const [{ experiment, tier: own, model }] = configs as [RunConfig];
+      const [{ experiment, tier: own, model }] = configs as [TrainingConfig];
       const found = configs.flatMap((config) =>
-        deviations(config, EXPERIMENTS[experiment].full).map((text) => text.split(' → ') as [string, string]),
+        deviations(config, experimentOf(config).tiers.full).map(
+          (text) => text.split(' → ') as [string, string],
+        ),
       );
       const merged = grouped(found, ([published]) => published).map(
         ([published, all]) => `${published} → ${[...new Set(all.map(([, ours]) => ours))].join(', ')}`,

@@ -14,7 +14,7 @@
  * Files: notebooks/NN-name.ts in jupytext's percent format and notebooks/NN-name.ipynb with outputs. Write either one;
  * `npm run reproduce -- NN --save` executes it and writes both. Cells import from './lib/…', which the kernel reads live.
  */
-import { TIERS, type Tier } from '../experiments/config';
+import { TIERS, type Tier } from '../train/config';
 import { oneOf, wholeNumber } from '../util/errors';
 import { banner } from '../tensor/engine';
 import { Display } from './display';

@@ -1,7 +1,7 @@
 /** Progress on a terminal: a bar, a line that is written over, and the observer of a run in `npm run train`. Loads no plot library. */
-import type { CurvePoint } from '../train/record';
+import type { CurvePoint, Measures } from '../train/record';
 import type { TrainingObserver, TrainingProgress } from '../train/observer';
-import { count, duration, percent } from '../util/format';
+import { count, duration } from '../util/format';
 import { tick } from './display';
 
 /** `[████████░░░░]` */
@@ -69,17 +69,14 @@ export class TerminalLine {
 export const lossText = ({ trainLossNats, heldOutLossNats }: CurvePoint): string =>
   `training ${trainLossNats.toFixed(4)}, held out ${heldOutLossNats.toFixed(4)} nats per token`;
 
-/** What an evaluation measured beside the losses. */
-function measuresText(point: CurvePoint): string {
-  if ('generalisation' in point) return `hierarchical ${percent(point.generalisation)}`;
-  if ('memorised' in point) return `memorised ${percent(point.memorised.train)} of training lines`;
-  if ('memorisedBits' in point)
-    return `${count(Math.round(point.memorisedBits))} bits memorised, ${percent(point.recalledShare)} recalled`;
-  return `epoch ${point.epoch.toFixed(1)}${point.memorisedShare === null ? '' : `, memorised ${percent(point.memorisedShare)}`}`;
-}
-
-/** One line that moves on a terminal; into a file or a pipe, one line per evaluation. */
-export function terminalObserver(line = new TerminalLine()): TrainingObserver {
+/**
+ * One line that moves on a terminal; into a file or a pipe, one line per evaluation.
+ * @param summary of what an evaluation measured besides the losses
+ */
+export function terminalObserver<M extends Measures>(
+  summary: (measures: M) => string,
+  line = new TerminalLine(),
+): TrainingObserver<M> {
   const pace = new Throttle(0.2);
   let latest: TrainingProgress | undefined;
   return {
@@ -95,7 +92,7 @@ export function terminalObserver(line = new TerminalLine()): TrainingObserver {
     },
     evaluated(point) {
       line.print(
-        `step ${count(point.step)}: ${lossText(point)}, ${measuresText(point)}${latest ? `, ${duration(latest.secondsLeft)} left` : ''}`,
+        `step ${count(point.step)}: ${lossText(point)}, ${summary(point)}${latest ? `, ${duration(latest.secondsLeft)} left` : ''}`,
       );
     },
     finished(record) {

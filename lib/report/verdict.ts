@@ -1,5 +1,5 @@
 /** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
-import { TIERS, type Tier } from '../experiments/config';
+import { TIERS, type Tier } from '../train/config';
 import { UserError } from '../util/errors';
 import { fixed, isSmall } from '../util/format';
 import { Display, escapeHtml, type Bundle } from './display';

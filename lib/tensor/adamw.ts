@@ -1,6 +1,13 @@
 /** AdamW as TensorFlow's own op, with decay and clipping as numbers beside the tensors. */
-import type { AdamWConfig } from '../experiments/config';
 import { tf, type Tensor } from './engine';
+
+export interface AdamWConfig {
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  /** Decoupled, on matrices only. */
+  weightDecay: number;
+}
 
 /** Value and moments of a parameter are kept as a number times a stored tensor: these are the numbers. 1 but for decay and clipping. */
 export type Scales = Readonly<{ value: number; m: number; v: number }>;

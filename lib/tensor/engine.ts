@@ -62,19 +62,46 @@ const TFJS_DTYPE = new Map<number, tfjs.DataType>([
   [DT.resource, 'string'],
 ]);
 
-process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-const wanted =
-  process.env.DEVICE === undefined ? undefined : oneOf('DEVICE', process.env.DEVICE, ['cpu', 'gpu']);
-if (wanted === 'cpu') process.env.CUDA_VISIBLE_DEVICES = '-1';
-
-// Node 23 removed util.isNullOrUndefined, which tfjs-node 4.22 calls (tensorflow/tfjs pull request 8425, merged and not released).
-const legacy = util as unknown as { default?: object };
-for (const target of [util, legacy.default]) {
-  if (target && !('isNullOrUndefined' in target) && Object.isExtensible(target))
-    Object.assign(target, { isNullOrUndefined: (x: unknown) => x === null || x === undefined });
+/** Node 23 removed util.isNullOrUndefined, which tfjs-node 4.22 calls (tensorflow/tfjs pull request 8425, merged and not released). */
+function restoreIsNullOrUndefined(): void {
+  const legacy = util as unknown as { default?: object };
+  for (const target of [util, legacy.default]) {
+    if (target && !('isNullOrUndefined' in target) && Object.isExtensible(target))
+      Object.assign(target, { isNullOrUndefined: (x: unknown) => x === null || x === undefined });
+  }
 }
 
-function load(): { tf: typeof tfjs; native: NativeBackend | null } {
+interface Loaded {
+  tf: typeof tfjs;
+  native: NativeBackend | null;
+  engine: Engine;
+  /** The backend's own, which `watched` replaces for a while. */
+  inputIds(inputs: Tensor[]): number[];
+}
+
+function load(): Loaded {
+  const { DEVICE } = process.env;
+  const wanted = DEVICE === undefined ? undefined : oneOf('DEVICE', DEVICE, ['cpu', 'gpu']);
+  if (wanted === 'cpu') process.env.CUDA_VISIBLE_DEVICES = '-1';
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  restoreIsNullOrUndefined();
+  const { tf, native } = backend(wanted);
+  if (wanted === 'gpu' && !native?.isUsingGpuDevice)
+    throw new UserError(
+      'DEVICE=gpu: expected an NVIDIA GPU that TensorFlow can use; found none; run "npm run doctor", or leave DEVICE out to compute on the CPU',
+    );
+  const engine: Engine = {
+    name: native ? 'tensorflow' : 'tfjs-cpu',
+    device: native?.isUsingGpuDevice ? 'gpu' : 'cpu',
+    tensorflowVersion: native?.binding.TF_Version ?? null,
+    tfjsVersion: tf.version.tfjs ?? tf.version['tfjs-core'],
+    bf16: native !== null && (native.isUsingGpuDevice || cpuHasBf16()),
+  };
+  const plain = native?.getInputTensorIds;
+  return { tf, native, engine, inputIds: (inputs) => plain!.call(native, inputs) };
+}
+
+function backend(wanted: 'cpu' | 'gpu' | undefined): Pick<Loaded, 'tf' | 'native'> {
   try {
     const tf = require('@tensorflow/tfjs-node-gpu') as typeof tfjs;
     return { tf, native: tf.backend() as unknown as NativeBackend };
@@ -92,32 +119,27 @@ function load(): { tf: typeof tfjs; native: NativeBackend | null } {
   }
 }
 
-const loaded = load();
-export const tf = loaded.tf;
-const nativeBackend = loaded.native;
-if (wanted === 'gpu' && !nativeBackend?.isUsingGpuDevice)
-  throw new UserError(
-    'DEVICE=gpu: expected an NVIDIA GPU that TensorFlow can use; found none; run "npm run doctor", or leave DEVICE out to compute on the CPU',
-  );
+let loaded: Loaded | null = null;
+
+/** TensorFlow, loaded at the first call: programs that only read files answer at once. */
+const theEngine = (): Loaded => (loaded ??= load());
+const native = (): NativeBackend => theEngine().native!;
+
+/** TFJS on the engine of this machine. */
+export const tf = new Proxy({} as typeof tfjs, {
+  get: (_, name: keyof typeof tfjs) => theEngine().tf[name],
+});
 
 function cpuHasBf16(): boolean {
   if (!existsSync('/proc/cpuinfo')) return false;
   return /\b(avx512_bf16|amx_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
 }
 
-const description: Engine = {
-  name: nativeBackend ? 'tensorflow' : 'tfjs-cpu',
-  device: nativeBackend?.isUsingGpuDevice ? 'gpu' : 'cpu',
-  tensorflowVersion: nativeBackend?.binding.TF_Version ?? null,
-  tfjsVersion: tf.version.tfjs ?? tf.version['tfjs-core'],
-  bf16: nativeBackend !== null && (nativeBackend.isUsingGpuDevice || cpuHasBf16()),
-};
-
-export const engine = (): Engine => description;
+export const engine = (): Engine => theEngine().engine;
 
 /** One line for notebooks and logs. */
 export function banner(): string {
-  const { name, device, tensorflowVersion, tfjsVersion, bf16 } = description;
+  const { name, device, tensorflowVersion, tfjsVersion, bf16 } = engine();
   const what =
     name === 'tensorflow'
       ? `TensorFlow ${tensorflowVersion} on the ${device.toUpperCase()}`
@@ -126,13 +148,13 @@ export function banner(): string {
 }
 
 /** Whether `run` may be called: the native engine is loaded and TFJS uses it now (tests switch to plain TFJS). */
-export const isNative = (): boolean => nativeBackend !== null && tf.getBackend() === 'tensorflow';
+export const isNative = (): boolean => theEngine().native !== null && tf.getBackend() === 'tensorflow';
 
 /** Attributes of a native op: a dtype as `{ dtype }`, numbers, booleans, texts and shapes as they are. */
 export type Attributes = Record<string, { dtype: number } | number | boolean | string | number[]>;
 
 function nativeAttribute(name: string, value: Attributes[string]): NativeAttribute {
-  const b = nativeBackend!.binding;
+  const b = native().binding;
   if (typeof value === 'boolean') return { name, type: b.TF_ATTR_BOOL, value };
   if (typeof value === 'number') return { name, type: b.TF_ATTR_INT, value };
   if (typeof value === 'string') return { name, type: b.TF_ATTR_STRING, value };
@@ -158,15 +180,14 @@ function nativeAttributes(attributes: Attributes): NativeAttribute[] {
  * Trap: a bfloat16 output carries the TFJS label float32; give it only to `run` again, with T = bfloat16.
  */
 export function run(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
-  const results = nativeBackend!.binding
-    .executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs)
+  const results = native()
+    .binding.executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs)
     .map(tensorOf);
   watcher?.ran(op, inputs, attributes, results);
   return results;
 }
 
-const plainInputIds = nativeBackend?.getInputTensorIds;
-const inputIds = (inputs: Tensor[]): number[] => plainInputIds!.call(nativeBackend, inputs);
+const inputIds = (inputs: Tensor[]): number[] => theEngine().inputIds(inputs);
 
 function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
   const name = TFJS_DTYPE.get(dtype);
@@ -175,7 +196,7 @@ function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
       `tensor: expected a dtype of ${Object.keys(DT).join(', ')}; TensorFlow gave number ${dtype}: add it to DT`,
     );
   const dataId = {};
-  nativeBackend!.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
+  native().tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
   return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: name });
 }
 
@@ -188,17 +209,17 @@ export interface Watcher {
 let watcher: Watcher | null = null;
 
 export function watched<R>(by: Watcher, body: () => R): R {
-  const native = nativeBackend!;
-  const { readSync } = native;
-  native.getInputTensorIds = (inputs) => (inputs.forEach((x) => by.read(x.dataId)), inputIds(inputs));
-  native.readSync = (dataId) => (by.read(dataId), readSync.call(native, dataId));
+  const backend = native();
+  const { readSync } = backend;
+  backend.getInputTensorIds = (inputs) => (inputs.forEach((x) => by.read(x.dataId)), inputIds(inputs));
+  backend.readSync = (dataId) => (by.read(dataId), readSync.call(backend, dataId));
   watcher = by;
   try {
     return body();
   } finally {
     watcher = null;
-    delete (native as Partial<NativeBackend>).getInputTensorIds;
-    delete (native as Partial<NativeBackend>).readSync;
+    delete (backend as Partial<NativeBackend>).getInputTensorIds;
+    delete (backend as Partial<NativeBackend>).readSync;
   }
 }
 
@@ -211,16 +232,16 @@ export class LoadedGraph {
     private readonly inputs: string[],
     private readonly outputs: string[],
   ) {
-    this.id = nativeBackend!.binding.loadSavedModel(folder, 'graph');
+    this.id = native().binding.loadSavedModel(folder, 'graph');
   }
 
   run(inputs: Tensor[]): Tensor[] {
-    return nativeBackend!.binding
-      .runSavedModel(this.id, inputIds(inputs), this.inputs.join(), this.outputs.join())
+    return native()
+      .binding.runSavedModel(this.id, inputIds(inputs), this.inputs.join(), this.outputs.join())
       .map(tensorOf);
   }
 
   dispose(): void {
-    nativeBackend!.binding.deleteSavedModel(this.id);
+    native().binding.deleteSavedModel(this.id);
   }
 }

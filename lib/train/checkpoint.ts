@@ -6,18 +6,20 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunConfig } from '../experiments/config';
+import { buildModel } from '../model/build';
+import type { LanguageModel } from '../model/model';
 import { UserError } from '../util/errors';
 import { linkAtomically, writePartsAtomically } from '../util/files';
 import type { Scales } from '../tensor/adamw';
 import type { Parameter } from '../tensor/parameters';
-import { runFolder, runId, type RunRecord } from './record';
+import type { TrainingConfig } from './config';
+import { configHash, runFolder, type Measures, type RunRecord } from './record';
 
 /** A run between two steps, but for its parameters. */
-export interface RunState {
+export interface RunState<C extends TrainingConfig = TrainingConfig, M extends Measures = Measures> {
   step: number;
   tokensSeen: number;
-  record: RunRecord;
+  record: RunRecord<C, M>;
   since: RunningMeans;
 }
 
@@ -34,8 +36,8 @@ export interface RunningMeans {
 }
 
 /** `last`: after the latest step that was kept; `best`: at the point of the curve with the lowest held-out loss. */
-export const checkpointPath = (config: RunConfig, which: 'last' | 'best' = 'last'): string =>
-  join(runFolder(runId(config)), `${which}.checkpoint`);
+export const checkpointPath = (id: string, which: 'last' | 'best' = 'last'): string =>
+  join(runFolder(id), `${which}.checkpoint`);
 
 const FORMAT = 'memorization-notebooks/checkpoint/2';
 const PARTS = ['value', 'm', 'v'] as const;
@@ -138,14 +140,18 @@ function floatsAt(file: number, at: number, size: number): Float32Array {
 }
 
 /** Puts a checkpoint's numbers into the parameters. Returns null where there is no file; throws a UserError where it is not this run's. */
-export function loadCheckpoint(path: string, configHash: string, parameters: Parameter[]): RunState | null {
+export function loadCheckpoint<C extends TrainingConfig, M extends Measures>(
+  path: string,
+  hash: string,
+  parameters: Parameter[],
+): RunState<C, M> | null {
   if (!existsSync(path)) return null;
   const file = openSync(path, 'r');
   try {
     const { header, body } = checked(path, file);
-    if (header.record.configHash !== configHash)
+    if (header.record.configHash !== hash)
       throw new UserError(
-        `checkpoint ${path}: expected config hash ${configHash.slice(0, 12)}; got ${header.record.configHash.slice(0, 12)}: it belongs to another run`,
+        `checkpoint ${path}: expected config hash ${hash.slice(0, 12)}; got ${header.record.configHash.slice(0, 12)}: it belongs to another run`,
       );
     let at = body;
     parameters.forEach((p, i) => {
@@ -163,8 +169,17 @@ export function loadCheckpoint(path: string, configHash: string, parameters: Par
       p.restore({ scales: there.scales, value, m, v });
     });
     const { step, tokensSeen, record, since } = header;
-    return { step, tokensSeen, record, since };
+    return { step, tokensSeen, record: record as RunRecord<C, M>, since };
   } finally {
     closeSync(file);
   }
+}
+
+/** The model of a run as its checkpoint has it. Its memory is the caller's to `dispose` of. */
+export function loadedModel(path: string, config: TrainingConfig): LanguageModel {
+  if (!existsSync(path))
+    throw new UserError(`checkpoint: expected a file at ${path}; found none: train this run here first`);
+  const model = buildModel(config.model, config.seed);
+  loadCheckpoint(path, configHash(config), model.parameters);
+  return model;
 }

@@ -1,8 +1,8 @@
-import type { RunConfig, TrainingConfig } from '../experiments/config';
 import type { Matrix } from '../energy/matrix';
 import type { Batch, LanguageModel } from '../model/model';
 import { Tape } from '../tensor/tape';
 import { tf, type Tensor } from '../tensor/engine';
+import type { TrainingConfig } from './config';
 import type { Measures } from './record';
 import { usesBf16 } from './step';
 
@@ -10,15 +10,15 @@ import { usesBf16 } from './step';
  * What a model is trained on, and what is measured on the way. Batches depend on the config and the step alone, and the
  * trainer reads them itself, between two steps: no workers whose number or pace could change a run.
  */
-export interface Task<C extends RunConfig = RunConfig> {
+export interface Task<M extends Measures = Measures> {
   /** SHA-256 of all data that the run sees. */
   dataHash: string;
   /** The batches of a step, counted from 1, each made when it is called for. Its tensors belong to the caller's `tidy`. */
   batches(step: number): (() => Batch)[];
   /** After `step` steps. */
-  evaluate(model: LanguageModel, step: number): Measures<C>;
+  evaluate(model: LanguageModel, step: number): M;
   /** Whether more steps could change nothing of what was measured: the run ends there. Never, for a task without it. */
-  complete?(measures: Measures<C>): boolean;
+  complete?(measures: M): boolean;
   /** Closes what the task reads from. */
   dispose(): void;
 }

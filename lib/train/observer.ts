@@ -1,5 +1,5 @@
-import type { CurvePoint, RunRecord } from './record';
-import type { RunConfig } from '../experiments/config';
+import type { TrainingConfig } from './config';
+import type { CurvePoint, Measures, RunRecord } from './record';
 
 /** What training has to tell at one moment. */
 export interface TrainingProgress {
@@ -11,18 +11,18 @@ export interface TrainingProgress {
 }
 
 /** What a training run tells whoever shows it. A rejected promise stops the run; its last checkpoint stays. */
-export interface TrainingObserver {
+export interface TrainingObserver<M extends Measures = Measures> {
   started(run: {
-    config: RunConfig;
+    config: TrainingConfig;
     steps: number;
     fromStep: number;
-    curve: readonly CurvePoint[];
+    curve: readonly CurvePoint<M>[];
   }): Promise<void> | void;
   /** After every step. */
   progressed(at: TrainingProgress): Promise<void> | void;
   /** After every evaluation; `point` is the last of `curve`. */
-  evaluated(point: CurvePoint, curve: readonly CurvePoint[]): Promise<void> | void;
-  finished(record: RunRecord): Promise<void> | void;
+  evaluated(point: CurvePoint<M>, curve: readonly CurvePoint<M>[]): Promise<void> | void;
+  finished(record: RunRecord<TrainingConfig, M>): Promise<void> | void;
 }
 
 /** Shows nothing. */

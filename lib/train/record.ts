@@ -1,83 +1,20 @@
 /** The record of a run: all that is needed to judge its numbers and to make them again. */
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import * as os from 'node:os';
 import { join } from 'node:path';
-import {
-  TIERS,
-  type CapacityConfig,
-  type ConfigOf,
-  type PlateauConfig,
-  type RunConfig,
-  type TextConfig,
-  type Tier,
-} from '../experiments/config';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
-import { engine } from '../tensor/engine';
-import { usesBf16 } from './step';
+import { decides, TIERS, type Tier, type TrainingConfig } from './config';
 
-/** What an evaluation of question formation measures. */
-export interface QuestionFormationMeasures {
-  /** Mean over the tokens of held-out lines, without dropout. */
+/** What an evaluation measures; an experiment adds its own. */
+export interface Measures {
+  /** Mean over the predicted tokens of data that is not trained on, without dropout. */
   heldOutLossNats: number;
-  /** Share of generalisation questions whose first word the model prefers to be the main auxiliary over the first one. */
-  generalisation: number;
 }
-
-/** What an evaluation on a text measures. */
-export interface TextMeasures {
-  /** Mean over the predicted tokens of held-out windows, without dropout. */
-  heldOutLossNats: number;
-  /** Passes over the training windows so far. */
-  epoch: number;
-  /** Share of training windows whose greedy continuation is the text itself; null where the config asks for none. */
-  memorisedShare: number | null;
-  /**
-   * Mean distance energy (β = 1) of last-layer activations, with those of training windows as patterns: of the patterns
-   * themselves (`own`, at most 0), of the patterns without those of their own window (`others`), and of held-out windows.
-   * In units of distance; null where the config asks for none.
-   */
-  energies: { own: number; others: number; heldOut: number } | null;
-  /** Mean distance to the nearest of the same patterns, its own window's left out, of training and of held-out activations. */
-  nearest: { others: number; heldOut: number } | null;
-}
-
-/** What an evaluation on lines of the grammar family measures. Everything without dropout. */
-export interface PlateauMeasures {
-  /** Mean over the tokens of held-out lines. */
-  heldOutLossNats: number;
-  /** The same of training lines, the first of them. */
-  trainLinesLossNats: number;
-  /** Loss at each position of the held-out lines, a mean over all of them: lines that have ended count 0. */
-  positionNats: number[];
-  /** Share of lines whose second half of the sentence and all behind it the model predicts greedily, token by token; equal logits, as rounding makes them, count for it. */
-  memorised: { train: number; heldOut: number };
-}
-
-/** What an evaluation on random items measures, over all of them. */
-export interface CapacityMeasures {
-  /** Mean over the predicted tokens of fresh items, which no one can know: at least the logarithm of their number of values. */
-  heldOutLossNats: number;
-  /** Σ over items of what the model saves of their bits, never below 0 for an item. */
-  memorisedBits: number;
-  /** Share of items that the model continues to their end without a mistake, greedily, from their first tokens. */
-  recalledShare: number;
-}
-
-/** By the field `experiment`. */
-export type Measures<C extends RunConfig> = C extends TextConfig
-  ? TextMeasures
-  : C extends PlateauConfig
-    ? PlateauMeasures
-    : C extends CapacityConfig
-      ? CapacityMeasures
-      : QuestionFormationMeasures;
 
 /** One point of the curves. */
-export type CurvePoint<C extends RunConfig = RunConfig> = Measures<C> & {
+export type CurvePoint<M extends Measures = Measures> = M & {
   step: number;
   tokensSeen: number;
   /** Mean over the tokens of the steps since the last point. */
@@ -87,7 +24,7 @@ export type CurvePoint<C extends RunConfig = RunConfig> = Measures<C> & {
   gradientNorm: number;
 };
 
-export interface RunRecord<C extends RunConfig = RunConfig> {
+export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends Measures = Measures> {
   format: 1;
   id: string;
   config: C;
@@ -107,7 +44,7 @@ export interface RunRecord<C extends RunConfig = RunConfig> {
   parameters: number;
   /** Mean over the training steps of the last session, evaluations left out. */
   tokensPerSecond: number;
-  curve: CurvePoint<C>[];
+  curve: CurvePoint<M>[];
 }
 
 /** Text of a value with the keys of its objects sorted, so that equal values have equal texts. */
@@ -119,40 +56,17 @@ function canonical(value: unknown): string {
 }
 
 /** SHA-256 of what decides the weights after any step and the points of the curve. A run may be given more steps later. */
-export function configHash(config: RunConfig): string {
+export function configHash(config: TrainingConfig): string {
   const { steps, checkpointEverySteps, tier, ...decisive } = config;
   return createHash('sha256').update(canonical(decisive)).digest('hex');
-}
-
-/** What a run's name says of its data. */
-function dataName(config: RunConfig): string {
-  switch (config.experiment) {
-    case 'question-formation':
-      return '';
-    case 'plateau-intervention':
-      return `-width-${config.model.width}-grammar-${config.grammar}-${config.trainLines}-lines`;
-    case 'capacity':
-      return `-width-${config.model.width}-${config.items}-${config.what}`;
-    case 'overfitting-9m':
-    case 'scaling-90m':
-      return `-${config.trainTokens}-tokens`;
-  }
-}
-
-/** `question-formation-desk-6-layers-seed-1-` and the first six digits of the config's hash; of texts with `-900000-tokens`. */
-export function runId(config: RunConfig): string {
-  return `${config.experiment}-${config.tier}-${config.model.layers}-layers${dataName(config)}-seed-${config.seed}-${configHash(config).slice(0, 6)}`;
 }
 
 /** Folder of a run's checkpoint and, while it is not committed, its record. */
 export const runFolder = (id: string): string => join(paths.local, 'runs', id);
 
 /** Where a run's record is kept: desk and full ones are committed. */
-export function recordPath(id: string, tier: RunConfig['tier']): string {
-  return tier === 'desk' || tier === 'full'
-    ? join(paths.runs, `${id}.json`)
-    : join(runFolder(id), 'record.json');
-}
+export const recordPath = (id: string, tier: Tier): string =>
+  decides(tier) ? join(paths.runs, `${id}.json`) : join(runFolder(id), 'record.json');
 
 export function writeRecord(record: RunRecord): void {
   writeAtomically(recordPath(record.id, record.config.tier), `${JSON.stringify(record, null, 1)}\n`);
@@ -188,33 +102,11 @@ export const allCommitted = (): RunRecord[] =>
     .sort()
     .map((name) => readRecord(join(paths.runs, name)));
 
-/** Those of an experiment. */
-export const committedRecords = <E extends RunConfig['experiment']>(
-  experiment: E,
-): RunRecord<ConfigOf<E>>[] =>
-  allCommitted().filter(
-    (record): record is RunRecord<ConfigOf<E>> => record.config.experiment === experiment,
-  );
-
 /** The records of an execution, and of others those that are not among them. */
-export const beside = <C extends RunConfig>(
-  own: readonly RunRecord<C>[],
-  others: readonly RunRecord<C>[],
-): RunRecord<C>[] => [...own, ...others.filter(({ id }) => !own.some((record) => record.id === id))];
-
-function commit(): string {
-  const git = (...args: string[]) =>
-    execFileSync('git', args, {
-      cwd: paths.root,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  try {
-    return git('rev-parse', 'HEAD') + (git('status', '--porcelain', '--', 'lib', 'package.json') ? '+' : '');
-  } catch {
-    return 'unknown: not a git checkout';
-  }
-}
+export const beside = <R extends RunRecord>(own: readonly R[], others: readonly R[]): R[] => [
+  ...own,
+  ...others.filter(({ id }) => !own.some((record) => record.id === id)),
+];
 
 /** `2 CPU cores`, `a GPU`: of all runs, each once. */
 export const hardwareText = (records: readonly Pick<RunRecord, 'hardware'>[]): string =>
@@ -242,30 +134,3 @@ export const ofFullestTier = <T>(items: readonly T[], tierOf: (item: T) => Tier)
 export const byTier = <R extends Pick<RunRecord, 'config'>>(
   records: readonly R[],
 ): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);
-
-/** Record of a run that begins now. */
-export function newRecord(config: RunConfig, dataHash: string, parameters: number): RunRecord {
-  const { tensorflowVersion, tfjsVersion, device } = engine();
-  return {
-    format: 1,
-    id: runId(config),
-    config,
-    configHash: configHash(config),
-    dataHash,
-    commit: commit(),
-    versions: { node: process.versions.node, tensorflow: tensorflowVersion, tfjs: tfjsVersion },
-    hardware: {
-      cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
-      cores: os.cpus().length,
-      memoryGiB: Math.round(os.totalmem() / 2 ** 30),
-      device,
-    },
-    computedIn: usesBf16(config) ? 'bf16' : 'fp32',
-    startedAt: new Date().toISOString(),
-    finishedAt: null,
-    minutes: 0,
-    parameters,
-    tokensPerSecond: 0,
-    curve: [],
-  };
-}

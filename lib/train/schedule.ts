@@ -1,4 +1,4 @@
-import type { ScheduleConfig } from '../experiments/config';
+import type { ScheduleConfig } from './config';
 
 /**
  * Learning rate of update `step`, counted from 1: up in a line to `peak` at `warmupSteps`, then down until `decaySteps`:

@@ -1,11 +1,11 @@
 /** One optimiser update. */
 import { AdamWUpdate } from '../tensor/adamw';
-import type { TrainingConfig } from '../experiments/config';
 import * as K from '../tensor/kernels';
 import type { Batch, LanguageModel } from '../model/model';
 import { banksOf } from '../tensor/parameters';
 import { Random } from '../util/random';
 import { engine, tf, type Tensor } from '../tensor/engine';
+import type { TrainingConfig } from './config';
 import { gradientsOf } from './gradients';
 import { learningRate } from './schedule';
 

@@ -1,6 +1,11 @@
-import type { RunConfig } from '../experiments/config';
-import { UserError } from '../util/errors';
+/** Training from a config to its record. */
+import { execFileSync } from 'node:child_process';
+import * as os from 'node:os';
+import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
+import { engine } from '../tensor/engine';
+import { UserError } from '../util/errors';
+import { paths } from '../util/paths';
 import {
   checkpointPath,
   linkCheckpoint,
@@ -9,16 +14,65 @@ import {
   type RunningMeans,
   type RunState,
 } from './checkpoint';
-import type { TrainingObserver } from './observer';
-import { newRecord, writeRecord, type CurvePoint, type RunRecord } from './record';
-import { trainStep, type StepResult } from './step';
+import type { TrainingConfig } from './config';
 import type { Task } from './evaluate';
+import { disposeGraphs } from './gradients';
+import type { TrainingObserver } from './observer';
+import { configHash, writeRecord, type CurvePoint, type Measures, type RunRecord } from './record';
+import { trainStep, usesBf16, type StepResult } from './step';
+
+/** Of the source; with "+" where it has changes that are not committed. */
+function commit(): string {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, {
+      cwd: paths.root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  try {
+    return git('rev-parse', 'HEAD') + (git('status', '--porcelain', '--', 'lib', 'package.json') ? '+' : '');
+  } catch {
+    return 'unknown: not a git checkout';
+  }
+}
+
+/** Record of a run that begins now. */
+function newRecord<C extends TrainingConfig, M extends Measures>(
+  id: string,
+  config: C,
+  dataHash: string,
+  parameters: number,
+): RunRecord<C, M> {
+  const { tensorflowVersion, tfjsVersion, device } = engine();
+  return {
+    format: 1,
+    id,
+    config,
+    configHash: configHash(config),
+    dataHash,
+    commit: commit(),
+    versions: { node: process.versions.node, tensorflow: tensorflowVersion, tfjs: tfjsVersion },
+    hardware: {
+      cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+      cores: os.cpus().length,
+      memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+      device,
+    },
+    computedIn: usesBf16(config) ? 'bf16' : 'fp32',
+    startedAt: new Date().toISOString(),
+    finishedAt: null,
+    minutes: 0,
+    parameters,
+    tokensPerSecond: 0,
+    curve: [],
+  };
+}
 
 const nothing = (): RunningMeans => ({ steps: 0, tokens: 0, nats: 0, gradientNorms: 0 });
 
 /** The state of a run between two steps. */
-export class Training {
-  private record: RunRecord;
+class Training<C extends TrainingConfig, M extends Measures> {
+  private record: RunRecord<C, M>;
   private step = 0;
   private tokensSeen = 0;
   private since = nothing();
@@ -28,15 +82,16 @@ export class Training {
   private trained = { steps: 0, seconds: 0, tokens: 0 };
 
   constructor(
-    private readonly config: RunConfig,
+    private readonly id: string,
+    private readonly config: C,
     private readonly model: LanguageModel,
-    private readonly task: Task,
+    private readonly task: Task<M>,
     private readonly observer: TrainingObserver,
   ) {
     const parameters = model.parameters.reduce((n, p) => n + p.size, 0);
-    this.record = newRecord(config, task.dataHash, parameters);
-    const path = checkpointPath(config);
-    const saved = loadCheckpoint(path, this.record.configHash, model.parameters);
+    this.record = newRecord(id, config, task.dataHash, parameters);
+    const path = checkpointPath(id);
+    const saved = loadCheckpoint<C, M>(path, this.record.configHash, model.parameters);
     if (saved) this.continue(path, saved);
     this.minutesBefore = this.record.minutes;
   }
@@ -48,7 +103,7 @@ export class Training {
       tokensSeen,
       since,
       record: { startedAt, minutes, curve, commit, tokensPerSecond, dataHash, computedIn },
-    }: RunState,
+    }: RunState<C, M>,
   ): void {
     const { config, record } = this;
     if (step > config.steps)
@@ -71,7 +126,7 @@ export class Training {
     this.nameBest();
   }
 
-  async toTheEnd(): Promise<RunRecord> {
+  async toTheEnd(): Promise<RunRecord<C, M>> {
     const { config, observer, record } = this;
     await observer.started({ config, steps: config.steps, fromStep: this.step, curve: record.curve });
     while (!this.isOver()) {
@@ -111,9 +166,9 @@ export class Training {
     this.record.tokensPerSecond = Math.round(trained.tokens / trained.seconds);
   }
 
-  private evaluate({ learningRate }: StepResult): CurvePoint {
+  private evaluate({ learningRate }: StepResult): CurvePoint<M> {
     const { since } = this;
-    const point: CurvePoint = {
+    const point: CurvePoint<M> = {
       step: this.step,
       tokensSeen: this.tokensSeen,
       trainLossNats: since.nats / since.tokens,
@@ -127,7 +182,7 @@ export class Training {
   }
 
   /** This very step's point of the curve, if it has one. */
-  private pointNow(): CurvePoint | undefined {
+  private pointNow(): CurvePoint<M> | undefined {
     const last = this.record.curve.at(-1);
     return last?.step === this.step ? last : undefined;
   }
@@ -148,17 +203,30 @@ export class Training {
 
   /** After a save, and after a kill between a save and this. */
   private nameBest(): void {
-    if (this.isBest()) linkCheckpoint(checkpointPath(this.config), checkpointPath(this.config, 'best'));
+    if (this.isBest()) linkCheckpoint(checkpointPath(this.id), checkpointPath(this.id, 'best'));
   }
 
   private async save(): Promise<void> {
     this.record.minutes = this.minutesBefore + (performance.now() - this.startedAt) / 60_000;
     const { step, tokensSeen, record, since } = this;
-    await saveCheckpoint(
-      checkpointPath(this.config),
-      { step, tokensSeen, record, since },
-      this.model.parameters,
-    );
+    await saveCheckpoint(checkpointPath(this.id), { step, tokensSeen, record, since }, this.model.parameters);
     this.nameBest();
+  }
+}
+
+/** Trains a model on a task, from the last checkpoint if there is one, and closes the task. */
+export async function train<C extends TrainingConfig, M extends Measures>(
+  id: string,
+  config: C,
+  task: Task<M>,
+  observer: TrainingObserver,
+): Promise<RunRecord<C, M>> {
+  const model = buildModel(config.model, config.seed);
+  try {
+    return await new Training(id, config, model, task, observer).toTheEnd();
+  } finally {
+    disposeGraphs(model);
+    model.dispose();
+    task.dispose();
   }
 }

@@ -1,12 +1,13 @@
 /** What notebooks 08 and 09 compute from records. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { capacity, type CapacityConfig, type CapacityRecord } from '../../lib/experiments/capacity';
 import {
-  capacity,
   plateauIntervention,
-  type CapacityConfig,
   type PlateauConfig,
-} from '../../lib/experiments/config';
+  type PlateauRecord,
+} from '../../lib/experiments/plateau-intervention';
+import { gpt2Parameters } from '../../lib/model/config';
 import {
   bitsQuestion,
   predictions as capacityPredictions,
@@ -32,11 +33,7 @@ import {
   type Recall,
 } from '../../lib/analysis/09-recall';
 import { verdict } from '../../lib/report/verdict';
-import { gpt2Parameters } from '../../lib/experiments/sweeps';
-import type { RunRecord } from '../../lib/train/record';
 import { assertClose } from '../assert-close';
-
-type PlateauRecord = RunRecord<PlateauConfig>;
 
 /** A run whose training loss ends at `nats` and was `drift` above it before. */
 function plateauRun(
@@ -45,7 +42,7 @@ function plateauRun(
   drift = 0,
   trainLinesLossNats = nats,
 ): PlateauRecord {
-  const config: PlateauConfig = { ...plateauIntervention.desk, trainLines: 500, steps: 400, ...change };
+  const config: PlateauConfig = { ...plateauIntervention.tiers.desk, trainLines: 500, steps: 400, ...change };
   const curve = [100, 200, 300, 400].map((step) => ({
     step,
     tokensSeen: step,
@@ -211,7 +208,7 @@ test('08: what measured lines cost at best is the entropy but for which lines th
 
 test('08: the prediction on depth waits for every deeper model that is planned, and takes the settled ones', () => {
   const model = (layers: number, width: number, nats: number, drift = 0) =>
-    plateauRun({ model: { ...plateauIntervention.desk.model, layers, width } }, nats, drift);
+    plateauRun({ model: { ...plateauIntervention.tiers.desk.model, layers, width } }, nats, drift);
   const p6 = (models: PlateauRecord[]) => predictions({ ...NONE, models })[5]!.holds;
   const settled = [model(6, 128, 1), model(10, 128, 1.02), model(6, 256, 1.04)];
   assert.deepEqual(
@@ -234,12 +231,12 @@ function capacityRun(
   bits: number,
   recalledShare: number,
   before = bits,
-): RunRecord<CapacityConfig> {
+): CapacityRecord {
   const config: CapacityConfig = {
-    ...capacity.desk,
+    ...capacity.tiers.desk,
     steps: 10_000,
     ...change,
-    model: { ...capacity.desk.model, layers },
+    model: { ...capacity.tiers.desk.model, layers },
   };
   const curve = [7000, 10_000].map((step) => ({
     step,
@@ -251,10 +248,10 @@ function capacityRun(
     learningRate: 1e-3,
     gradientNorm: 1,
   }));
-  return { config, curve, id: JSON.stringify(config) } as unknown as RunRecord<CapacityConfig>;
+  return { config, curve, id: JSON.stringify(config) } as unknown as CapacityRecord;
 }
 
-const parameters = (layers: number): number => gpt2Parameters({ ...capacity.desk.model, layers }).all;
+const parameters = (layers: number): number => gpt2Parameters({ ...capacity.tiers.desk.model, layers }).all;
 
 test('09: bits per parameter come from saturated and settled runs alone', () => {
   const full = (layers: number, share: number, before?: number) =>
@@ -415,7 +412,7 @@ test('09: each prediction is judged by its own runs at the desk, and none before
         ),
       );
     });
-  const holds = (records: RunRecord<CapacityConfig>[], longer: RunRecord<CapacityConfig>[] = []) =>
+  const holds = (records: CapacityRecord[], longer: CapacityRecord[] = []) =>
     capacityPredictions(records, longer, 1).map((p) => p.holds);
   const only = (index: number, outcome: boolean) =>
     Array.from({ length: 10 }, (_, i) => (i === index ? outcome : null));
@@ -461,9 +458,14 @@ test('09: each prediction is judged by its own runs at the desk, and none before
     null,
     'the run of 16 times the steps is not there',
   );
-  const wide = (items: number, bits: number, share: number): RunRecord<CapacityConfig> => ({
+  const wide = (items: number, bits: number, share: number): CapacityRecord => ({
     ...capacityRun(2, { items }, bits, share),
-    config: { ...capacity.desk, steps: 10_000, items, model: { ...capacity.desk.model, width: 128 } },
+    config: {
+      ...capacity.tiers.desk,
+      steps: 10_000,
+      items,
+      model: { ...capacity.tiers.desk.model, width: 128 },
+    },
   });
   assert.deepEqual(
     [10_800, 7632].map((held) =>

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { join } from 'node:path';
-import { layersDemo } from '../../lib/experiments/config';
+import { layersDemo } from '../../lib/experiments/question-formation';
 import { UserError } from '../../lib/util/errors';
 import { paths } from '../../lib/util/paths';
 import { radius } from '../../lib/energy/partition';

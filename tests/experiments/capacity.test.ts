@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
-import { capacity, type CapacityConfig } from '../../lib/experiments/config';
+import { capacity, type CapacityConfig } from '../../lib/experiments/capacity';
+import { run } from '../../lib/experiments/run';
 import { buildModel } from '../../lib/model/build';
 import { windowBatch } from '../../lib/model/model';
 import { tf } from '../../lib/tensor/engine';
-import { Capacity, isComplete, mostBits } from '../../lib/experiments/capacity';
+import { CapacityTask, isComplete, mostBits } from '../../lib/experiments/capacity';
 import { disposeGraphs } from '../../lib/train/gradients';
-import { run } from '../../lib/train/loop';
 import { runFolder } from '../../lib/train/record';
 import { trainStep } from '../../lib/train/step';
 import { meanLoss, scored } from '../../lib/train/evaluate';
 import { assertClose } from '../assert-close';
 
 const SEQUENCES: CapacityConfig = {
-  ...capacity.smoke,
+  ...capacity.tiers.smoke,
   itemTokens: 6,
   promptTokens: 3,
   schedule: { kind: 'linear', peak: 2e-2, warmupSteps: 10, decaySteps: 400 },
@@ -22,7 +22,7 @@ const SEQUENCES: CapacityConfig = {
 const ASSOCIATIONS: CapacityConfig = { ...SEQUENCES, what: 'associations', itemTokens: 4 };
 
 function trained(config: CapacityConfig, steps: number) {
-  const [task, model] = [new Capacity(config), buildModel(config.model, 1)];
+  const [task, model] = [new CapacityTask(config), buildModel(config.model, 1)];
   for (let step = 1; step <= steps; step++) trainStep(model, config, step, ...task.batches(step));
   const measures = task.evaluate(model);
   disposeGraphs(model);
@@ -58,7 +58,7 @@ test('a run ends at the first point of its curve where nothing is left to memori
     evaluateEverySteps: 50,
     checkpointEverySteps: 400,
   };
-  const record = await run(config);
+  const record = await run(capacity, config);
   try {
     const { step } = record.curve.at(-1)!;
     assert.ok(step < 400, `ended at step ${step}`);
@@ -68,7 +68,7 @@ test('a run ends at the first point of its curve where nothing is left to memori
     );
     assert.notEqual(record.finishedAt, null);
     // Asked for more steps, it goes on from its checkpoint, which is of the last step, and trains none.
-    assert.deepEqual((await run({ ...config, steps: 800 })).curve, record.curve);
+    assert.deepEqual((await run(capacity, { ...config, steps: 800 })).curve, record.curve);
   } finally {
     rmSync(runFolder(record.id), { recursive: true });
   }
@@ -99,7 +99,7 @@ test('an association predicts its last token alone, from all before it', () => {
 });
 
 test('runs of one seed and size share their items', () => {
-  const hash = (change: Partial<CapacityConfig>) => new Capacity({ ...SEQUENCES, ...change }).dataHash;
+  const hash = (change: Partial<CapacityConfig>) => new CapacityTask({ ...SEQUENCES, ...change }).dataHash;
   assert.equal(hash({ precision: 'bf16' }), hash({}));
   assert.notEqual(hash({ seed: 2 }), hash({}));
 });

@@ -1,24 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  EXPERIMENTS,
-  overfitting9m,
-  questionFormation,
-  TIERS,
-  type QuestionFormationConfig,
-  type RunConfig,
-  type TextConfig,
-} from '../../lib/experiments/config';
-import { checkConfig } from '../../lib/experiments/config-check';
+import { EXPERIMENTS, experimentOf } from '../../lib/experiments';
+import { overfitting9m } from '../../lib/experiments/overfitting-9m';
+import { questionFormation, type QuestionFormationConfig } from '../../lib/experiments/question-formation';
+import { run } from '../../lib/experiments/run';
+import type { TextConfig } from '../../lib/experiments/text-task';
+import { TIERS, type TrainingConfig } from '../../lib/train/config';
+import { checkConfig } from '../../lib/experiments/experiment';
 import { sampleSplits, GRAMMAR, lineTokens } from '../../lib/data/grammar/question-formation';
-import { run } from '../../lib/train/loop';
 
-const GOOD: QuestionFormationConfig = questionFormation.desk;
-const TEXT: TextConfig = overfitting9m.desk;
+const GOOD: QuestionFormationConfig = questionFormation.tiers.desk;
+const TEXT: TextConfig = overfitting9m.tiers.desk;
 
 function refused(config: object, what: RegExp): void {
   assert.throws(
-    () => checkConfig(config as RunConfig),
+    () => checkConfig(experimentOf(config as TrainingConfig), config as TrainingConfig),
     (e: Error) => {
       assert.equal(e.name, 'UserError');
       assert.match(e.message, what);
@@ -28,11 +24,13 @@ function refused(config: object, what: RegExp): void {
 }
 
 test('the published runs pass', () => {
-  for (const tiers of Object.values(EXPERIMENTS)) for (const tier of TIERS) checkConfig(tiers[tier]);
-  checkConfig({
+  for (const experiment of EXPERIMENTS)
+    for (const tier of TIERS) checkConfig(experiment, experiment.tiers[tier]);
+  const gpt2: TrainingConfig = {
     ...GOOD,
     model: { kind: 'gpt2', layers: 2, width: 64, heads: 2, context: 64, vocabulary: 69, dropout: 0 },
-  });
+  };
+  checkConfig<TrainingConfig>(questionFormation, gpt2);
 });
 
 test('each wrong field is named, with what is expected and what came', () => {
@@ -80,9 +78,9 @@ test('each wrong field of a text run is named', () => {
     [{ evaluationWindows: NaN }, /config\.evaluationWindows: .*got NaN/],
     [{ trainTokens: 256 }, /config\.trainTokens: expected a whole number of at least 257; got 256/],
     [{ dataset: '' }, /config\.dataset: expected the name of a data set; got "": see "npm run data -- list"/],
-    [{ order: 'random' }, /config\.order: expected one of shuffled, sequential; got "random"/],
+    [{ order: 'random' }, /config\.order: expected one of shuffled; got "random"/],
     [
-      { model: { ...questionFormation.desk.model } },
+      { model: { ...questionFormation.tiers.desk.model } },
       /config\.model\.kind: expected one of gpt2; got "vanilla"/,
     ],
     [{ memorised: { ...memorised, windows: 0 } }, /config\.memorised\.windows: .*got 0/],
@@ -119,5 +117,5 @@ test('the longest line of the check is that of the data', () => {
 });
 
 test('a run refuses a wrong config before it does anything', async () => {
-  await assert.rejects(run({ ...GOOD, batchLines: 0 }), /config\.batchLines/);
+  await assert.rejects(run(questionFormation, { ...GOOD, batchLines: 0 }), /config\.batchLines/);
 });

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { plateauIntervention, questionFormation, type PlateauConfig } from '../../lib/experiments/config';
+import { plateauIntervention, type PlateauConfig } from '../../lib/experiments/plateau-intervention';
+import { questionFormation } from '../../lib/experiments/question-formation';
 import { FAMILY } from '../../lib/data/grammar/grammar-family';
 import { lineTokens } from '../../lib/data/grammar/question-formation';
 import { buildModel } from '../../lib/model/build';
 import { Lines } from '../../lib/experiments/lines';
-import { PlateauIntervention } from '../../lib/experiments/plateau-intervention';
-import { QuestionFormation } from '../../lib/experiments/question-formation';
+import { PlateauTask } from '../../lib/experiments/plateau-intervention';
+import { QuestionFormationTask } from '../../lib/experiments/question-formation';
 import { assertClose } from '../assert-close';
 
-const SMOKE = plateauIntervention.smoke;
+const SMOKE = plateauIntervention.tiers.smoke;
 
 test('the losses by position add up to the held-out loss; an untrained model knows no line', () => {
-  const [task, model] = [new PlateauIntervention(SMOKE), buildModel(SMOKE.model, 1)];
+  const [task, model] = [new PlateauTask(SMOKE), buildModel(SMOKE.model, 1)];
   const { heldOutLossNats, trainLinesLossNats, positionNats, memorised } = task.evaluate(model);
   model.dispose();
   const lines = new Lines(FAMILY['1.0'], SMOKE).heldOut.slice(0, SMOKE.evaluationLines);
@@ -30,10 +31,10 @@ test('the losses by position add up to the held-out loss; an untrained model kno
 });
 
 test('the original grammar has the data of question formation, every other one its own', () => {
-  const { trainLines, batchLines } = questionFormation.smoke;
+  const { trainLines, batchLines } = questionFormation.tiers.smoke;
   const hash = (grammar: PlateauConfig['grammar']) =>
-    new PlateauIntervention({ ...SMOKE, trainLines, batchLines, grammar }).dataHash;
-  assert.equal(hash('1.0'), new QuestionFormation(questionFormation.smoke).dataHash);
+    new PlateauTask({ ...SMOKE, trainLines, batchLines, grammar }).dataHash;
+  assert.equal(hash('1.0'), new QuestionFormationTask(questionFormation.tiers.smoke).dataHash);
   assert.equal(
     new Set((Object.keys(FAMILY) as PlateauConfig['grammar'][]).map(hash)).size,
     Object.keys(FAMILY).length,

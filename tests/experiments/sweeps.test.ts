@@ -1,29 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { capacity, deviations, overfitting9m, scaling90m, TIERS } from '../../lib/experiments/config';
-import { checkConfig } from '../../lib/experiments/config-check';
+import { experimentOf, sweeps } from '../../lib/experiments';
+import { capacity, capacityRuns, longerCapacityRuns } from '../../lib/experiments/capacity';
+import { runId } from '../../lib/experiments/experiment';
+import { overfitting9m } from '../../lib/experiments/overfitting-9m';
+import { fewerLines, grammarRuns, modelRuns } from '../../lib/experiments/plateau-intervention';
+import { scaling90m, smallerRuns, textRuns } from '../../lib/experiments/scaling-90m';
+import { gpt2Parameters } from '../../lib/model/config';
+import { TIERS, deviations } from '../../lib/train/config';
+import { checkConfig } from '../../lib/experiments/experiment';
 import { buildModel } from '../../lib/model/build';
-import {
-  capacityRuns,
-  gpt2Parameters,
-  grammarRuns,
-  longerCapacityRuns,
-  modelRuns,
-  sizeRuns,
-  smallerRuns,
-  SWEEP_NAMES,
-  SWEEPS,
-  textRuns,
-} from '../../lib/experiments/sweeps';
-import { runId } from '../../lib/train/record';
 
 test('every run of every sweep can run, and no two are one', () => {
-  for (const name of SWEEP_NAMES)
+  for (const [name, runs] of Object.entries(sweeps()))
     for (const tier of TIERS) {
-      const configs = SWEEPS[name](tier);
-      configs.forEach(checkConfig);
-      assert.equal(new Set(configs.map(runId)).size, configs.length, `${name} ${tier}`);
+      const configs = runs(tier);
+      const ids = configs.map((config) => runId(experimentOf(config), config));
+      for (const config of configs) checkConfig(experimentOf(config), config);
+      assert.equal(new Set(ids).size, configs.length, `${name} ${tier}`);
       assert.ok(configs.every((config) => config.tier === tier));
     }
 });
@@ -48,7 +43,7 @@ test('the sweeps hold what they promise', () => {
     'one model, one training',
   );
   assert.deepEqual(
-    sizeRuns('desk').map(({ trainLines }) => trainLines),
+    fewerLines('desk').map(({ trainLines }) => trainLines),
     [500, 2000, 10_000, 50_000, 100_000],
   );
   assert.deepEqual(
@@ -83,9 +78,9 @@ test('longer capacity runs are runs of the sweep with more steps and nothing els
   assert.deepEqual(longerCapacityRuns('quick'), []);
 });
 
-test('the first of the smaller runs is notebook 05; the others, three seeds a size, end after five passes and not during the warm-up', () => {
-  const main = scaling90m.desk;
-  const runs = smallerRuns(main, overfitting9m.desk);
+test('the first run on a text is notebook 05; those on less text, three seeds a size, end after five passes and not during the warm-up', () => {
+  const main = scaling90m.tiers.desk;
+  const runs = [textRuns('desk')[0]!, ...smallerRuns(main)];
   const of = (all: typeof runs) =>
     all.map(({ trainTokens, seed, steps, evaluateEverySteps }) => [
       trainTokens,
@@ -102,7 +97,7 @@ test('the first of the smaller runs is notebook 05; the others, three seeds a si
     [45_000, 2, 220, 22],
     [45_000, 3, 220, 22],
   ]);
-  assert.deepEqual(runs[0], overfitting9m.desk);
+  assert.deepEqual(runs[0], overfitting9m.tiers.desk);
   assert.ok(
     runs.slice(1).every(({ schedule }) => schedule === main.schedule),
     'one schedule for all sizes',
@@ -112,12 +107,12 @@ test('the first of the smaller runs is notebook 05; the others, three seeds a si
     'a run that is cut off says nothing on overfitting',
   );
   assert.deepEqual(
-    smallerRuns({ ...scaling90m.quick, seed: 4 }, overfitting9m.quick).map(({ seed }) => seed),
-    [4, 4, 5, 6, 4, 5, 6],
+    smallerRuns({ ...scaling90m.tiers.quick, seed: 4 }).map(({ seed }) => seed),
+    [4, 5, 6, 4, 5, 6],
   );
   assert.deepEqual(
-    smallerRuns(scaling90m.full, overfitting9m.full).map(({ trainTokens }) => trainTokens / 1e6),
-    [9, 2, 2, 2, 4.5, 4.5, 4.5],
+    smallerRuns(scaling90m.tiers.full).map(({ trainTokens }) => trainTokens / 1e6),
+    [2, 2, 2, 4.5, 4.5, 4.5],
   );
   assert.deepEqual(
     textRuns('desk')
@@ -133,7 +128,7 @@ test('the first of the smaller runs is notebook 05; the others, three seeds a si
 });
 
 test('parameters are counted as the model has them', () => {
-  const { model } = capacity.desk;
+  const { model } = capacity.tiers.desk;
   const built = buildModel(model, 1);
   assert.equal(
     gpt2Parameters(model).all,

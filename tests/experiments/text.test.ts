@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { overfitting9m, tokensPerStep, type TextConfig } from '../../lib/experiments/config';
+import { overfitting9m } from '../../lib/experiments/overfitting-9m';
+import { tokensPerStep, type TextConfig } from '../../lib/experiments/text-task';
 import { buildModel } from '../../lib/model/build';
 import { windowBatch } from '../../lib/model/model';
 import { Tape } from '../../lib/tensor/tape';
 import { tf } from '../../lib/tensor/engine';
-import { Text } from '../../lib/experiments/text';
+import { TextTask } from '../../lib/experiments/text-task';
 import { trainStep } from '../../lib/train/step';
 import { assertClose } from '../assert-close';
 import { fakeDataset, textLike } from '../train/fake-dataset';
 
 const CONFIG: TextConfig = {
-  ...overfitting9m.smoke,
+  ...overfitting9m.tiers.smoke,
   precision: 'fp32',
   model: { kind: 'gpt2', layers: 1, width: 32, heads: 2, context: 8, vocabulary: 500, dropout: 0 },
   trainTokens: 81,
@@ -24,7 +25,7 @@ const CONFIG: TextConfig = {
 const COUNTING = Uint16Array.from({ length: 200 }, (_, i) => i);
 
 /** What a step's batches read, one row per window. */
-function inputs(task: Text, step: number): number[][] {
+function inputs(task: TextTask, step: number): number[][] {
   return tf.tidy(
     () =>
       task.batches(step).flatMap((make) => {
@@ -45,10 +46,10 @@ function inputs(task: Text, step: number): number[][] {
 }
 
 test('a step has its batches, an epoch every window once, and D bounds what is read', () => {
-  const task = new Text(CONFIG, fakeDataset(COUNTING, COUNTING));
+  const task = new TextTask(CONFIG, fakeDataset(COUNTING, COUNTING));
   assert.equal(task.batches(1).length, 2);
   assert.equal(inputs(task, 1).flat().length, tokensPerStep(CONFIG));
-  assert.equal(tokensPerStep(overfitting9m.full), 491_520);
+  assert.equal(tokensPerStep(overfitting9m.tiers.full), 491_520);
   const firstEpoch = [1, 2, 3].flatMap((step) => inputs(task, step)).slice(0, 10);
   assert.deepEqual(
     firstEpoch.map(([first]) => first).sort((a, b) => a! - b!),
@@ -59,7 +60,7 @@ test('a step has its batches, an epoch every window once, and D bounds what is r
     [0, 8, 16, 24, 32, 40, 48, 56, 64, 72],
   );
   assert.deepEqual(
-    inputs(new Text(CONFIG, fakeDataset(COUNTING, COUNTING)), 3),
+    inputs(new TextTask(CONFIG, fakeDataset(COUNTING, COUNTING)), 3),
     inputs(task, 3),
     'a step is the same wherever training begins',
   );
@@ -67,7 +68,7 @@ test('a step has its batches, an epoch every window once, and D bounds what is r
 
 test('the held-out loss is the mean over evenly spread validation windows, the last of them alone in its batch', () => {
   const validation = textLike(161, 500, 3);
-  const task = new Text(CONFIG, fakeDataset(COUNTING, validation));
+  const task = new TextTask(CONFIG, fakeDataset(COUNTING, validation));
   const model = buildModel(CONFIG.model, 1);
   const { heldOutLossNats, epoch, memorisedShare } = task.evaluate(model, 5);
   const losses = [0, 4, 8, 12, 16].flatMap(
@@ -90,7 +91,7 @@ test('the held-out loss is the mean over evenly spread validation windows, the l
 
 test('energies: the patterns are the last-layer activations of training windows, states those of held-out windows', () => {
   const validation = textLike(161, 500, 3);
-  const task = new Text(CONFIG, fakeDataset(COUNTING, validation));
+  const task = new TextTask(CONFIG, fakeDataset(COUNTING, validation));
   const model = buildModel(CONFIG.model, 1);
   const hidden = (window: ArrayLike<number>): number[][] =>
     tf.tidy(() => {
@@ -148,14 +149,17 @@ test('energies: the patterns are the last-layer activations of training windows,
     [apart.reduce((a, b) => a + b, 0) / 3, meanDistance(patterns, of(validation, [0, 6, 13]))],
     { relative: 1e-4, what: 'nearest' },
   );
-  const none = new Text({ ...CONFIG, energy: null }, fakeDataset(COUNTING, validation)).evaluate(model, 5);
+  const none = new TextTask({ ...CONFIG, energy: null }, fakeDataset(COUNTING, validation)).evaluate(
+    model,
+    5,
+  );
   assert.deepEqual([none.energies, none.nearest], [null, null]);
   model.dispose();
 });
 
 test('a text trained on until it is known by heart has memorised share 1; without the question there is none', () => {
   const dataset = fakeDataset(COUNTING, COUNTING);
-  const task = new Text(CONFIG, dataset);
+  const task = new TextTask(CONFIG, dataset);
   const model = buildModel(CONFIG.model, 1);
   let tensors = 0;
   for (let step = 1; step <= 60; step++) {
@@ -169,7 +173,10 @@ test('a text trained on until it is known by heart has memorised share 1; withou
   }
   assert.equal(task.evaluate(model, 60).memorisedShare, 1);
   assert.equal(tf.memory().numTensors, tensors, 'no tensor is left behind');
-  assert.equal(new Text({ ...CONFIG, memorised: null }, dataset).evaluate(model, 60).memorisedShare, null);
+  assert.equal(
+    new TextTask({ ...CONFIG, memorised: null }, dataset).evaluate(model, 60).memorisedShare,
+    null,
+  );
   model.dispose();
   task.dispose();
   assert.equal(dataset.closed, 2);
@@ -178,16 +185,16 @@ test('a text trained on until it is known by heart has memorised share 1; withou
 test('fewer tokens and windows than asked are refused, with the data set named', () => {
   const short = fakeDataset(COUNTING.subarray(0, 80), COUNTING);
   assert.throws(
-    () => new Text(CONFIG, short),
+    () => new TextTask(CONFIG, short),
     /^UserError: training text of fake: expected at least 81 tokens; it has 80/,
   );
   assert.throws(
-    () => new Text({ ...CONFIG, evaluationWindows: 26 }, fakeDataset(COUNTING, COUNTING)),
+    () => new TextTask({ ...CONFIG, evaluationWindows: 26 }, fakeDataset(COUNTING, COUNTING)),
     /^UserError: validation text of fake: expected at most 25 windows/,
   );
   assert.throws(
     () =>
-      new Text(
+      new TextTask(
         { ...CONFIG, memorised: { windows: 11, prefix: 4, continuation: 4 } },
         fakeDataset(COUNTING, COUNTING),
       ),

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  questionFormation,
-  type Gpt2Config,
-  type RunConfig,
-  type VanillaConfig,
-} from '../../lib/experiments/config';
+import { questionFormation } from '../../lib/experiments/question-formation';
+import type { Gpt2Config, VanillaConfig } from '../../lib/model/config';
+import type { TrainingConfig } from '../../lib/train/config';
 import { generate, memorisedShare } from '../../lib/model/generate';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { inputsOf, windowBatch, type LanguageModel } from '../../lib/model/model';
@@ -104,8 +101,8 @@ test('generation leaves no tensor behind', async () => {
 
 test('what was trained until it is known counts as memorised, other text and text cut wrongly do not', () => {
   const config = { ...GPT2, width: 32, dropout: 0 };
-  const run: RunConfig = {
-    ...questionFormation.smoke,
+  const run: TrainingConfig = {
+    ...questionFormation.tiers.smoke,
     precision: 'fp32',
     schedule: { kind: 'linear', peak: 5e-3, warmupSteps: 10, decaySteps: 400 },
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { GPT2_SIZES, type Gpt2Config } from '../../lib/model/config';
 import { attention } from '../../lib/tensor/attention';
-import { GPT2_SIZES, type Gpt2Config } from '../../lib/experiments/config';
 import { Gpt2, gpt2Initial, gpt2Shapes } from '../../lib/model/gpt2';
 import { batchOf, checkTokens, windowBatch } from '../../lib/model/model';
 import { crossEntropy, gelu } from '../../lib/tensor/ops';

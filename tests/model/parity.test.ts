@@ -3,13 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import {
-  questionFormation,
-  type AdamWConfig,
-  type RunConfig,
-  type ScheduleConfig,
-  type VanillaConfig,
-} from '../../lib/experiments/config';
+import { questionFormation } from '../../lib/experiments/question-formation';
+import type { VanillaConfig } from '../../lib/model/config';
+import type { AdamWConfig } from '../../lib/tensor/adamw';
+import type { ScheduleConfig, TrainingConfig } from '../../lib/train/config';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { readGpt2 } from '../../lib/model/hugging-face';
 import { batchOf, windowBatch, type Batch, type LanguageModel } from '../../lib/model/model';
@@ -39,8 +36,8 @@ interface Expected {
 const fixture = (name: string) => join(paths.root, 'tests', 'fixtures', name);
 const expectedOf = (name: string) =>
   JSON.parse(readFileSync(join(fixture(name), 'expected.json'), 'utf8')) as Expected;
-const runOf = ({ adamw, schedule, clipNorm }: Expected): RunConfig => ({
-  ...questionFormation.smoke,
+const runOf = ({ adamw, schedule, clipNorm }: Expected): TrainingConfig => ({
+  ...questionFormation.tiers.smoke,
   adamw,
   schedule,
   clipNorm,
@@ -130,8 +127,8 @@ test('over 200 steps the losses in bf16 stay within 2% of those in fp32', (t) =>
   while (text.length < 200 * 4 * 65)
     text.push(random.int(4) === 0 ? random.int(64) : (5 * text.at(-1)! + 3) % 64);
   const losses = (['fp32', 'bf16'] as const).map((precision) => {
-    const run: RunConfig = {
-      ...questionFormation.smoke,
+    const run: TrainingConfig = {
+      ...questionFormation.tiers.smoke,
       precision,
       schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 20, decaySteps: 400 },
     };

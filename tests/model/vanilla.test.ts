@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { VanillaConfig } from '../../lib/experiments/config';
+import type { VanillaConfig } from '../../lib/model/config';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
 import { Random } from '../../lib/util/random';

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
-import { questionFormation, type QuestionFormationConfig } from '../../lib/experiments/config';
+import { overfitting9m } from '../../lib/experiments/overfitting-9m';
+import { questionFormation, type QuestionFormationMeasures } from '../../lib/experiments/question-formation';
 import { curveFigure, notebookObserver } from '../../lib/report/progress';
 import { bar, progressText, TerminalLine, terminalObserver, Throttle } from '../../lib/report/terminal';
 import type { CurvePoint } from '../../lib/train/record';
@@ -16,7 +17,7 @@ const at = (step: number) => ({
   tokensPerSecond: 4321.4,
   secondsLeft: 185,
 });
-const point = (step: number): CurvePoint<QuestionFormationConfig> => ({
+const point = (step: number): CurvePoint<QuestionFormationMeasures> => ({
   step,
   tokensSeen: step,
   trainLossNats: 2,
@@ -60,8 +61,8 @@ test('a terminal gets one line that is written over and cut to its width', () =>
 
 test('a file gets a line per evaluation and none per step', async () => {
   const { line, written } = stream(false);
-  const observer = terminalObserver(line);
-  await observer.started({ config: questionFormation.smoke, steps: 40, fromStep: 10, curve: [] });
+  const observer = terminalObserver(questionFormation.summary, line);
+  await observer.started({ config: questionFormation.tiers.smoke, steps: 40, fromStep: 10, curve: [] });
   for (let step = 11; step <= 20; step++) await observer.progressed(at(step));
   await observer.evaluated(point(20), [point(20)]);
   assert.equal(
@@ -69,8 +70,10 @@ test('a file gets a line per evaluation and none per step', async () => {
     'continues at step 10 of 40\nstep 20: training 2.0000, held out 2.5000 nats per token, hierarchical 25%, 3:05 left\n',
   );
   const { generalisation, ...measured } = point(30);
+  const ofText = terminalObserver(overfitting9m.summary, line);
+  await ofText.progressed(at(20));
   for (const memorisedShare of [0.5, null])
-    await observer.evaluated({ ...measured, epoch: 1.5, memorisedShare, energies: null, nearest: null }, []);
+    await ofText.evaluated({ ...measured, epoch: 1.5, memorisedShare, energies: null, nearest: null }, []);
   assert.equal(
     written(),
     ['epoch 1.5, memorised 50%', 'epoch 1.5']
@@ -109,7 +112,12 @@ test('several runs share one bar and one curve, which say which run they show', 
   try {
     const observer = notebookObserver(2);
     for (const fromStep of [0, 40]) {
-      await observer.started({ config: questionFormation.smoke, steps: 40, fromStep, curve: [point(20)] });
+      await observer.started({
+        config: questionFormation.tiers.smoke,
+        steps: 40,
+        fromStep,
+        curve: [point(20)],
+      });
       if (fromStep === 0) await observer.progressed(at(40));
     }
     assert.equal(shown.size, 2, 'a bar and a curve');
@@ -121,7 +129,12 @@ test('several runs share one bar and one curve, which say which run they show', 
       ],
     );
     texts.length = 0;
-    await notebookObserver().started({ config: questionFormation.smoke, steps: 40, fromStep: 40, curve: [] });
+    await notebookObserver().started({
+      config: questionFormation.tiers.smoke,
+      steps: 40,
+      fromStep: 40,
+      curve: [],
+    });
     assert.deepEqual(
       texts,
       ['finished before, 40 steps: read from its record'],

@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import type { AdamWConfig } from '../../lib/tensor/adamw';
 import { AdamWUpdate } from '../../lib/tensor/adamw';
-import type { AdamWConfig } from '../../lib/experiments/config';
 import { banksOf, disposeParameters, Parameter } from '../../lib/tensor/parameters';
 import { globalNorm } from '../../lib/train/step';
 import { engine, tf } from '../../lib/tensor/engine';

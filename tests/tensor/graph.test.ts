@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Gpt2Config, VanillaConfig } from '../../lib/experiments/config';
+import type { Gpt2Config, VanillaConfig } from '../../lib/model/config';
 import { Graph } from '../../lib/tensor/graph';
 import * as K from '../../lib/tensor/kernels';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';

@@ -4,11 +4,13 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { overfitting9m, type TextConfig } from '../../lib/experiments/config';
+import { runId } from '../../lib/experiments/experiment';
+import { overfitting9m } from '../../lib/experiments/overfitting-9m';
+import type { TextConfig } from '../../lib/experiments/text-task';
 import { wholeNumber } from '../../lib/util/errors';
 import { paths } from '../../lib/util/paths';
 import { checkpointPath } from '../../lib/train/checkpoint';
-import { readRecord, recordPath, runFolder, runId } from '../../lib/train/record';
+import { readRecord, recordPath, runFolder } from '../../lib/train/record';
 import { weightsIn } from './checkpoints';
 import { trainText } from './killed-run';
 
@@ -18,7 +20,7 @@ const KILLS = wholeNumber('KILLS', process.env.KILLS ?? '2', 1, 1000);
 const STEPS_BEFORE_KILL = 6;
 
 const CONFIG: TextConfig = {
-  ...overfitting9m.smoke,
+  ...overfitting9m.tiers.smoke,
   seed: 987_655,
   model: { kind: 'gpt2', layers: 2, width: 64, heads: 2, context: 64, vocabulary: 1000, dropout: 0.1 },
   trainTokens: 3000,
@@ -50,7 +52,7 @@ function session(
   threads: number,
   end: { steps: number; milliseconds: number; saving: boolean } | null,
 ): Promise<Session> {
-  const folder = runFolder(runId(config));
+  const folder = runFolder(runId(overfitting9m, config));
   const child = spawn(
     process.execPath,
     ['--import', 'tsx', join(__dirname, 'killed-run.ts'), JSON.stringify(config)],
@@ -97,15 +99,15 @@ function session(
 
 /** Curve and weights of a finished run, whose folder is then removed. */
 function taken(config: TextConfig) {
-  const { curve, minutes } = readRecord(recordPath(runId(config), config.tier));
+  const { curve, minutes } = readRecord(recordPath(runId(overfitting9m, config), config.tier));
   const all = {
     curve,
     minutes,
-    last: weightsIn(checkpointPath(config)),
-    best: weightsIn(checkpointPath(config, 'best')),
-    files: readdirSync(runFolder(runId(config))),
+    last: weightsIn(checkpointPath(runId(overfitting9m, config))),
+    best: weightsIn(checkpointPath(runId(overfitting9m, config), 'best')),
+    files: readdirSync(runFolder(runId(overfitting9m, config))),
   };
-  rmSync(runFolder(runId(config)), { recursive: true });
+  rmSync(runFolder(runId(overfitting9m, config)), { recursive: true });
   return all;
 }
 
@@ -120,11 +122,11 @@ function differingBits(a: Buffer, b: Buffer): number {
 for (const precision of ['fp32', 'bf16'] as const) {
   test(`a process killed ${KILLS} times, with 1 and 2 threads in turn, ends in the bits of one that was not (${precision})`, async (t) => {
     const config = { ...CONFIG, precision };
-    rmSync(runFolder(runId(config)), { recursive: true, force: true });
+    rmSync(runFolder(runId(overfitting9m, config)), { recursive: true, force: true });
     await trainText(config);
     const straight = taken(config);
     const millisecondsPerStep = (60_000 * straight.minutes) / config.steps;
-    mkdirSync(runFolder(runId(config)));
+    mkdirSync(runFolder(runId(overfitting9m, config)));
     for (let kill = 1; kill <= KILLS; kill++) {
       const end = {
         steps: Math.floor(Math.random() * (STEPS_BEFORE_KILL + 1)),

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deviations, overfitting9m, questionFormation, scaling90m } from '../../lib/experiments/config';
-import { committedRecords, configHash, grouped, runId } from '../../lib/train/record';
+import { runId } from '../../lib/experiments/experiment';
+import { overfitting9m } from '../../lib/experiments/overfitting-9m';
+import { questionFormation } from '../../lib/experiments/question-formation';
+import { committedRecords } from '../../lib/experiments/run';
+import { scaling90m } from '../../lib/experiments/scaling-90m';
+import { deviations } from '../../lib/train/config';
+import { configHash, grouped } from '../../lib/train/record';
 
 test('the hash of the published question-formation run is that of its records and checkpoints', () => {
-  assert.match(configHash(questionFormation.desk), /^718830/);
-  assert.equal(runId(questionFormation.desk), 'question-formation-desk-6-layers-seed-1-718830');
-  for (const { config, curve } of committedRecords('question-formation')) {
+  assert.match(configHash(questionFormation.tiers.desk), /^718830/);
+  assert.equal(
+    runId(questionFormation, questionFormation.tiers.desk),
+    'question-formation-desk-6-layers-seed-1-718830',
+  );
+  for (const { config, curve } of committedRecords(questionFormation)) {
     assert.equal(config.experiment, 'question-formation');
     assert.ok(
       curve.length > 0 && curve.every(({ generalisation }) => generalisation >= 0 && generalisation <= 1),
@@ -15,14 +23,13 @@ test('the hash of the published question-formation run is that of its records an
 });
 
 test('steps, checkpoints and tier leave the hash as it is; everything else changes it', () => {
-  const { full } = overfitting9m;
+  const { full } = overfitting9m.tiers;
   assert.equal(configHash({ ...full, steps: 5, checkpointEverySteps: 7, tier: 'desk' }), configHash(full));
   for (const change of [
     { seed: 2 },
     { accumulate: 39 },
     { trainTokens: 1e6 },
     { dataset: 'books' },
-    { order: 'sequential' as const },
     { memorised: null },
     { schedule: { ...full.schedule, floor: 0 } },
   ])
@@ -30,7 +37,10 @@ test('steps, checkpoints and tier leave the hash as it is; everything else chang
 });
 
 test('the id of a text run says how much text it is', () => {
-  assert.match(runId(scaling90m.full), /^scaling-90m-full-12-layers-90000000-tokens-seed-1-[0-9a-f]{6}$/);
+  assert.match(
+    runId(scaling90m, scaling90m.tiers.full),
+    /^scaling-90m-full-12-layers-90000000-tokens-seed-1-[0-9a-f]{6}$/,
+  );
 });
 
 test('groups come as their keys do, and so do their items', () =>
@@ -43,7 +53,7 @@ test('groups come as their keys do, and so do their items', () =>
   ));
 
 test('deviations name what one of two configs lacks, and neither tier nor seed', () => {
-  const { full } = overfitting9m;
+  const { full } = overfitting9m.tiers;
   assert.deepEqual(deviations({ ...full, tier: 'desk', seed: 7 }, full), []);
   assert.deepEqual(deviations({ ...full, steps: 5, energy: null }, full), [
     'steps: 4000 → 5',

@@ -11,28 +11,25 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
-import {
-  questionFormation,
-  type QuestionFormationConfig,
-  type VanillaConfig,
-} from '../../lib/experiments/config';
+import { runId } from '../../lib/experiments/experiment';
+import { questionFormation, type QuestionFormationConfig } from '../../lib/experiments/question-formation';
+import { run, runAll, trainedModel } from '../../lib/experiments/run';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
 import { checkpointPath, loadCheckpoint } from '../../lib/train/checkpoint';
-import { run, runAll, trainedModel } from '../../lib/train/loop';
 import { silent, type TrainingObserver } from '../../lib/train/observer';
-import { QuestionFormation } from '../../lib/experiments/question-formation';
-import { configHash, readRecord, recordPath, runFolder, runId, type RunRecord } from '../../lib/train/record';
+import { QuestionFormationTask } from '../../lib/experiments/question-formation';
+import { configHash, readRecord, recordPath, runFolder, type RunRecord } from '../../lib/train/record';
 import { DivergedError, trainStep } from '../../lib/train/step';
 import type { Task } from '../../lib/train/evaluate';
-import { Training } from '../../lib/train/trainer';
+import { train } from '../../lib/train/trainer';
 import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { weightsIn } from './checkpoints';
 
 /** A seed that only these tests use, so that no other run's folder is touched. */
-const CONFIG: QuestionFormationConfig<VanillaConfig> = {
-  ...questionFormation.smoke,
+const CONFIG: QuestionFormationConfig = {
+  ...questionFormation.tiers.smoke,
   seed: 987_654,
   trainLines: 60,
   evaluationLines: 10,
@@ -40,7 +37,7 @@ const CONFIG: QuestionFormationConfig<VanillaConfig> = {
   evaluateEverySteps: 5,
   checkpointEverySteps: 4,
 };
-const FOLDER = runFolder(runId(CONFIG));
+const FOLDER = runFolder(runId(questionFormation, CONFIG));
 const clean = () => rmSync(FOLDER, { recursive: true, force: true });
 beforeEach(clean);
 afterEach(clean);
@@ -54,25 +51,26 @@ const stopAfter = (step: number): TrainingObserver => ({
 });
 const numbers = (record: RunRecord) => record.curve.map((p) => ({ ...p }));
 
-const body = (config: QuestionFormationConfig): Buffer => weightsIn(checkpointPath(config));
+const body = (config: QuestionFormationConfig): Buffer =>
+  weightsIn(checkpointPath(runId(questionFormation, config)));
 
 for (const precision of ['fp32', 'bf16'] as const) {
   test(`a run stopped twice ends in the same bits as one that was not (${precision})`, async () => {
     const config = { ...CONFIG, precision };
-    const straight = await run(config);
+    const straight = await run(questionFormation, config);
     const expected = body(config);
-    rmSync(runFolder(runId(config)), { recursive: true });
-    await assert.rejects(run(config, stopAfter(6)), /stopped/);
-    await assert.rejects(run(config, stopAfter(9)), /stopped/);
-    const resumed = await run(config);
+    rmSync(runFolder(runId(questionFormation, config)), { recursive: true });
+    await assert.rejects(run(questionFormation, config, stopAfter(6)), /stopped/);
+    await assert.rejects(run(questionFormation, config, stopAfter(9)), /stopped/);
+    const resumed = await run(questionFormation, config);
     assert.deepEqual(numbers(resumed), numbers(straight));
     assert.ok(body(config).equals(expected), 'weights and moments');
-    rmSync(runFolder(runId(config)), { recursive: true });
+    rmSync(runFolder(runId(questionFormation, config)), { recursive: true });
   });
 }
 
 test('a finished run is read, not trained again; more steps continue it', async () => {
-  const first = await run(CONFIG);
+  const first = await run(questionFormation, CONFIG);
   let steps = 0;
   const counting: TrainingObserver = {
     ...silent,
@@ -80,9 +78,9 @@ test('a finished run is read, not trained again; more steps continue it', async 
       steps++;
     },
   };
-  assert.deepEqual(await run(CONFIG, counting), first);
+  assert.deepEqual(await run(questionFormation, CONFIG, counting), first);
   assert.equal(steps, 0);
-  const longer = await run({ ...CONFIG, steps: 14 }, counting);
+  const longer = await run(questionFormation, { ...CONFIG, steps: 14 }, counting);
   assert.equal(steps, 2);
   assert.equal(longer.curve.at(-1)!.step, 14);
 });
@@ -102,7 +100,7 @@ test('runs of a list follow each other before one observer, each with its own re
       seen.push(`end of ${config.steps}`);
     },
   };
-  const records = await runAll(configs, observer);
+  const records = await runAll(questionFormation, configs, observer);
   assert.deepEqual(
     records.map(({ config }) => config),
     configs,
@@ -111,12 +109,12 @@ test('runs of a list follow each other before one observer, each with its own re
 });
 
 test('a run can be ended at its last checkpoint, with all that is known of it', async () => {
-  await assert.rejects(run(CONFIG, stopAfter(7)), /stopped/);
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(7)), /stopped/);
   await assert.rejects(
-    run({ ...CONFIG, steps: 4 }),
+    run(questionFormation, { ...CONFIG, steps: 4 }),
     /^UserError: config\.steps: expected at least 5, where the run's checkpoint stands; got 4/,
   );
-  const ended = await run({ ...CONFIG, steps: 5 });
+  const ended = await run(questionFormation, { ...CONFIG, steps: 5 });
   assert.deepEqual(
     ended.curve.map((p) => p.step),
     [5],
@@ -126,8 +124,8 @@ test('a run can be ended at its last checkpoint, with all that is known of it', 
 });
 
 test('a run goes on in the precision it began in, or not at all', async () => {
-  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
-  const path = checkpointPath(CONFIG);
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+  const path = checkpointPath(runId(questionFormation, CONFIG));
   const text = readFileSync(path).toString('latin1');
   const begun = /"computedIn":"(\w+)"/.exec(text)![1]!;
   const other = begun === 'bf16' ? 'fp32' : 'bf16';
@@ -137,7 +135,7 @@ test('a run goes on in the precision it began in, or not at all', async () => {
   const hash = createHash('sha256').update(Buffer.from(changed, 'latin1')).digest('hex');
   writeFileSync(path, Buffer.from(`${text.split(' ')[0]} ${hash}\n${changed}`, 'latin1'));
   await assert.rejects(
-    run(CONFIG),
+    run(questionFormation, CONFIG),
     new RegExp(
       `^UserError: checkpoint .*: expected products in ${other}, as it was made with; this machine has ${begun}`,
     ),
@@ -145,8 +143,7 @@ test('a run goes on in the precision it began in, or not at all', async () => {
 });
 
 test('the best checkpoint is that of the lowest held-out loss, kept when later ones are worse', async () => {
-  const model = new Vanilla(CONFIG.model, 1);
-  const real = new QuestionFormation(CONFIG);
+  const real = new QuestionFormationTask(CONFIG);
   const task: Task = {
     dataHash: real.dataHash,
     batches: (step) => real.batches(step),
@@ -154,42 +151,44 @@ test('the best checkpoint is that of the lowest held-out loss, kept when later o
     dispose() {},
   };
   const after = new Map<number, Buffer>();
-  await new Training(CONFIG, model, task, {
+  await train(runId(questionFormation, CONFIG), CONFIG, task, {
     ...silent,
     progressed: ({ step }) => {
       if (step > 4) after.set(step - 1, body(CONFIG));
     },
-  }).toTheEnd();
-  model.dispose();
-  const best = weightsIn(checkpointPath(CONFIG, 'best'));
+  });
+  const best = weightsIn(checkpointPath(runId(questionFormation, CONFIG), 'best'));
   assert.ok(
     best.equals(after.get(10)!),
     'lowest of steps 5, 10 and 12, and saved although no checkpoint is due',
   );
   assert.ok(!best.equals(body(CONFIG)) && !best.equals(after.get(5)!));
-  const loaded = trainedModel(CONFIG, 'best');
+  const loaded = trainedModel(questionFormation, CONFIG, 'best');
   const { value } = await loaded.parameters[0]!.snapshot();
   assert.deepEqual(Buffer.from(value.buffer), Buffer.from(best.subarray(0, 4 * value.length)));
   loaded.dispose();
   clean();
   assert.throws(
-    () => trainedModel(CONFIG, 'best'),
+    () => trainedModel(questionFormation, CONFIG, 'best'),
     /^UserError: checkpoint: expected a file at .*best\.checkpoint; found none/,
   );
 });
 
 test('a kill between the save and the name of the best is made good when the run goes on', async () => {
-  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
-  const [last, best] = [checkpointPath(CONFIG), checkpointPath(CONFIG, 'best')];
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+  const [last, best] = [
+    checkpointPath(runId(questionFormation, CONFIG)),
+    checkpointPath(runId(questionFormation, CONFIG), 'best'),
+  ];
   assert.equal(statSync(last).ino, statSync(best).ino, 'one file on the disk');
   rmSync(best);
-  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
   assert.equal(statSync(last).ino, statSync(best).ino);
 });
 
 test('a data set that has changed since the checkpoint is refused', async () => {
-  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
-  const path = checkpointPath(CONFIG);
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+  const path = checkpointPath(runId(questionFormation, CONFIG));
   const [, ...lines] = readFileSync(path, 'latin1').split('\n');
   const content = Buffer.from(
     lines.join('\n').replace(/"dataHash":"[0-9a-f]{4}/, '"dataHash":"0123'),
@@ -205,40 +204,40 @@ test('a data set that has changed since the checkpoint is refused', async () => 
     ]),
   );
   await assert.rejects(
-    run(CONFIG),
+    run(questionFormation, CONFIG),
     /^UserError: checkpoint .*expected data [0-9a-f]{12}; got 0123[0-9a-f]{8}: the data set has changed/,
   );
 });
 
 test('a full disk ends the run in one line; the checkpoint before stays, and the run goes on from it', async () => {
-  const straight = await run(CONFIG);
+  const straight = await run(questionFormation, CONFIG);
   const expected = body(CONFIG);
   clean();
-  await assert.rejects(run(CONFIG, stopAfter(6)), /stopped/);
-  const path = checkpointPath(CONFIG);
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+  const path = checkpointPath(runId(questionFormation, CONFIG));
   const before = readFileSync(path);
   symlinkSync('/dev/full', `${path}.${process.pid}.part`);
   await assert.rejects(
-    run(CONFIG),
+    run(questionFormation, CONFIG),
     /^UserError: checkpoint: expected to write .*ENOSPC.*free the disk .*the previous checkpoint is whole$/,
   );
   assert.ok(readFileSync(path).equals(before));
   assert.deepEqual(readdirSync(FOLDER).sort(), ['best.checkpoint', 'last.checkpoint']);
-  assert.deepEqual(numbers(await run(CONFIG)), numbers(straight));
+  assert.deepEqual(numbers(await run(questionFormation, CONFIG)), numbers(straight));
   assert.ok(body(CONFIG).equals(expected));
 });
 
 test('another seed gives another curve', async () => {
-  const one = await run(CONFIG);
+  const one = await run(questionFormation, CONFIG);
   const config = { ...CONFIG, seed: CONFIG.seed + 1 };
-  const two = await run(config);
-  rmSync(runFolder(runId(config)), { recursive: true });
+  const two = await run(questionFormation, config);
+  rmSync(runFolder(runId(questionFormation, config)), { recursive: true });
   assert.notEqual(one.curve[0]!.trainLossNats, two.curve[0]!.trainLossNats);
 });
 
 test('damaged and foreign checkpoints are refused in one line and stay as they are', async () => {
-  await assert.rejects(run(CONFIG, stopAfter(9)), /stopped/);
-  const path = checkpointPath(CONFIG);
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(9)), /stopped/);
+  const path = checkpointPath(runId(questionFormation, CONFIG));
   const whole = readFileSync(path);
   const model = new Vanilla(CONFIG.model, 2);
   const [first] = model.parameters;
@@ -261,13 +260,13 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
     await refused(at === 2 ? /foreign, damaged/ : /SHA-256/);
   }
   const other = { ...CONFIG, seed: CONFIG.seed + 1 };
-  await assert.rejects(run(other, stopAfter(9)), /stopped/);
-  writeFileSync(path, readFileSync(checkpointPath(other)));
-  rmSync(runFolder(runId(other)), { recursive: true });
+  await assert.rejects(run(questionFormation, other, stopAfter(9)), /stopped/);
+  writeFileSync(path, readFileSync(checkpointPath(runId(questionFormation, other))));
+  rmSync(runFolder(runId(questionFormation, other)), { recursive: true });
   await refused(/belongs to another run/);
   writeFileSync(path, 'not a checkpoint');
   await refused(/foreign, damaged/);
-  await assert.rejects(run(CONFIG), /foreign, damaged/);
+  await assert.rejects(run(questionFormation, CONFIG), /foreign, damaged/);
   const larger = new Vanilla({ ...CONFIG.model, width: 64 }, 2);
   writeFileSync(path, whole);
   assert.throws(
@@ -279,7 +278,7 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
 });
 
 test('damaged records are refused in one line', async () => {
-  const record = await run(CONFIG);
+  const record = await run(questionFormation, CONFIG);
   const path = recordPath(record.id, CONFIG.tier);
   const text = readFileSync(path, 'utf8');
   for (const [bad, what] of [
@@ -294,7 +293,7 @@ test('damaged records are refused in one line', async () => {
 });
 
 test('a record says what is needed to make it again', async () => {
-  const record = await run(CONFIG);
+  const record = await run(questionFormation, CONFIG);
   assert.equal(record.configHash, configHash(CONFIG));
   assert.match(record.dataHash, /^[0-9a-f]{64}$/);
   assert.ok(record.finishedAt && record.minutes > 0 && record.tokensPerSecond > 0);
@@ -302,11 +301,14 @@ test('a record says what is needed to make it again', async () => {
     record.curve.map((p) => p.step),
     [5, 10, 12],
   );
-  assert.ok(!existsSync(`${checkpointPath(CONFIG)}.part`) && body(CONFIG).length === 12 * record.parameters);
+  assert.ok(
+    !existsSync(`${checkpointPath(runId(questionFormation, CONFIG))}.part`) &&
+      body(CONFIG).length === 12 * record.parameters,
+  );
 });
 
 test('one batch is driven to its own entropy: ln 2 at the one free token', async () => {
-  const config: QuestionFormationConfig<VanillaConfig> = {
+  const config: QuestionFormationConfig = {
     ...CONFIG,
     model: { ...CONFIG.model, width: 64, feedForward: 128, dropout: 0 },
     schedule: { kind: 'linear', peak: 3e-3, warmupSteps: 10, decaySteps: 400 },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { overfitting9m, type TextConfig } from '../../lib/experiments/config';
+import { overfitting9m } from '../../lib/experiments/overfitting-9m';
+import type { TextConfig } from '../../lib/experiments/text-task';
 import { buildModel } from '../../lib/model/build';
 import { batchOf, type Batch } from '../../lib/model/model';
 import { Random } from '../../lib/util/random';
@@ -9,7 +10,7 @@ import { trainStep, type StepResult } from '../../lib/train/step';
 import { assertClose } from '../assert-close';
 
 const CONFIG: TextConfig = {
-  ...overfitting9m.smoke,
+  ...overfitting9m.tiers.smoke,
   precision: 'fp32',
   model: { kind: 'gpt2', layers: 2, width: 32, heads: 2, context: 16, vocabulary: 101, dropout: 0 },
   schedule: { kind: 'cosine', peak: 1e-3, floor: 1e-4, warmupSteps: 5, decaySteps: 20 },

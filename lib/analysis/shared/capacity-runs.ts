@@ -1,12 +1,10 @@
 /** What the analyses of capacity share: whether a run has settled, which runs belong together, which differ in one thing; and their table. */
 import { isDeepStrictEqual } from 'node:util';
-import type { CapacityConfig } from '../../experiments/config';
 import { showTable } from '../../report/table';
-import { gpt2Parameters } from '../../experiments/sweeps';
-import { bitsOf, isComplete } from '../../experiments/capacity';
-import { grouped, type RunRecord } from '../../train/record';
+import { gpt2Parameters } from '../../model/config';
+import { bitsOf, isComplete, type CapacityConfig, type CapacityRecord } from '../../experiments/capacity';
+import { grouped } from '../../train/record';
 
-export type CapacityRecord = RunRecord<CapacityConfig>;
 export type What = CapacityConfig['what'];
 
 export const sizeName = ({ model }: CapacityConfig): string => `${model.layers} × ${model.width}`;

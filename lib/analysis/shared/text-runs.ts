@@ -1,14 +1,19 @@
 /** What the notebooks on text runs share: how a run is called, where it turns, how its curves are drawn. */
-import { tokensPerStep, type TextConfig } from '../../experiments/config';
+import {
+  tokensPerStep,
+  type TextConfig,
+  type TextMeasures,
+  type TextRecord,
+} from '../../experiments/text-task';
 import { readMeta, type EntropyMeta } from '../../data/text/shards';
 import type { Trace } from '../../report/figure';
 import { showTable, type CellValue } from '../../report/table';
 import type { OwnValue } from '../../report/verdict';
-import { gpt2Parameters } from '../../experiments/sweeps';
-import { grouped, hardwareText, type CurvePoint, type RunRecord } from '../../train/record';
+import { gpt2Parameters } from '../../model/config';
+import { grouped, hardwareText, type CurvePoint } from '../../train/record';
 
-export type TextRecord = RunRecord<TextConfig>;
-type TextPoint = CurvePoint<TextConfig>;
+export type { TextRecord };
+type TextPoint = CurvePoint<TextMeasures>;
 
 /** 9000000 as "9M". */
 export const short = (tokens: number): string =>

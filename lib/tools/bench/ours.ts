@@ -1,7 +1,7 @@
 /** One contender's process: this library. Reads a command a line, answers each with a line of JSON. */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { TrainingConfig } from '../../experiments/config';
+import type { TrainingConfig } from '../../train/config';
 import * as K from '../../tensor/kernels';
 import { buildModel } from '../../model/build';
 import { windowBatch } from '../../model/model';
@@ -19,6 +19,7 @@ if (precision === 'bf16' && !engine().bf16)
 const shape = SHAPES[shapeName];
 const model = buildModel(shape.model, 1);
 const config: TrainingConfig = {
+  experiment: 'bench',
   tier: 'smoke',
   seed: 1,
   model: shape.model,

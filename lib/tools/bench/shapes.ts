@@ -1,5 +1,5 @@
 /** The four shapes on which speed is compared, and what a step on each costs at least. */
-import type { ModelConfig } from '../../experiments/config';
+import type { ModelConfig } from '../../model/config';
 
 export interface Shape {
   model: ModelConfig;

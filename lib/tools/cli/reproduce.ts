@@ -1,7 +1,7 @@
 /** `npm run reproduce [-- NOTEBOOK...]`: executes notebooks; writes reports, figures and one line each. */
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { TIERS, type Tier } from '../../experiments/config';
+import { TIERS, type Tier } from '../../train/config';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';

@@ -1,14 +1,14 @@
 /** Trains runs of a sweep, one after the other, as its parent names them. */
-import type { Tier } from '../../experiments/config';
+import type { Tier } from '../../train/config';
 import { tick } from '../../report/display';
 import { lossText, Throttle } from '../../report/terminal';
-import { SWEEPS, type SweepName } from '../../experiments/sweeps';
-import { run } from '../../train/loop';
+import { experimentOf, sweeps } from '../../experiments';
+import { run } from '../../experiments/run';
 import { silent } from '../../train/observer';
 import { errorText } from './arguments';
 
 interface Task {
-  name: SweepName;
+  name: string;
   tier: Tier;
   index: number;
 }
@@ -22,7 +22,8 @@ const answer = (message: Answer) => process.send!(message);
 
 async function train({ name, tier, index }: Task): Promise<void> {
   const pace = new Throttle(0.5);
-  const record = await run(SWEEPS[name](tier)[index]!, {
+  const config = sweeps()[name]!(tier)[index]!;
+  const record = await run(experimentOf(config), config, {
     ...silent,
     progressed({ step, steps }) {
       if (!pace.passes()) return;

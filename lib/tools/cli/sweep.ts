@@ -2,18 +2,20 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import * as os from 'node:os';
 import { join } from 'node:path';
-import { TIERS, type Tier } from '../../experiments/config';
+import { TIERS, type Tier } from '../../train/config';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { bar, TerminalLine } from '../../report/terminal';
 import { duration } from '../../util/format';
-import { SWEEP_NAMES, SWEEPS, type SweepName } from '../../experiments/sweeps';
+import { experimentOf, sweeps } from '../../experiments';
+import { runId } from '../../experiments/experiment';
+import { finishedRecord } from '../../experiments/run';
 import { main, parse } from './arguments';
 import { exitCode, onStop } from '../setup/processes.cjs';
 import type { Answer } from './sweep-worker';
 
 const USAGE = {
   command: 'sweep',
-  summary: `Trains every run of a sweep: ${SWEEP_NAMES.join(', ')}. What is finished is left as it is, what was cut off goes on, and a run that fails stops no other.`,
+  summary: `Trains every run of a sweep: ${Object.keys(sweeps()).join(', ')}. What is finished is left as it is, what was cut off goes on, and a run that fails stops no other.`,
   positionals: 'NAME',
   options: {
     tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'desk' },
@@ -36,7 +38,7 @@ class Sweep {
 
   /** @param indices of the runs to train, in their order @param ids of all runs */
   constructor(
-    private readonly name: SweepName,
+    private readonly name: string,
     private readonly tier: Tier,
     private readonly indices: number[],
     private readonly ids: string[],
@@ -113,16 +115,13 @@ class Sweep {
 main('sweep', async (argv) => {
   const { values, positionals } = parse(USAGE, argv);
   if (positionals.length > 1) throw new UserError(`expected one sweep; got ${positionals.join(' ')}`);
-  const name = oneOf('sweep', positionals[0], SWEEP_NAMES);
+  const name = oneOf('sweep', positionals[0], Object.keys(sweeps()));
   const tier = oneOf('--tier', values.tier, TIERS);
   const jobs =
     values.jobs === undefined ? os.availableParallelism() : wholeNumber('--jobs', values.jobs, 1, 256);
-  // Loaded here, so that help and wrong arguments are answered without TensorFlow.
-  const { finishedRecord } = require('../../train/loop') as typeof import('../../train/loop');
-  const { runId } = require('../../train/record') as typeof import('../../train/record');
-  const configs = SWEEPS[name](tier);
-  const ids = configs.map(runId);
-  const indices = configs.flatMap((config, i) => (finishedRecord(config) ? [] : [i]));
+  const configs = sweeps()[name]!(tier);
+  const ids = configs.map((config) => runId(experimentOf(config), config));
+  const indices = configs.flatMap((config, i) => (finishedRecord(experimentOf(config), config) ? [] : [i]));
   if (values.list) {
     for (const i of configs.keys())
       console.log(`${indices.includes(i) ? 'to do   ' : 'finished'}  ${ids[i]}`);

@@ -1,12 +1,12 @@
 /** `npm run train -- EXPERIMENT`: one run without Jupyter. */
-import {
-  EXPERIMENTS,
-  GPT2_SIZES,
-  isText,
-  TIERS,
-  type RunConfig,
-  type TextConfig,
-} from '../../experiments/config';
+import { EXPERIMENTS, experimentNamed } from '../../experiments';
+import type { Experiment } from '../../experiments/experiment';
+import { run } from '../../experiments/run';
+import { GPT2_SIZES } from '../../model/config';
+import { isText, type TextConfig } from '../../experiments/text-task';
+import { TIERS, type TrainingConfig } from '../../train/config';
+import { banner } from '../../tensor/engine';
+import { recordPath } from '../../train/record';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { terminalObserver } from '../../report/terminal';
 import { main, numberOfTokens, parse, type Values } from './arguments';
@@ -37,18 +37,15 @@ function textRun(base: TextConfig, { tokens, size }: Values<typeof OPTIONS>): Te
 }
 
 /** The config of an experiment with the flags' changes. */
-function configOf(experiment: string | undefined, values: Values<typeof OPTIONS>): RunConfig {
-  const name = oneOf('experiment', experiment, Object.keys(EXPERIMENTS) as RunConfig['experiment'][]);
-  const published: RunConfig = EXPERIMENTS[name][oneOf('--tier', values.tier, TIERS)];
+function configOf(experiment: Experiment, values: Values<typeof OPTIONS>): TrainingConfig {
+  const published = experiment.tiers[oneOf('--tier', values.tier, TIERS)];
   const forTexts = (['tokens', 'size'] as const).find((flag) => values[flag] !== undefined);
-  const texts = Object.values(EXPERIMENTS)
-    .map(({ desk }) => desk)
-    .filter(isText)
-    .map(({ experiment }) => experiment);
-  if (!isText(published) && forTexts)
+  if (!isText(published) && forTexts) {
+    const texts = EXPERIMENTS.filter(({ tiers }) => isText(tiers.desk)).map(({ name }) => name);
     throw new UserError(
-      `--${forTexts}: expected for ${texts.join(', ')} only; got it for ${name}: leave it out`,
+      `--${forTexts}: expected for ${texts.join(', ')} only; got it for ${experiment.name}: leave it out`,
     );
+  }
   const base = isText(published) ? textRun(published, values) : published;
   const layers =
     values.layers === undefined ? base.model.layers : wholeNumber('--layers', values.layers, 1, 96);
@@ -57,26 +54,23 @@ function configOf(experiment: string | undefined, values: Values<typeof OPTIONS>
     seed: wholeNumber('--seed', values.seed, 1),
     model: { ...base.model, layers },
     steps: values.steps === undefined ? base.steps : wholeNumber('--steps', values.steps, 1),
-  } as RunConfig;
+  };
 }
 
 main('train', async (argv) => {
   const { values, positionals } = parse(
     {
       command: 'train',
-      summary: `Trains one run of ${Object.keys(EXPERIMENTS).join(', ')}; continues by itself where an earlier one was cut off.`,
+      summary: `Trains one run of ${EXPERIMENTS.map(({ name }) => name).join(', ')}; continues by itself where an earlier one was cut off.`,
       positionals: 'EXPERIMENT',
       options: OPTIONS,
     },
     argv,
   );
   if (positionals.length > 1) throw new UserError(`expected one experiment; got ${positionals.join(' ')}`);
-  const config = configOf(positionals[0], values);
-  // Loaded here, so that help and wrong arguments are answered without TensorFlow, and its errors are ours to print.
-  const { banner } = require('../../tensor/engine') as typeof import('../../tensor/engine');
-  const { run } = require('../../train/loop') as typeof import('../../train/loop');
-  const { recordPath } = require('../../train/record') as typeof import('../../train/record');
+  const experiment = experimentNamed(positionals[0]);
+  const config = configOf(experiment, values);
   console.log(banner());
-  const record = await run(config, terminalObserver());
+  const record = await run(experiment, config, terminalObserver(experiment.summary));
   console.log(`record: ${recordPath(record.id, config.tier)}`);
 });

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { basename, dirname, join } from 'node:path';
 import { childEnvironment } from '../setup/environment.cjs';
 import { endAll, logged } from '../setup/processes.cjs';
-import type { Tier } from '../../experiments/config';
+import type { Tier } from '../../train/config';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';

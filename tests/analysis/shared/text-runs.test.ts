@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { overfitting9m, overfittingSmall, scaling90m } from '../../../lib/experiments/config';
+import { overfitting9m, overfittingSmall } from '../../../lib/experiments/overfitting-9m';
+import { scaling90m } from '../../../lib/experiments/scaling-90m';
 import { energyQuestion, turningQuestion, vanishingQuestion } from '../../../lib/analysis/05-overfitting';
 import { gapQuestion, ofTheModel, sizeFigure } from '../../../lib/analysis/06-scaling';
 import { outcome, short, subtitle, type TextRecord } from '../../../lib/analysis/shared/text-runs';
 import { verdict } from '../../../lib/report/verdict';
 
 /** A record with these training and held-out losses, an epoch apart. */
-function record(losses: [train: number, heldOut: number][], config = overfitting9m.desk): TextRecord {
+function record(losses: [train: number, heldOut: number][], config = overfitting9m.tiers.desk): TextRecord {
   const curve = losses.map(([trainLossNats, heldOutLossNats], i) => ({
     step: i + 1,
     epoch: i + 1,
@@ -40,7 +41,7 @@ test('sizes of texts are short', () =>
 
 test('runs are told apart by their tier and their tokens a step', () => {
   assert.equal(
-    subtitle([RUN, record([[1, 2]], overfitting9m.quick), RUN]),
+    subtitle([RUN, record([[1, 2]], overfitting9m.tiers.quick), RUN]),
     'desk: 1,024 tokens a step, 3.0 + 3.0 min on 2 CPU cores · quick: 256 tokens a step, 3.0 min on 2 CPU cores',
   );
   assert.equal(
@@ -78,7 +79,7 @@ test('the questions of notebook 05 take the least training loss, the rise since 
     Array(2).fill('NOT REPRODUCED'),
   );
   assert.equal(
-    verdict(vanishingQuestion([record([[0.01, 4]], overfitting9m.quick)])).outcome,
+    verdict(vanishingQuestion([record([[0.01, 4]], overfitting9m.tiers.quick)])).outcome,
     'INCONCLUSIVE',
     'a quick run cannot decide',
   );
@@ -86,16 +87,16 @@ test('the questions of notebook 05 take the least training loss, the rise since 
 
 test('a run with another model lies on another curve', () => {
   const wide = record([[1, 2]], {
-    ...overfitting9m.desk,
-    model: { ...overfitting9m.desk.model, width: 768, heads: 12 },
+    ...overfitting9m.tiers.desk,
+    model: { ...overfitting9m.tiers.desk.model, width: 768, heads: 12 },
   });
-  assert.deepEqual(ofTheModel([RUN, wide], scaling90m), [RUN]);
+  assert.deepEqual(ofTheModel([RUN, wide], scaling90m.tiers), [RUN]);
 });
 
 test('the gap of notebook 06 is that at the end, and its figure averages seeds', () => {
-  assert.equal(gapQuestion([RUN], scaling90m.full).ours[0]!.value, outcome(RUN).gapNats);
+  assert.equal(gapQuestion([RUN], scaling90m.tiers.full).ours[0]!.value, outcome(RUN).gapNats);
   const at = (trainTokens: number, heldOut: number) =>
-    record([[1, heldOut]], { ...scaling90m.desk, trainTokens });
+    record([[1, heldOut]], { ...scaling90m.tiers.desk, trainTokens });
   const { data } = sizeFigure([at(100, 4), at(100, 5), at(1000, 3), at(10_000, 2)], null);
   const [points] = data as unknown as { x: number[]; y: number[]; error_y: { array: number[] } }[];
   assert.deepEqual(
@@ -109,7 +110,7 @@ test('the gap of notebook 06 is that at the end, and its figure averages seeds',
 });
 
 test("a run decides on the gap with fewer parameters per token and on half as many passes as the paper's", () => {
-  const { full } = scaling90m;
+  const { full } = scaling90m.tiers;
   const of = (change: Partial<typeof full>, parameters: number) =>
     gapQuestion([{ ...record([[1, 1.1]], { ...full, ...change }), parameters }], full).ours[0]!.unfit;
   assert.equal(of({}, 124e6), undefined);
@@ -125,7 +126,7 @@ test('the law is fitted to runs that have turned, of four sizes at least', () =>
         [1, lowest],
         [1, last],
       ],
-      { ...scaling90m.desk, trainTokens },
+      { ...scaling90m.tiers.desk, trainTokens },
     );
   const turned = [1e3, 1e4, 1e5, 1e6].map((d) => at(d, 2 + 50 * d ** -0.5, 9));
   const names = (records: TextRecord[]) => sizeFigure(records, null).data.map(({ name }) => name);

@@ -3,9 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { capacity, capacityRuns } from '../../../lib/experiments/capacity';
+import { runId } from '../../../lib/experiments/experiment';
 import { paths } from '../../../lib/util/paths';
-import { SWEEPS } from '../../../lib/experiments/sweeps';
-import { recordPath, runFolder, runId } from '../../../lib/train/record';
+import { recordPath, runFolder } from '../../../lib/train/record';
 
 function sweep(...argv: string[]): { status: number | null; stdout: string; stderr: string } {
   const env: NodeJS.ProcessEnv = { ...process.env };
@@ -21,8 +22,8 @@ function sweep(...argv: string[]): { status: number | null; stdout: string; stde
   );
 }
 
-const configs = SWEEPS.capacity('smoke');
-const [first, second] = configs.map(runId) as [string, string];
+const configs = capacityRuns('smoke');
+const [first, second] = configs.map((config) => runId(capacity, config)) as [string, string];
 
 test('a run that fails stops no other; the next start trains what is missing, and then nothing', () => {
   for (const id of [first, second]) rmSync(runFolder(id), { recursive: true, force: true });
