@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UserError } from '../../util/errors';
+import { megabytes } from '../../util/format';
 import { sha256Of, writeAtomically } from '../../util/files';
 import { writing } from './make';
 
@@ -55,7 +56,6 @@ class Transient extends Error {
 
 const LONGEST_WAIT_SECONDS = 300;
 const HINT = 'or take them from elsewhere with --base-url MIRROR or --from FOLDER';
-const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 3 : 0)} MB`;
 
 const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
 
@@ -201,7 +201,9 @@ class Download {
       );
     }
     if (have < this.state.bytes)
-      throw new Transient(`the connection ended after ${mb(have)} of ${mb(this.state.bytes)}`);
+      throw new Transient(
+        `the connection ended after ${megabytes(have, 3)} of ${megabytes(this.state.bytes, 3)}`,
+      );
   }
 
   private async append(response: Response): Promise<void> {
@@ -226,7 +228,7 @@ class Download {
       }
     } catch (error) {
       if (error instanceof UserError) throw error;
-      throw new Transient(`the connection was cut after ${mb(this.have)}`);
+      throw new Transient(`the connection was cut after ${megabytes(this.have, 3)}`);
     } finally {
       closeSync(file);
     }
@@ -288,7 +290,7 @@ export async function download(source: Source, options: DownloadOptions): Promis
       const wait = Math.max(error.waitSeconds, waits[failures] ?? Infinity);
       if (wait > LONGEST_WAIT_SECONDS)
         throw new UserError(
-          `${source.url}: expected ${basename(source.path)}; got ${error.message}${failures ? `, ${failures + 1} times in a row` : ''}: start again later${running.have ? ` (the ${mb(running.have)} that came are kept)` : ''}, ${HINT}`,
+          `${source.url}: expected ${basename(source.path)}; got ${error.message}${failures ? `, ${failures + 1} times in a row` : ''}: start again later${running.have ? ` (the ${megabytes(running.have, 3)} that came are kept)` : ''}, ${HINT}`,
         );
       failures++;
       options.onRetry(error.message, wait);

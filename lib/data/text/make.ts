@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { tryLock } from '../../util/lock.cjs';
 import { UserError } from '../../util/errors';
+import { count } from '../../util/format';
 import { writeAtomically } from '../../util/files';
 import {
   datasetFolder,
@@ -24,8 +25,6 @@ import {
   type Split,
 } from './shards';
 import type { Tokens } from './tokenise';
-
-const count = (n: number): string => n.toLocaleString('en');
 
 /** Turns errors of the file system, such as a full disk, into a UserError. */
 export function writing<T>(path: string, write: () => T): T {

@@ -1,7 +1,8 @@
-/** `npm run data -- DATASET [flags]`: what a data set is made of, and checks of its files. The sets of text are in datasets.ts. */
+/** `npm run data -- COMMAND`: question formation (entropy, splits, checks of published lines); data sets of text are in datasets.ts. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError, oneOf, wholeNumber } from '../../util/errors';
+import { count } from '../../util/format';
 import { Random } from '../../util/random';
 import {
   floor,
@@ -9,6 +10,8 @@ import {
   monteCarloFloor,
   monteCarloUniqueFloor,
   uniqueLinesFloor,
+  type Floor,
+  type SampledFloor,
 } from '../../data/grammar/floor';
 import { sentenceForms } from '../../data/grammar/forms';
 import { sentenceProbability } from '../../data/grammar/grammar';
@@ -26,7 +29,7 @@ import {
 } from '../../data/grammar/question-formation';
 import type { Line } from '../../data/grammar/question-formation';
 import { helpText, main, parse } from './arguments';
-import { list, openwebtext, remove, synthetic, text, verify } from './datasets';
+import { list, openwebtext, printRows, remove, synthetic, text, verify, type TableRow } from './datasets';
 
 const QUESTION_FORMATION = {
   command: 'data',
@@ -34,17 +37,20 @@ const QUESTION_FORMATION = {
     'Question formation (McCoy et al. 2020): lines drawn from a grammar, so that the entropy of a line is known exactly.',
   positionals: 'question-formation',
   options: {
-    floor: { type: 'boolean', help: 'print the lowest losses in reach, exact' },
-    'monte-carlo': { type: 'string', help: 'with --floor: estimate it from this many drawn lines too' },
-    check: { type: 'string', help: 'read lines SENTENCE MARKER<TAB>OUTPUT and count the wrong ones' },
-    splits: { type: 'boolean', help: 'draw the published splits and print what is in them' },
-    sample: { type: 'string', help: 'print this many lines drawn at random' },
-    seed: { type: 'string', help: 'of everything drawn', default: '1' },
+    floor: { type: 'boolean', help: 'print the exact entropy of a line: the lowest loss of any model' },
+    'monte-carlo': { type: 'string', help: 'with --floor: also estimate it from this many drawn lines' },
+    check: { type: 'string', help: 'file with lines SENTENCE MARKER<TAB>OUTPUT; counts the wrong ones' },
+    splits: {
+      type: 'boolean',
+      help: 'draw splits of the published sizes and print their statistics and hash',
+    },
+    sample: { type: 'string', help: 'print this many random lines' },
+    seed: { type: 'string', help: 'seed of the random draws', default: '1' },
     json: { type: 'boolean', help: 'print JSON instead of text' },
   },
 } as const;
 
-/** Each takes the arguments after its name. */
+/** Called with the arguments after the name. */
 const COMMANDS: Record<string, (argv: string[]) => Promise<void> | void> = {
   'question-formation': questionFormation,
   openwebtext,
@@ -55,23 +61,17 @@ const COMMANDS: Record<string, (argv: string[]) => Promise<void> | void> = {
   remove,
 };
 
-/** Prints rows `name  value`, or all of it as JSON. */
-function print(
-  result: Record<string, unknown>,
-  rows: [name: string, value: string][],
-  json: boolean | undefined,
-): void {
-  if (json) return console.log(JSON.stringify(result, null, 2));
-  const width = Math.max(...rows.map(([name]) => name.length));
-  for (const [name, value] of rows) console.log(`${name.padEnd(width)}  ${value}`);
+function print(result: Record<string, unknown>, rows: TableRow[], json: boolean | undefined): void {
+  if (json) console.log(JSON.stringify(result, null, 2));
+  else printRows(rows);
 }
-
-const count = (n: number): string => n.toLocaleString('en-GB');
 
 function questionFormation(argv: string[]): void {
   const { values, positionals } = parse(QUESTION_FORMATION, argv);
   if (positionals.length > 0)
-    throw new UserError(`expected one data set; got "${positionals[0]}" too: put file names behind --check`);
+    throw new UserError(
+      `expected one data set; got "${positionals[0]}" too: put the name of a file after --check`,
+    );
   const actions = (['floor', 'check', 'splits', 'sample'] as const).filter(
     (name) => values[name] !== undefined,
   );
@@ -105,36 +105,24 @@ function printFloors(monteCarloText: string | undefined, seed: number, json?: bo
       monteCarloUnique: monteCarloUniqueFloor(GRAMMAR, uniqueLines, seed),
     }),
   };
-  const text = ({
-    nats,
-    tokensPerLine,
-    natsPerToken,
-  }: {
-    nats: number;
-    tokensPerLine: number;
-    natsPerToken: number;
-  }): string =>
+  const text = ({ nats, tokensPerLine, natsPerToken }: Floor): string =>
     `${natsPerToken.toFixed(4)} nats a token = ${nats.toFixed(4)} nats over ${tokensPerLine.toFixed(4)} tokens a line`;
-  const rows: [string, string][] = [
+  const sampled = (floor: SampledFloor, errors: string): string =>
+    `${text(floor)} ± ${floor.natsPerTokenError.toFixed(5)}, ${floor.natsError.toFixed(4)}, ${floor.tokensError.toFixed(4)} (${errors})`;
+  const rows: TableRow[] = [
     ['ambiguity', `${forms} derivations of ${forms} class sequences, 0 with more than one`],
     ['i.i.d. lines, exact', text(result.iid)],
   ];
   if (result.monteCarlo)
-    rows.push([
-      `  ${count(result.monteCarlo.lines)} lines drawn`,
-      `${text(result.monteCarlo)} ± ${result.monteCarlo.natsPerTokenError.toFixed(5)}, ${result.monteCarlo.natsError.toFixed(4)}, ${result.monteCarlo.tokensError.toFixed(4)} (1 s.e.)`,
-    ]);
+    rows.push([`  ${count(result.monteCarlo.lines)} lines drawn`, sampled(result.monteCarlo, '1 s.e.')]);
   rows.push([`${count(uniqueLines)} unique lines`, text(result.unique)]);
   if (result.monteCarloUnique)
-    rows.push([
-      '  one such set drawn',
-      `${text(result.monteCarloUnique)} ± ${result.monteCarloUnique.natsPerTokenError.toFixed(5)}, ${result.monteCarloUnique.natsError.toFixed(4)}, ${result.monteCarloUnique.tokensError.toFixed(4)} (1 s.e., at most)`,
-    ]);
+    rows.push(['  one such set drawn', sampled(result.monteCarloUnique, '1 s.e., at most')]);
   rows.push([`memorised, ${count(result.memorisation.distinctLines)} lines`, text(result.memorisation)]);
   print(result, rows, json);
 }
 
-/** Counts lines outside the language and lines whose output differs from ours. */
+/** Counts lines outside the language and lines with another output than ours. */
 function checkFile(file: string, json?: boolean): void {
   const path = resolve(file);
   let text: string;
@@ -183,17 +171,12 @@ function parseRow(row: string, where: string): Line {
     return parseLine(row);
   } catch (error) {
     throw error instanceof UserError
-      ? new UserError(`${where}: ${error.message}: mend the line or drop it`)
+      ? new UserError(`${where}: ${error.message}: fix or remove the line`)
       : error;
   }
 }
 
-function statistics(lines: readonly Line[]): {
-  lines: number;
-  meanTokens: number;
-  longestTokens: number;
-  questionShare: number;
-} {
+function statistics(lines: readonly Line[]) {
   const tokens = lines.map((line) => lineTokens(line) - 1);
   return {
     lines: lines.length,
@@ -220,7 +203,7 @@ function printSplits(seed: number, json?: boolean): void {
       ['hash', result.hash],
       ['unique inputs', `${count(result.uniqueInputs)} of ${count(all.length)}`],
       ['word types', `${result.wordTypes}`],
-      ...Object.entries(result.splits).map(([name, s]): [string, string] => [
+      ...Object.entries(result.splits).map(([name, s]): TableRow => [
         name,
         `${count(s.lines)} lines, mean ${s.meanTokens.toFixed(2)} and at most ${s.longestTokens} tokens without the end token, ${(100 * s.questionShare).toFixed(1)}% questions`,
       ]),
@@ -241,7 +224,7 @@ main('data', ([name, ...rest]) => {
     return console.log(
       helpText({
         command: 'data',
-        summary: `Data sets and what can be done with them: ${known.join(', ')}. Each has its own --help.`,
+        summary: `Makes, checks and lists data sets. Commands, each with --help: ${known.join(', ')}.`,
         positionals: 'COMMAND',
         options: {},
       }),

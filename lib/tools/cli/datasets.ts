@@ -1,28 +1,38 @@
-/** `npm run data -- openwebtext | text | synthetic | list | verify | remove`: data sets of GPT-2 ids, made and looked after. */
+/** `npm run data -- openwebtext | text | synthetic | list | verify | remove`: makes and manages data sets of GPT-2 ids. */
 import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
+import { STORIES } from '../../data/grammar/synthetic-entropy';
+import { makeGenerated } from '../../data/text/generated';
+import {
+  checkKnown,
+  downloadedBytes,
+  listDatasets,
+  removeDataset,
+  verifyDataset,
+} from '../../data/text/inventory';
+import { makeOpenWebText } from '../../data/text/openwebtext';
+import { datasetFolder, datasetHash, type DatasetMeta } from '../../data/text/shards';
+import { makeText, type Progress } from '../../data/text/text';
+import { bar, TerminalLine, Throttle } from '../../report/terminal';
 import { UserError, wholeNumber } from '../../util/errors';
 import { count, duration, megabytes } from '../../util/format';
 import { paths } from '../../util/paths';
-import { bar, TerminalLine, Throttle } from '../../report/terminal';
-import type { DatasetMeta } from '../../data/text/shards';
-import type { Progress } from '../../data/text/text';
 import { numberOfTokens, parse } from './arguments';
 
 const COMMON = {
-  'validation-tokens': { type: 'string', help: 'at most this many validation tokens', default: '500k' },
+  'validation-tokens': { type: 'string', help: 'maximum number of validation tokens', default: '500k' },
 } as const;
 
 const OPENWEBTEXT = {
   command: 'data',
   summary:
-    'OpenWebText in document order, from Hugging Face; an interrupted download goes on where it was. The split is by document hash.',
+    'Downloads OpenWebText from Hugging Face in document order, resuming an interrupted download; split by document hash.',
   positionals: 'openwebtext',
   options: {
     tokens: { type: 'string', help: 'training tokens: 2M, 9M, 90M, ... or all' },
-    name: { type: 'string', help: 'of the data set, in place of openwebtext-TOKENS' },
-    'base-url': { type: 'string', help: 'folder of the Parquet files on another server' },
-    from: { type: 'string', help: 'folder of Parquet files that were downloaded before; nothing is fetched' },
+    name: { type: 'string', help: 'name of the data set instead of openwebtext-TOKENS' },
+    'base-url': { type: 'string', help: 'address of the folder with the Parquet files on another server' },
+    from: { type: 'string', help: 'folder with Parquet files downloaded before; needs no network' },
     ...COMMON,
   },
 } as const;
@@ -30,104 +40,103 @@ const OPENWEBTEXT = {
 const TEXT = {
   command: 'data',
   summary:
-    "A data set of your own text: .parquet, .jsonl, .jsonl.gz, .jsonl.zst, .txt (a document per file), or nanoGPT's train.bin and val.bin.",
+    "A data set of your own text: .parquet, .jsonl, .jsonl.gz, .jsonl.zst, .txt (one document per file), or nanoGPT's train.bin and val.bin.",
   positionals: 'text',
   options: {
     from: { type: 'string', help: 'folder or file; files whose names begin with "val" are validation' },
-    name: { type: 'string', help: 'of the data set' },
+    name: { type: 'string', help: 'name of the data set' },
     tokens: { type: 'string', help: 'training tokens, the first in order', default: 'all' },
     validation: { type: 'string', help: 'folder or file with the validation documents' },
     'validation-share': {
       type: 'string',
-      help: 'of the documents, by hash, where no files are named for validation',
+      help: 'share of documents for validation, chosen by hash, if there are no validation files',
       default: '0.005',
     },
-    column: { type: 'string', help: 'of the text in Parquet and JSON Lines', default: 'text' },
+    column: { type: 'string', help: 'column of the text in Parquet and JSON Lines', default: 'text' },
     ...COMMON,
   },
 } as const;
 
 const SYNTHETIC = {
   command: 'data',
-  summary: 'Stories from a grammar whose entropy is known exactly; no network.',
+  summary: 'Stories from a grammar whose entropy is known exactly; needs no network.',
   positionals: 'synthetic',
   options: {
-    tokens: { type: 'string', help: 'training tokens, as 2M' },
-    seed: { type: 'string', help: 'of everything drawn', default: '1' },
-    name: { type: 'string', help: 'of the data set', default: 'synthetic' },
+    tokens: { type: 'string', help: 'training tokens, such as 2M' },
+    seed: { type: 'string', help: 'seed of the random draws', default: '1' },
+    name: { type: 'string', help: 'name of the data set', default: 'synthetic' },
     ...COMMON,
   },
 } as const;
 
 const LIST = {
   command: 'data',
-  summary: 'The data sets that are made: tokens, documents, disk, hash.',
+  summary: 'Lists the data sets: tokens, documents, disk space, hash.',
   positionals: 'list',
   options: { json: { type: 'boolean', help: 'print JSON instead of text' } },
 } as const;
 const VERIFY = {
   command: 'data',
-  summary: 'Hashes data sets again and checks their ids; all of them without names.',
+  summary: 'Checks hashes and ids of data sets; without names, of all.',
   positionals: 'verify [NAME...]',
   options: {},
 } as const;
 const REMOVE = {
   command: 'data',
-  summary: 'Removes data sets; "downloads" stands for the files that OpenWebText was made from.',
+  summary: 'Removes data sets; "downloads" removes the downloaded files of OpenWebText.',
   positionals: 'remove NAME...',
   options: {},
 } as const;
 
-/** 9000000 as "9M". */
-const short = (tokens: number): string => {
-  const [unit, size] = (
-    [
-      ['B', 1e9],
-      ['M', 1e6],
-      ['k', 1e3],
-    ] as const
-  ).find(([, n]) => tokens % n === 0) ?? ['', 1];
+/** `9m` for 9,000,000, `1234567` for what no unit divides: part of the name of a data set. */
+function nameOf(tokens: number): string {
+  if (!Number.isFinite(tokens)) return 'all';
+  const units: [string, number][] = [
+    ['b', 1e9],
+    ['m', 1e6],
+    ['k', 1e3],
+  ];
+  const [unit, size] = units.find(([, n]) => tokens % n === 0) ?? ['', 1];
   return `${tokens / size}${unit}`;
-};
+}
 
 const tokensOrAll = (value: string): number =>
   value === 'all' ? Infinity : numberOfTokens('--tokens', value);
 
 function required(flag: string, value: string | undefined, example: string): string {
   if (value !== undefined) return value;
-  throw new UserError(`--${flag}: expected it; got nothing: add it, as --${flag} ${example}`);
+  throw new UserError(`--${flag}: expected it; got nothing: add it, such as --${flag} ${example}`);
 }
 
 function none(positionals: string[]): void {
   if (positionals.length) throw new UserError(`expected flags only; got "${positionals[0]}"`);
 }
 
-/** One line on a terminal that moves; elsewhere a line every ten seconds. */
+/** One line that is written over on a terminal; elsewhere a line every ten seconds. */
 function reporter() {
   const line = new TerminalLine();
   const pace = new Throttle(line.isLive ? 0.2 : 10);
   pace.passes();
   let [what, begun, before] = ['', 0, 0];
-  // `from` is what was there when this began: it took no time now.
   const show = (name: string, done: number, all: number, text: string): void => {
+    // The rate counts from here: what was there before took no time now.
     if (name !== what) [what, begun, before] = [name, performance.now(), done];
     if (!pace.passes()) return;
-    const share = all > 0 ? Math.min(1, done / all) : 0;
     const left = ((performance.now() - begun) / 1000) * ((all - done) / (done - before));
-    const full = `${bar(share)} ${text} · ${duration(Math.max(0, left))} left`;
+    const full = `${bar(all > 0 ? done / all : 0)} ${text} · ${duration(Math.max(0, left))} left`;
     if (line.isLive) line.update(full);
     else line.print(full);
   };
   return {
     line,
-    download: (file: string, bytes: number, all: number | null) =>
+    onDownload: (file: string, bytes: number, all: number | null) =>
       show(
         file,
         bytes,
         all ?? 0,
         `${file} ${megabytes(bytes)} of ${all === null ? 'unknown' : megabytes(all)}`,
       ),
-    progress: ({ bytes, bytesTotal, tokens, tokensTotal }: Progress) => {
+    onProgress: ({ bytes, bytesTotal, tokens, tokensTotal }: Progress) => {
       const limited = Number.isFinite(tokensTotal);
       show(
         'tokens',
@@ -136,23 +145,23 @@ function reporter() {
         `${count(tokens)}${limited ? ` of ${count(tokensTotal)}` : ''} tokens, ${megabytes(bytes)} read`,
       );
     },
-    retry: (problem: string, seconds: number) =>
+    onRetry: (problem: string, seconds: number) =>
       line.print(`download: ${problem}; trying again${seconds ? ` in ${duration(seconds)}` : ''}`),
   };
 }
 
-function printRows(rows: [name: string, value: string][]): void {
+export type TableRow = [name: string, value: string];
+
+export function printRows(rows: TableRow[]): void {
   const width = Math.max(...rows.map(([name]) => name.length));
   for (const [name, value] of rows) console.log(`${name.padEnd(width)}  ${value}`);
 }
 
-/** Runs what makes a data set and says what it is. */
+/** Runs `make` with a progress line and prints what it made. */
 async function making(
   name: string,
   make: (report: ReturnType<typeof reporter>) => Promise<{ meta: DatasetMeta; made: boolean }>,
 ): Promise<void> {
-  const { datasetFolder, datasetHash } =
-    require('../../data/text/shards') as typeof import('../../data/text/shards');
   const report = reporter();
   const begun = performance.now();
   const { meta, made } = await make(report).finally(() => report.line.clear());
@@ -160,42 +169,33 @@ async function making(
   const tokens = meta.train.tokens + meta.validation.tokens;
   const split = ({ tokens: n, documents, sha256 }: DatasetMeta['train']): string =>
     `${count(n)} tokens, ${count(documents)} documents, SHA-256 ${sha256}`;
-  printRows([
+  const rows: TableRow[] = [
     [
       name,
       made
         ? `${relative(paths.root, datasetFolder(name))}, ${seconds.toFixed(1)} s, ${(tokens / seconds / 1e6).toFixed(2)} M tokens/s`
-        : 'made before from the same; nothing to do',
+        : 'made before from the same request; nothing to do',
     ],
     ['training', split(meta.train)],
     ['validation', split(meta.validation)],
-    ...(meta.leftOut
-      ? [
-          ['left out', `${count(meta.leftOut)} training documents that are in the validation text too`] as [
-            string,
-            string,
-          ],
-        ]
-      : []),
-    ...(meta.entropy
-      ? [
-          [
-            'entropy',
-            `${meta.entropy.natsPerToken.toFixed(4)} nats a token exactly; of this validation text ${meta.entropy.validationNatsPerToken.toFixed(4)}`,
-          ] as [string, string],
-        ]
-      : []),
-    ['data hash', datasetHash(meta)],
-  ]);
+  ];
+  if (meta.leftOut)
+    rows.push(['left out', `${count(meta.leftOut)} training documents that are in the validation text too`]);
+  if (meta.entropy)
+    rows.push([
+      'entropy',
+      `${meta.entropy.natsPerToken.toFixed(4)} nats a token exactly; of this validation text ${meta.entropy.validationNatsPerToken.toFixed(4)}`,
+    ]);
+  printRows([...rows, ['data hash', datasetHash(meta)]]);
 }
 
 export async function openwebtext(argv: string[]): Promise<void> {
   const { values, positionals } = parse(OPENWEBTEXT, argv);
   none(positionals);
   const train = tokensOrAll(required('tokens', values.tokens, '9M'));
-  if (values.from !== undefined && values['base-url'] !== undefined)
+  const { 'base-url': baseUrl } = values;
+  if (values.from !== undefined && baseUrl !== undefined)
     throw new UserError('--from and --base-url: expected one of them; got both: leave one out');
-  const baseUrl = values['base-url'];
   if (baseUrl !== undefined && !/^https?:\/\/./.test(baseUrl))
     throw new UserError(
       `--base-url: expected an address that begins with http:// or https://; got "${baseUrl}"`,
@@ -204,15 +204,8 @@ export async function openwebtext(argv: string[]): Promise<void> {
   if (from !== undefined && !existsSync(from))
     throw new UserError(`--from: expected a folder; there is no ${from}`);
   const limits = { train, validation: numberOfTokens('--validation-tokens', values['validation-tokens']!) };
-  const name = values.name ?? `openwebtext-${Number.isFinite(train) ? short(train).toLowerCase() : 'all'}`;
-  const { makeOpenWebText } =
-    require('../../data/text/openwebtext') as typeof import('../../data/text/openwebtext');
-  await making(name, (report) =>
-    makeOpenWebText(
-      { name, limits, baseUrl, from },
-      { onProgress: report.progress, onDownload: report.download, onRetry: report.retry },
-    ),
-  );
+  const name = values.name ?? `openwebtext-${nameOf(train)}`;
+  await making(name, (report) => makeOpenWebText({ name, limits, baseUrl, from }, report));
 }
 
 export async function text(argv: string[]): Promise<void> {
@@ -220,8 +213,8 @@ export async function text(argv: string[]): Promise<void> {
   none(positionals);
   const name = required('name', values.name, 'books');
   const from = resolve(required('from', values.from, 'FOLDER_OR_FILE'));
-  const share = Number(values['validation-share']);
-  if (!(share > 0 && share < 1))
+  const validationShare = Number(values['validation-share']);
+  if (!(validationShare > 0 && validationShare < 1))
     throw new UserError(
       `--validation-share: expected a number between 0 and 1; got "${values['validation-share']}"`,
     );
@@ -229,16 +222,9 @@ export async function text(argv: string[]): Promise<void> {
     train: tokensOrAll(values.tokens!),
     validation: numberOfTokens('--validation-tokens', values['validation-tokens']!),
   };
-  const options = {
-    name,
-    from,
-    validation: values.validation === undefined ? undefined : resolve(values.validation),
-    column: values.column!,
-    limits,
-    validationShare: share,
-  };
-  const { makeText } = require('../../data/text/text') as typeof import('../../data/text/text');
-  await making(name, (report) => makeText(options, report.progress));
+  const validation = values.validation === undefined ? undefined : resolve(values.validation);
+  const options = { name, from, validation, column: values.column!, limits, validationShare };
+  await making(name, ({ onProgress }) => makeText(options, onProgress));
 }
 
 export async function synthetic(argv: string[]): Promise<void> {
@@ -248,51 +234,33 @@ export async function synthetic(argv: string[]): Promise<void> {
     train: numberOfTokens('--tokens', required('tokens', values.tokens, '2M')),
     validation: numberOfTokens('--validation-tokens', values['validation-tokens']!),
   };
-  const seed = wholeNumber('--seed', values.seed, 1);
-  const { STORIES } =
-    require('../../data/grammar/synthetic-entropy') as typeof import('../../data/grammar/synthetic-entropy');
-  const { makeGenerated } =
-    require('../../data/text/generated') as typeof import('../../data/text/generated');
-  await making(values.name!, (report) =>
-    makeGenerated(STORIES, { name: values.name!, limits, seed }, report.progress),
-  );
+  const options = { name: values.name!, limits, seed: wholeNumber('--seed', values.seed, 1) };
+  await making(options.name, ({ onProgress }) => makeGenerated(STORIES, options, onProgress));
 }
-
-const inventory = () => require('../../data/text/inventory') as typeof import('../../data/text/inventory');
 
 export function list(argv: string[]): void {
   const { values, positionals } = parse(LIST, argv);
   none(positionals);
-  const { downloadedBytes, listDatasets } = inventory();
   const entries = listDatasets();
   if (values.json) return console.log(JSON.stringify(entries, null, 2));
-  const rows = entries.map(({ name, meta, bytes, sha256 }): [string, string] => [
+  const rows = entries.map(({ name, meta, bytes, sha256 }): TableRow => [
     name,
     `${count(meta.train.tokens)} + ${count(meta.validation.tokens)} tokens, ${count(meta.train.documents)} + ${count(meta.validation.documents)} documents, ${megabytes(bytes)}, ${sha256.slice(0, 12)}, ${meta.source}`,
   ]);
-  printRows([
-    ...rows,
-    ...(downloadedBytes() ? [['downloads', megabytes(downloadedBytes())] as [string, string]] : []),
-    ...(entries.length
-      ? []
-      : [
-          ['no data set', 'make one with "npm run data -- openwebtext", "text" or "synthetic"'] as [
-            string,
-            string,
-          ],
-        ]),
-  ]);
+  if (!entries.length)
+    rows.push(['no data set', 'make one with "npm run data -- openwebtext", "text" or "synthetic"']);
+  const downloads = downloadedBytes();
+  printRows(downloads ? [...rows, ['downloads', megabytes(downloads)]] : rows);
 }
 
 export async function verify(argv: string[]): Promise<void> {
   const { positionals } = parse(VERIFY, argv);
-  const { checkKnown, listDatasets, verifyDataset } = inventory();
   positionals.forEach(checkKnown);
   const names = positionals.length ? positionals : listDatasets().map(({ name }) => name);
-  if (!names.length) throw new UserError('expected a data set; none is made');
+  if (!names.length) throw new UserError('expected a data set; there is none');
   for (const name of names) {
     await verifyDataset(name);
-    console.log(`${name}: whole`);
+    console.log(`${name}: verified`);
   }
 }
 
@@ -301,5 +269,5 @@ export async function remove(argv: string[]): Promise<void> {
   if (!positionals.length)
     throw new UserError('remove: expected the name of a data set, or "downloads"; got nothing');
   for (const name of positionals)
-    console.log(`${name}: removed, ${megabytes(await inventory().removeDataset(name))}`);
+    console.log(`${name}: removed, ${megabytes(await removeDataset(name))} freed`);
 }
