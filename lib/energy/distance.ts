@@ -1,9 +1,10 @@
 /**
- * The distance-based energy and nearest neighbours, for many patterns at once (letters: `matrix.ts`). Squared distances come
- * in blocks from one product, ‖x‖² − 2x·ρ + ‖ρ‖² about a mean μ. In float32 their error is about u S, u = 2⁻²⁴,
- * S = ‖x−μ‖² + ‖ρ−μ‖² (measured for n from 2 to 12,288: 0.8 in the root mean square, at most 11): nothing between unlike
- * vectors, everything between like ones. So squares up to S/16 are computed again in float64 from the differences; then
- * every distance has a relative error below 6e-6. Sums over patterns are in float64, but for float32 within a block.
+ * The distance-based energy, and nearest neighbours, for many patterns at once (letters: `matrix.ts`). Squared distances are
+ * computed in blocks by a matrix product, ‖x‖² − 2x·ρ + ‖ρ‖² about a mean μ. In float32 their error is about u S with
+ * u = 2⁻²⁴, S = ‖x−μ‖² + ‖ρ−μ‖² (measured for n from 2 to 12,288: 0.8 u S in the root mean square, at most 11 u S):
+ * negligible for distant vectors, not for close ones. So squares up to S/16 are computed again from the differences in
+ * float64; then every distance has a relative error below 6e-6. Sums over patterns are float32 in a block, float64 over
+ * blocks.
  */
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
@@ -13,31 +14,36 @@ import { memory, type AssociativeMemory } from './hopfield';
 import { matrix, positive, matrixProduct, row, rowRange, tensorOf, type Matrix, type Rows } from './matrix';
 
 const NEAR = 1 / 16;
-/** A square that stands for "not here": no distance is as large. */
+/** Masks a square: no distance is as large. */
 const FAR = 1e38;
-/** Patterns and states in a block; a state's squares in a block are looked through in PARTS. */
-const [AT_A_TIME, PARTS] = [2048, 16];
-/** So many patterns that may be nearest to a state, in one block, are a crowd. */
+/** Patterns and states per block. */
+const AT_A_TIME = 2048;
+/** Parts in which a state's squares of a block are searched. */
+const PARTS = 16;
+/** With more candidates per state in a block than this, bfloat16 does not pay. */
 const CROWD = 32;
 
-/** Squares from a batch of states to the patterns `first`, …, which run along the axis `along`; `coarse`: of a product in bfloat16. */
+/** Squared distances of a batch of states from the patterns `first`, … */
 interface Block {
   firstState: number;
   batch: Matrix;
   first: number;
   squares: Tensor;
+  /** Whether `squares` is from a product in bfloat16. */
   coarse: boolean;
+  /** Axis of the patterns in `squares`. */
   along: 0 | 1;
-  /** Both about μ. */
+  /** Less μ, as `patterns`. */
   states: Tensor;
   patterns: Tensor;
-  /** Per state, S with the block's largest ‖ρ−μ‖². */
+  /** S of each state with the largest ‖ρ−μ‖² of the block. */
   norms: Float32Array;
 }
 
 /**
- * Visits all blocks; μ is the mean of the first patterns. [−2x, ‖x‖², 1]·[ρ, 1, ‖ρ‖²] is the square; among the patterns themselves
- * it serves a block and its mirror image. While `coarse`, products are in bfloat16; it holds norms that are in two parts to 2⁻¹⁷.
+ * Visits all blocks; μ is the mean of the first patterns. The square is [−2x, ‖x‖², 1]·[ρ, 1, ‖ρ‖²]; among the patterns
+ * themselves one product serves a block and its transpose. While `coarse`, products are in bfloat16, which represents norms
+ * in two parts to 2⁻¹⁷.
  */
 function eachBlock(
   patterns: Matrix,
@@ -114,10 +120,11 @@ function upTo(values: ArrayLike<number>, limit: (k: number) => number): number[]
   return all;
 }
 
+/** Transposed, if needed, to `[states, patterns]`. */
 const upright = ({ along }: Block, squares: Tensor): Tensor =>
   along === 1 ? squares : K.transpose(squares, [1, 0]);
 
-/** Visits the places of a block with a square up to a state's limit, in order; limits may fall on the way. @returns how many */
+/** Visits the entries of a block up to a state's limit, in order; limits may fall meanwhile. @returns how many */
 function eachBelow(
   block: Block,
   limit: (i: number, least: number) => number,
@@ -149,7 +156,7 @@ function eachBelow(
   return met;
 }
 
-/** Σ_i exp(−β‖x − ρ_i‖) (1, 1/‖x − ρ_i‖, (x − ρ_i)/‖x − ρ_i‖), or its first number alone, over its largest exponential. */
+/** Σ_i exp(−β‖x − ρ_i‖) (1, 1/‖x − ρ_i‖, (x − ρ_i)/‖x − ρ_i‖), without `slopes` its first component alone, divided by the largest exponential. */
 interface Sums {
   beta: number;
   slopes: boolean;
@@ -157,7 +164,7 @@ interface Sums {
   values: Float64Array;
 }
 
-/** Adds exp(−β `distance`) times `terms` to the sums of state i. */
+/** Adds exp(−β `distance`) `terms` to the sums of state i. */
 function add({ beta, largest, values }: Sums, i: number, distance: number, terms: ArrayLike<number>): void {
   const [exponent, at] = [-beta * distance, i * terms.length];
   if (exponent > largest[i]!) {
@@ -169,7 +176,7 @@ function add({ beta, largest, values }: Sums, i: number, distance: number, terms
   if (factor > 0) for (let k = 0; k < terms.length; k++) values[at + k] += factor * terms[k]!;
 }
 
-/** Adds a block to the sums, its short distances one by one. */
+/** Adds a block to the sums; short distances one by one, in float64. */
 function addBlock(sums: Sums, patterns: Matrix, block: Block): void {
   const [{ firstState, states }, squares] = [block, upright(block, block.squares)];
   const limits = block.norms.map((s) => NEAR * s);
@@ -208,17 +215,17 @@ function addBlock(sums: Sums, patterns: Matrix, block: Block): void {
     .forEach((distance, i) => add(sums, firstState + i, distance, values.subarray(i * m, (i + 1) * m)));
 }
 
-/**
- * `energies` E_β(x) `[q]`; and, if `slopes` are wanted, A = Σ_i w_i / ‖x − ρ_i‖ `[q]`, infinite on a pattern, and
- * ∇E_β(x) = Σ_i w_i (x − ρ_i) / ‖x − ρ_i‖ `[q·n]`, on a pattern without its term, with w = softmax(−β‖x − ρ_i‖).
- */
+/** With w = softmax(−β‖x − ρ_i‖); `curvatures` and `gradients` are empty unless `slopes` are computed. */
 export interface SoftMin {
+  /** E_β(x), `[q]`. */
   energies: Float64Array;
+  /** A = Σ_i w_i / ‖x − ρ_i‖, `[q]`; infinite on a pattern. */
   curvatures: Float64Array;
+  /** ∇E_β(x) = Σ_i w_i (x − ρ_i) / ‖x − ρ_i‖, `[q·n]`; a pattern's own term is 0. */
   gradients: Float64Array;
 }
 
-/** For checked rows. `slopes` cost a second product. */
+/** Distance-based energy of checked rows; `slopes` cost a second product. */
 export function softMin(patterns: Matrix, states: Matrix, beta: number, slopes: boolean): SoftMin {
   const [q, n, m] = [states.rows, states.width, slopes ? states.width + 2 : 1];
   const sums = {
@@ -260,15 +267,16 @@ function checked({
  * Distance-based energy, a soft minimum of distances:   E_β(x) = −β⁻¹ log Σ_i exp(−β ‖x − ρ_i‖)
  * Source: Niu et al. 2024 (arXiv:2405.08707), section 4, eq. 5 for β = 1.
  * @param patterns `[d, n]` @param states `[q, n]` @param beta per unit of distance @returns `[q]`, in units of distance
- * Trap: with β = 1 it is below the nearest distance by up to log d, so it may be negative.
+ * Trap: it is below the nearest distance by up to β⁻¹ log d, so it may be negative.
  */
 export const distanceEnergy = (args: Parameters<typeof checked>[0]): Float64Array =>
   softMin(...checked(args), false).energies;
 
 /**
  * ∇E_β(x) = Σ_i w_i (x − ρ_i) / ‖x − ρ_i‖ with w = softmax(−β ‖x − ρ_i‖); no longer than 1.
- * Source: the gradient of LogSumExp is softmax (Niu et al. 2024, section 4). @returns `[q, n]`, without unit
- * Trap: a pattern is a kink of the energy; there, its own term counts 0. Exponents carry β times the distances' error.
+ * Source: the gradient of LogSumExp is softmax (Niu et al. 2024, section 4). Arguments as in `distanceEnergy`.
+ * @returns `[q, n]`, without unit
+ * Trap: E has a kink at a pattern; there the pattern's own term counts 0. Exponents have β times the error of distances.
  */
 export function distanceGradient(args: Parameters<typeof checked>[0]): Matrix {
   const [patterns, states, beta] = checked(args);
@@ -276,8 +284,9 @@ export function distanceGradient(args: Parameters<typeof checked>[0]): Matrix {
 }
 
 /**
- * g − β⁻¹ log d ≤ E_β ≤ g for the nearest distance g: the largest of d terms is at most their sum and at least a d-th of it.
- * Source: Niu et al. 2024, proposition 2. @param g of one state, as E in units of distance @param d patterns @param beta per unit of distance
+ * Bounds of E_β by the nearest distance g: g − β⁻¹ log d ≤ E_β ≤ g, since the largest of d terms is at most their sum and at
+ * least a d-th of it. Source: Niu et al. 2024, proposition 2.
+ * @param g of one state, in units of distance @param d number of patterns @param beta per unit of distance
  * Trap: the lower bound is reached only where all d distances are equal.
  */
 export const softMinBounds = ({ g, d, beta }: { g: number; d: number; beta: number }) => ({
@@ -285,16 +294,17 @@ export const softMinBounds = ({ g, d, beta }: { g: number; d: number; beta: numb
   upper: g,
 });
 
-/** A step of majorisation-minimisation, x⁺ = x − ∇E_β(x) / A `[q, n]`: `majorisers` of `layers.ts`. */
+/** A step of majorisation-minimisation, x⁺ = x − ∇E_β(x) / A `[q, n]`; derived at `majorisers` in `layers.ts`. */
 export const stepDown = (states: Matrix, { curvatures, gradients }: SoftMin): Matrix => ({
   ...states,
   values: states.values.map((x, j) => x - gradients[j]! / curvatures[Math.floor(j / states.width)]!),
 });
 
 /**
- * The distance-based energy as a memory of real patterns `[d, n]`, β per unit of distance; its update is the MM step
- * x⁺ = Σ a_i ρ_i / Σ a_i, a_i = w_i / ‖x − ρ_i‖ (Niu et al. 2024, sections 4 and 4.1; derived at `majorisers`).
- * Trap: the step is Weiszfeld's (1937) with softmax weights: a state exactly on a pattern stays there, minimum or not.
+ * Memory of real patterns `[d, n]` with the distance-based energy, β per unit of distance. Its update is the step of
+ * majorisation-minimisation (MM)   x⁺ = Σ a_i ρ_i / Σ a_i,   a_i = w_i / ‖x − ρ_i‖
+ * Source: Niu et al. 2024, sections 4 and 4.1; derived at `majorisers`.
+ * Trap: as in Weiszfeld's algorithm (1937), a state exactly on a pattern stays there, minimum or not.
  */
 export function distanceMemory(args: { patterns: Rows; beta: number }): AssociativeMemory {
   const [rho, beta] = [matrix('patterns', args.patterns), positive('beta', args.beta)];
@@ -306,11 +316,11 @@ export function distanceMemory(args: { patterns: Rows; beta: number }): Associat
 }
 
 /**
- * Nearest neighbour of each state, g(x) = min_i ‖x − ρ_i‖; without `states`, of each pattern among the others. Exact: a product's
- * squares only rule patterns out, by a bound on their error: 2 (n + 5) u S in float32; 0.008 S more in bfloat16, which is taken where
- * it is in hardware, until a block has crowds within that. What is left is compared in float64.
+ * Nearest neighbour of each state, g(x) = min_i ‖x − ρ_i‖; without `states`, of each pattern among the others. Exact: squares
+ * from a product only exclude patterns, by a bound on their error: 2 (n + 5) u S in float32, and 0.008 S more in bfloat16,
+ * which is used where the hardware has it, until a block has too many candidates. The rest is compared in float64.
  * Source: Niu et al. 2024, sections 4 (g) and 6.1. @param patterns `[d, n]` @param states `[q, n]`
- * @returns numbers of the patterns (the lowest of equals) and distances, both `[q]`
+ * @returns indices of the patterns (the lowest of equals) and distances, both `[q]`
  * Trap: repeated patterns are each other's neighbours, at distance 0.
  */
 export function nearestNeighbours({ patterns, states }: { patterns: Rows; states?: Rows }): {
@@ -328,7 +338,7 @@ export function nearestNeighbours({ patterns, states }: { patterns: Rows; states
     ({ firstState, first, norms, coarse }: Block) =>
     (i: number, least: number) => {
       const error = ((coarse ? 0.008 : 0) + (rho.width + 5) * 2 ** -23) * norms[i]!;
-      const ofBlock = !states && first === firstState ? Infinity : least + error; // There, the least is a pattern and itself.
+      const ofBlock = !states && first === firstState ? Infinity : least + error; // There, the least is a pattern's distance from itself.
       return Math.min(squares[firstState + i]!, ofBlock) + error;
     };
   let coarse = engine().bf16;

@@ -1,4 +1,4 @@
-/** Associative memories behind one interface (letters: `matrix.ts`): those of ±1 patterns in float64, the modern one in float32. */
+/** Associative memories with one interface (letters: `matrix.ts`): of ±1 patterns in float64, the modern continuous one in float32. */
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
 import { tf, type Tensor } from '../tensor/engine';
@@ -14,23 +14,24 @@ import {
   type Rows,
 } from './matrix';
 
-/** `energies`: `[q]` before the first update and after each; `converged`: `[q]`, whether the last moved the state by at most the tolerance. */
 export interface Retrieval {
   states: Matrix;
+  /** `[q]` before the first update and after each. */
   energies: Float64Array[];
   updates: number;
+  /** `[q]`: whether the last update moved the state by at most the tolerance. */
   converged: boolean[];
 }
 
-/** States are `[q, n]`, energies `[q]`; `update` returns a new matrix. */
+/** States are `[q, n]`, energies `[q]`. */
 export interface AssociativeMemory {
   energy(states: Rows): Float64Array;
   update(states: Rows): Matrix;
-  /** Updates `maxSteps` times, or until no number of any state moves by more than `tolerance`. */
+  /** Updates until no component of any state moves by more than `tolerance`, at most `maxSteps` times. */
   retrieve(states: Rows, options: { maxSteps: number; tolerance: number }): Retrieval;
 }
 
-/** A memory from a check of states, an energy and an update. */
+/** Builds a memory from a check of states, an energy and an update. */
 export function memory(
   check: (states: Rows) => Matrix,
   energy: (states: Matrix) => Float64Array,
@@ -56,17 +57,17 @@ export function memory(
   };
 }
 
-/** Sums that agree to this share are a tie, lest rounding turn a unit to and fro. */
+/** Sums within this relative difference are a tie, so that rounding cannot flip a unit back and forth. */
 const TIE = 1e-12;
 
-/** F(z) = table[z + origin(m)] of an overlap z, up to a factor that the largest overlap m may set; `energy` of Σ F and m. */
+/** F(z) = table[z + origin(m)] of an overlap z, up to a factor that depends on the largest overlap m; `energy` is a function of Σ F and m. */
 interface Separation {
   table: Float64Array;
   origin(m: number): number;
   energy(sum: number, m: number): number;
 }
 
-/** ±1 memory whose energy falls as Σ_i F(ρ_iᵀx) grows: each unit in turn takes the sign with the larger sum, or stays. */
+/** Memory of ±1 states whose energy falls as Σ_i F(ρ_iᵀx) grows: each unit in turn takes the sign with the larger sum; a tie leaves it. */
 function spinMemory(rho: Matrix, { table, origin, energy }: Separation): AssociativeMemory {
   const { rows: d, width: n } = rho;
   const units = Array.from({ length: n }, (_, k) =>
@@ -116,7 +117,7 @@ function spinMemory(rho: Matrix, { table, origin, energy }: Separation): Associa
   );
 }
 
-/** F(z) = z^k, or max(z, 0)^k, for overlaps of width n. */
+/** F(z) = z^k, or max(z, 0)^k, for width n. */
 const powers = (n: number, degree: number, rectified: boolean) => ({
   table: Float64Array.from(
     { length: 2 * n + 1 },
@@ -130,7 +131,8 @@ const powers = (n: number, degree: number, rectified: boolean) => ({
  *   E(x) = −½ xᵀWx,   W = (1/n) Σ_i ρ_i ρ_iᵀ with zero diagonal,   x_m ← sign((Wx)_m) for m = 1 … n in turn
  * Source: Hopfield 1982, eqs. 1, 2 and 7 (there 0/1 units, without 1/n). It is the dense memory of degree 2, since
  * −½ xᵀWx = d/2 − Σ_i (ρ_iᵀx)² / 2n. About 0.138 n random patterns are stored with few errors.
- * @param patterns `[d, n]` of ±1; E has no unit. Trap: with all units updated at once, E may rise and the state alternate for ever.
+ * @param patterns `[d, n]` of ±1; E has no unit
+ * Trap: if all units are updated at once, E may rise and the state alternate forever.
  */
 export function classicalHopfield({ patterns }: { patterns: Rows }): AssociativeMemory {
   const rho = spins('patterns', patterns);
@@ -143,8 +145,9 @@ export function classicalHopfield({ patterns }: { patterns: Rows }): Associative
 /**
  * Dense associative memory of degree k:
  *   E(x) = −Σ_i F(ρ_iᵀx),   F(z) = max(z, 0)^k if rectified, else z^k;   x_m ← the sign with the lower E, m = 1 … n in turn
- * Source: Krotov & Hopfield 2016 (arXiv:1606.01164), section 2. Capacity grows as n^(k−1). @param patterns `[d, n]` of ±1; E has no unit
- * Trap: with an even degree and not rectified, −ρ is as deep as ρ. Sums are exact up to 2⁵³, then rounded.
+ * Source: Krotov & Hopfield 2016 (arXiv:1606.01164), section 2. Capacity grows as n^(k−1).
+ * @param patterns `[d, n]` of ±1 @param degree k @param rectified whether negative overlaps count 0; E has no unit
+ * Trap: if the degree is even and F not rectified, −ρ is as deep as ρ. Sums are exact up to 2⁵³, then rounded.
  */
 export function denseHopfield({
   patterns,
@@ -164,10 +167,11 @@ export function denseHopfield({
 }
 
 /**
- * Exponential memory, in logarithms, so that nothing overflows:
+ * Exponential memory, in logarithms so that nothing overflows:
  *   E(x) = −log Σ_i exp(ρ_iᵀx);   x_m ← the sign with the lower E, m = 1 … n in turn
- * Source: Demircigil et al. 2017 (arXiv:1702.01929), section 2, where E is −Σ_i exp(ρ_iᵀx): the same order of states, so the same
- * updates. Capacity 2^(n/2). @param patterns `[d, n]` of ±1; E has no unit. Trap: differences of E are ratios of the original's.
+ * Source: Demircigil et al. 2017 (arXiv:1702.01929), section 2, where E is −Σ_i exp(ρ_iᵀx): the same order of states, so
+ * the same updates. Capacity 2^(n/2). @param patterns `[d, n]` of ±1; E has no unit
+ * Trap: differences of this E are logarithms of ratios of the original's.
  */
 export function exponentialHopfield({ patterns }: { patterns: Rows }): AssociativeMemory {
   const rho = spins('patterns', patterns);
@@ -177,7 +181,7 @@ export function exponentialHopfield({ patterns }: { patterns: Rows }): Associati
 }
 
 const STATES_AT_A_TIME = 128;
-/** Rows of what `work` makes of the scores β ρ_iᵀx `[some q, d]`, for some states at a time. */
+/** Values of `work` on the scores β ρ_iᵀx `[some q, d]`, computed for a few states at a time. */
 function overScores(
   rho: Matrix,
   x: Matrix,
@@ -207,8 +211,8 @@ function overScores(
  *   E(x) = −β⁻¹ log Σ_i exp(β ρ_iᵀx) + ½ xᵀx + β⁻¹ log d + ½ max_i ‖ρ_i‖²,   x ← Σ_i softmax_i(β ρ_iᵀx) ρ_i
  * Source: Ramsauer et al. 2020 (arXiv:2008.02217), eqs. 2 and 3. The update is attention with queries x, keys and values ρ,
  * and β for 1/√n. @param patterns `[d, n]` real @param beta per squared unit of the data; E is in squared units
- * Traps: the ½ in ½ xᵀx: without it the update may raise E. And E is a difference of terms of size ½ ‖x‖² in float32: its error is about
- * 2⁻²⁴ ‖ρ‖ ‖x‖.
+ * Traps: without the ½ of ½ xᵀx the update may raise E. E is a difference of terms of size ½ ‖x‖² in float32, with an error
+ * of about 2⁻²⁴ ‖ρ‖ ‖x‖.
  */
 export function modernHopfield({ patterns, beta }: { patterns: Rows; beta: number }): AssociativeMemory {
   const rho = matrix('patterns', patterns);

@@ -1,6 +1,6 @@
 /**
- * Patterns split over layers, the global energy and its descent, majorisation-minimisation (MM). Letters: `matrix.ts`. Distances are
- * those of `distance.ts`, sums over layers in float64, states float32.
+ * Patterns in layers, their global energy, and its descent by majorisation-minimisation (MM). Letters: `matrix.ts`. Distances
+ * are those of `distance.ts`; sums over layers are float64, states float32.
  */
 import { UserError } from '../util/errors';
 import { softMin, stepDown, type SoftMin } from './distance';
@@ -8,16 +8,18 @@ import { memory, type AssociativeMemory } from './hopfield';
 import { squaredDistance } from '../util/statistics';
 import { matrix, positive, row, type Matrix, type Rows } from './matrix';
 
-/** `layers[t]` are the patterns `D_t` `[d_t, n]` of layer t. */
+/** `layers[t]` are the patterns D_t `[d_t, n]` of layer t. */
 export interface Layers {
   layers: readonly Rows[];
   beta: number;
 }
 
-/** E(x) `[q]`; E_t(x) and π_t = softmax_t(−β E_t(x)), the share of each layer in a step (its responsibility, as mixtures say), `[layers][q]`. */
 export interface LayeredEnergy {
+  /** E(x), `[q]`. */
   energies: Float64Array;
+  /** E_t(x), `[layers][q]`. */
   perLayer: Float64Array[];
+  /** Responsibilities π_t = softmax_t(−β E_t(x)), `[layers][q]`. */
   shares: Float64Array[];
 }
 
@@ -70,13 +72,13 @@ export function layeredEnergy({ states, ...args }: Layers & { states: Rows }): L
 }
 
 /**
- * Two majorisers of E that touch it at y, `at` `[q, n]`, taken at x, `states` `[q, n]`:
+ * Two majorisers of E that touch it at y (`at`, `[q, n]`), evaluated at x (`states`, `[q, n]`):
  *   layers:     Q(x | y) = Σ_t π_t(y) E_t(x) + β⁻¹ Σ_t π_t(y) log π_t(y) = E(x) + β⁻¹ KL(π(y) ‖ π(x))
  *   quadratic:  E(y) + ½ A (‖x − x⁺‖² − ‖y − x⁺‖²),   A = Σ_i a_i,   x⁺ = Σ_i a_i ρ_i / A,   a_i = w_i(y) / ‖y − ρ_i‖
- * The first is Jensen's inequality over layers; the second the same over patterns, with ‖x − ρ‖ ≤ ½ (‖x − ρ‖² / ‖y − ρ‖ + ‖y − ρ‖);
- * it is least at x⁺, so E(x⁺) ≤ E(y) − ‖∇E(y)‖² / 2A.
+ * The first is Jensen's inequality over layers; the second is Jensen's over patterns with
+ * ‖x − ρ‖ ≤ ½ (‖x − ρ‖² / ‖y − ρ‖ + ‖y − ρ‖); its minimum is at x⁺, so E(x⁺) ≤ E(y) − ‖∇E(y)‖² / 2A.
  * Source: Niu et al. 2024, section 4.1 (MM); x⁺ is Weiszfeld's step (1937) with weights w. @returns both `[q]`, units of distance
- * Trap: at a pattern A is infinite: the quadratic holds the state there, even where E falls away from it.
+ * Trap: at a pattern A is infinite, so the step stays there, even if E is lower next to it.
  */
 export function majorisers({ at, states, ...args }: Layers & { at: Rows; states: Rows }): {
   layers: Float64Array;
@@ -106,9 +108,9 @@ export function majorisers({ at, states, ...args }: Layers & { at: Rows; states:
 }
 
 /**
- * The stack as one memory: its energy is E `[q]` in units of distance, an update the step x⁺ of `majorisers`, attention over all
- * layers' patterns. No update raises E. Source: Niu et al. 2024, section 4.1; x⁺ as there.
- * Trap: every update reads every layer; a Transformer's layers act one after the other, each with patterns of its own.
+ * The stack as one memory with the global energy E `[q]` in units of distance. An update is the step x⁺ of `majorisers`,
+ * attention over the patterns of all layers; it never raises E. Source: Niu et al. 2024, section 4.1.
+ * Trap: every update reads every layer, whereas a Transformer's layers act in sequence, each with its own patterns.
  */
 export function layeredMemory(args: Layers): AssociativeMemory {
   const layers = checked(args);

@@ -1,16 +1,19 @@
-/** Rows of numbers, checked. Letters here and in `energy/`: `n` width, `d` patterns, `q` states, `ρ_i` pattern i, `x` a state, `β` inverse temperature. */
+/**
+ * Matrices of patterns and states, checked. Letters in `energy/`: `n` width, `d` number of patterns, `q` number of states,
+ * `ρ_i` pattern i, `x` a state, `β` inverse temperature.
+ */
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
 import { tf, type Tensor } from '../tensor/engine';
 
-/** `values` row by row. */
+/** `values` in row-major order. */
 export interface Matrix {
   values: Float32Array;
   rows: number;
   width: number;
 }
 
-/** What a caller may pass. Rows are rounded to float32. */
+/** A matrix or a list of rows, which are rounded to float32. */
 export type Rows = Matrix | readonly ArrayLike<number>[];
 
 function packed(what: string, rows: Rows): Matrix {
@@ -36,10 +39,10 @@ function packed(what: string, rows: Rows): Matrix {
   return { values, rows: rows.length, width };
 }
 
-const place = ({ values, width }: Matrix, i: number): string =>
+const entry = ({ values, width }: Matrix, i: number): string =>
   `row ${Math.floor(i / width)}, column ${i % width} is ${values[i]} in float32`;
 
-/** At least one row, all of one width (that of `patterns`, if given), every number finite; else a UserError. */
+/** Throws a UserError unless there is a row, all have one width (that of `patterns`, if given) and all numbers are finite. */
 export function matrix(what: string, rows: Rows, patterns?: Matrix): Matrix {
   const m = packed(what, rows);
   const { values, width } = m;
@@ -54,36 +57,37 @@ export function matrix(what: string, rows: Rows, patterns?: Matrix): Matrix {
   for (let i = 0; i < values.length; i++)
     if (!Number.isFinite(values[i]!))
       throw new UserError(
-        `${what}: expected finite numbers; ${place(m, i)}; leave the row out, or scale the data`,
+        `${what}: expected finite numbers; ${entry(m, i)}; leave the row out, or scale the data`,
       );
   return m;
 }
 
-/** As `matrix`, every number −1 or 1. */
+/** As `matrix`, for entries −1 and 1 only. */
 export function spins(what: string, rows: Rows, patterns?: Matrix): Matrix {
   const m = matrix(what, rows, patterns);
   const at = m.values.findIndex((v) => v !== 1 && v !== -1);
   if (at >= 0)
     throw new UserError(
-      `${what}: expected -1 or 1 everywhere; ${place(m, at)}; take signs, or use a memory of real patterns`,
+      `${what}: expected -1 or 1 everywhere; ${entry(m, at)}; take signs, or use a memory of real patterns`,
     );
   return m;
 }
 
-/** A finite number above 0; else a UserError. */
+/** Throws a UserError unless the value is a finite number above 0. */
 export function positive(what: string, value: number): number {
   if (Number.isFinite(value) && value > 0) return value;
   throw new UserError(`${what}: expected a finite number above 0; got ${value}; choose a larger one`);
 }
 
-/** Up to `count` rows from `first` on, and row i, as views. */
+/** Up to `count` rows from `first` on, a view. */
 export function rowRange({ values, rows, width }: Matrix, first: number, count: number): Matrix {
   const end = Math.min(first + count, rows);
   return { values: values.subarray(first * width, end * width), rows: end - first, width };
 }
+/** Row i, a view. */
 export const row = (m: Matrix, i: number): Float32Array => rowRange(m, i, 1).values;
 export const tensorOf = (m: Matrix): Tensor => tf.tensor2d(m.values, [m.rows, m.width]);
 
-/** a b or a bᵀ `[m, n]`; if `coarse`, of numbers rounded to bfloat16, and rounded itself. */
+/** a b or a bᵀ, `[m, n]`; if `coarse`, in bfloat16. */
 export const matrixProduct = (a: Tensor, b: Tensor, transposeB = false, coarse = false): Tensor =>
   K.matmul(K.operand(a, coarse), K.operand(b, coarse), false, transposeB);

@@ -1,13 +1,16 @@
 /**
- * The partition function of p(x) = exp(−E(x)) / Z on Ω = ∪ B(ρ_i, r), in logarithms and float64 (letters: `matrix.ts`; `r` in
- * units of distance). For another β take β r and β ρ, and subtract n log β from log Z.
+ * Partition function of p(x) = exp(−E(x)) / Z on Ω = ∪ B(ρ_i, r) with β = 1, in logarithms and float64 (letters: `matrix.ts`;
+ * `r` in units of distance). For another β use β r and β ρ, and subtract n log β from log Z.
  */
 import { UserError } from '../util/errors';
 import { Random } from '../util/random';
 import { mean, squaredDistance } from '../util/statistics';
 import { matrix, positive, row, type Rows } from './matrix';
 
-/** log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) from 15 on, below by Γ(x) = Γ(x + 1) / x. Traps: relative error 1e-14 of x log x; NaN for x ≤ 0. */
+/**
+ * log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) for x ≥ 15, else by Γ(x) = Γ(x + 1) / x.
+ * Trap: the error is relative to x log x (1e-14), so it is not small next to the zeros at 1 and 2.
+ */
 export function logGamma(x: number): number {
   let [z, product] = [x, 1];
   for (; z < 15; z++) product *= z;
@@ -19,8 +22,8 @@ export function logGamma(x: number): number {
 /**
  * log γ(n, r), the lower incomplete gamma function, for whole n:
  *   γ(n, r) = r^n e^−r Σ_k r^k / (n (n+1) … (n+k)) up to r = n,   Γ(n) − r^(n−1) e^−r Σ_k (n−1) … (n−k) / r^k beyond
- * Source: NIST DLMF 8.11.4 and 8.4.8; no term is negative. Relative error 1e-14 up to n = 12,288 (against mpmath).
- * Trap: at the radii in use γ(n, r) / Γ(n) is below the least double from n = 512 on, so a library that returns it gives 0.
+ * Source: NIST DLMF 8.11.4 and 8.4.8; no term is negative. Relative error 1e-14 up to n = 12,288 (compared with mpmath).
+ * Trap: for n ≥ 512 and the radii in use, γ(n, r) / Γ(n) underflows, so a library that returns this ratio gives 0.
  */
 export function logLowerGamma(n: number, r: number): number {
   if (!(Number.isInteger(n) && n >= 1))
@@ -33,20 +36,20 @@ export function logLowerGamma(n: number, r: number): number {
     : power + Math.log(sum / n);
 }
 
-/** log S_n = log 2 + (n/2) log π − log Γ(n/2), the surface of the unit sphere. */
+/** log S_n = log 2 + (n/2) log π − log Γ(n/2), the area of the unit sphere in n dimensions. */
 const logSphere = (n: number): number => Math.LN2 + (n / 2) * Math.log(Math.PI) - logGamma(n / 2);
 
 /**
- * log Z = log d + log S_n + log γ(n, r) for d patterns far apart. Always a lower bound; where patterns are at least s ≥ 2r apart,
- * Z is at most 1 + (d − 1) e^(2r − s) times that. Source: Niu et al. 2024 (arXiv:2405.08707), section 5.
- * Trap: Z has the unit distance^n, so log Z has no floor, and changing the unit by c shifts it by n log c.
+ * log Z = log d + log S_n + log γ(n, r) for d patterns far apart. It is always a lower bound; if patterns are at least s ≥ 2r
+ * apart, Z is at most 1 + (d − 1) e^(2r − s) times it. Source: Niu et al. 2024 (arXiv:2405.08707), section 5.
+ * Trap: Z has the unit distance^n: log Z has no lower bound, and a change of unit by c shifts it by n log c.
  */
 export const logPartition = ({ n, r, d }: { n: number; r: number; d: number }): number =>
   logSphere(n) + logLowerGamma(n, r) + Math.log(positive('d', d));
 
 /**
- * r*(n) with log S_n + log γ(n, r*) = 0: Z = 1 for one pattern. By Newton's method in log r from the leading order √(n / 2πe)
- * (Niu et al. 2024, section 5); the next one has the factor (πn)^(1/2n) e^(r/n). @returns in units of distance
+ * Radius r*(n) at which Z = 1 for one pattern, log S_n + log γ(n, r*) = 0, by Newton's method in log r from the leading order
+ * √(n / 2πe) (Niu et al. 2024, section 5); the next order has the factor (πn)^(1/2n) e^(r/n). @returns units of distance
  * Trap: with Z = 1 for each of d patterns, Z = d.
  */
 export function radius(n: number): number {
@@ -56,13 +59,16 @@ export function radius(n: number): number {
   return r;
 }
 
-/** ⟨E⟩ = γ(n + 1, r) / γ(n, r), mean energy of p around one pattern; entropy of p less log Z. Trap: r n/(n + 1) for r far below n, not 1. */
+/**
+ * Mean energy of p around one pattern, ⟨E⟩ = γ(n + 1, r) / γ(n, r); log Z + ⟨E⟩ is the entropy of p. Units of distance.
+ * Trap: for r far below n it is about r n/(n + 1), not 1.
+ */
 export const meanEnergy = ({ n, r }: { n: number; r: number }): number =>
   Math.exp(logLowerGamma(n + 1, r) - logLowerGamma(n, r));
 
 /**
  * log Z + 1/Z, the cross-entropy of Niu et al. 2024 (section 5, recalled), nats; at least 1 for any Z > 0, as log u ≥ 1 − 1/u.
- * Trap: with data on the patterns the cross-entropy of p is log Z + mean E(ρ_i), which is at most log Z.
+ * Trap: for data on the patterns the cross-entropy of p is log Z + mean E(ρ_i), which is at most log Z.
  */
 export const claimedCrossEntropy = (logZ: number): number => logZ + Math.exp(-logZ);
 
@@ -76,7 +82,7 @@ function unitVectors(n: number, count: number, seed: number): number[][] {
   });
 }
 
-/** Gauss and Legendre's five points on each twelfth of [0, 1], with their weights. */
+/** Gauss-Legendre quadrature with five points on each twelfth of [0, 1]: nodes and weights. */
 const NODES = [
   [0, 128 / 225],
   ...[
@@ -90,19 +96,23 @@ const NODES = [
   Array.from({ length: 12 }, (_, panel) => [(2 * panel + 1 + x!) / 24, w! / 24] as const),
 );
 
-/** `error`: standard error of log Z, 0 where directions are not drawn; `meanEnergy`: ∫ E p; `crossEntropy`: log Z + mean E(ρ_i), nats. */
 export interface ExactCase {
   logZ: number;
+  /** Standard error of log Z, 0 if directions are not drawn at random. */
   error: number;
+  /** ∫ E p. */
   meanEnergy: number;
+  /** log Z + mean E(ρ_i), nats. */
   crossEntropy: number;
 }
 
 /**
- * Few patterns exactly, balls that meet included: Ω is cut into the patterns' nearest-neighbour cells, so that
+ * Z and cross-entropy of a few patterns exactly, overlapping balls included. Ω is divided into the patterns'
+ * nearest-neighbour cells:
  *   Z = Σ_j ∫ du ∫_0^R dt t^(n−1) Σ_i exp(−‖ρ_j + t u − ρ_i‖),   R = min(r, ‖ρ_k − ρ_j‖² / 2u·(ρ_k − ρ_j) over k)
- * over unit vectors u: both for n = 1, equally spaced for n = 2, drawn for n ≥ 3. @param patterns `[d, n]`, all different
- * Trap: the cost is d² times directions, for a dozen patterns and n up to 8; for n = 2 the error falls as directions⁻².
+ * over unit vectors u: both for n = 1, equally spaced for n = 2, random for n ≥ 3. @param patterns `[d, n]`, all different
+ * Trap: the cost is d² times directions, fit for a dozen patterns and n up to 8; for n = 2 the error is of order
+ * directions⁻².
  */
 export function exactCase({
   patterns,
