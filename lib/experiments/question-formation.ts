@@ -1,11 +1,11 @@
 /** Question formation: a vanilla Transformer on lines of a grammar; held-out loss and hierarchical generalisation. */
 import { GRAMMAR } from '../data/grammar/question-formation';
 import type { Batch, LanguageModel } from '../model/model';
-import type { Tier } from '../train/config';
+import { decides, type Tier } from '../train/config';
 import { evaluated, inGroups, meanLoss, type Task } from '../train/evaluate';
 import type { Measures, RunRecord } from '../train/record';
 import { percent } from '../util/format';
-import type { Experiment } from './experiment';
+import { seeds, type Experiment } from './experiment';
 import { checkLines, Lines, type LinesConfig } from './lines';
 
 export type QuestionFormationConfig = LinesConfig;
@@ -79,6 +79,15 @@ const tiers: Record<Tier, QuestionFormationConfig> = {
     checkpointEverySteps: 10,
   },
 };
+
+/** The two published depths, the first of them with three seeds; below the desk tier one run. */
+const depths = (tier: Tier): QuestionFormationConfig[] =>
+  decides(tier)
+    ? [
+        ...seeds(3).map((seed) => ({ ...tiers[tier], seed })),
+        { ...tiers[tier], model: { ...tiers[tier].model, layers: 10 } },
+      ]
+    : [tiers[tier]];
 
 /** The model whose layers notebook 02 looks at: in the desk and full tiers that of the plateau, below them one that trains in half a minute. */
 export const layersDemo: Record<Tier, QuestionFormationConfig> = {
@@ -168,4 +177,5 @@ export const questionFormation: Experiment<QuestionFormationConfig, QuestionForm
   idPart: () => '',
   task: (config) => new QuestionFormationTask(config),
   summary: ({ generalisation }) => `hierarchical ${percent(generalisation)}`,
+  sweeps: { 'question-formation': depths },
 };
