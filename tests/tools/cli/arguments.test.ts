@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorText, helpText, numberOfTokens, parse } from '../../../lib/tools/cli/arguments';
 import { UserError } from '../../../lib/util/errors';
+import { refusal } from '../../refusal';
 
 const usage = {
   command: 'train',
@@ -14,11 +15,9 @@ const usage = {
   },
 } as const;
 
-const refuses = (argv: string[], line: RegExp) =>
-  assert.throws(
-    () => parse(usage, argv),
-    (e: Error) => e instanceof UserError && line.test(e.message),
-  );
+const FLAGS = ['--tier', '--seed', '--json', '--help'];
+const refuses = (argv: string[], ...parts: string[]) =>
+  assert.throws(() => parse(usage, argv), refusal(...parts, ...FLAGS));
 
 test('values, defaults, short flags and positionals', () => {
   assert.deepEqual(parse(usage, ['plateau', '--tier=smoke', '-s', '3', '--json']), {
@@ -31,24 +30,19 @@ test('values, defaults, short flags and positionals', () => {
 });
 
 test('what the command does not know is refused with the flags that it knows', () => {
-  refuses(['--teir', 'quick'], /^[^\n]*'--teir'; known: --tier, --seed, --json, --help$/);
-  refuses(['-x'], /^[^\n]*'-x'; known: /);
-  refuses(['--constructor'], /^[^\n]*'--constructor'; known: /);
+  refuses(['--teir', 'quick'], "'--teir'");
+  refuses(['-x'], "'-x'");
+  refuses(['--constructor'], "'--constructor'");
 });
 
 test('a forgotten value is not taken from the next flag', () => {
   for (const argv of [['--tier'], ['--tier='], ['--tier', '--json'], ['--json=yes']])
-    refuses(argv, /^[^\n]*'--(tier|json)\b[^\n]* argument[^\n]*; known: [^\n]*$/);
+    refuses(argv, `'${argv[0]!.split('=')[0]}`, 'argument');
 });
 
 test('a command without positionals refuses them', () => {
   const { positionals: _, ...bare } = usage;
-  assert.throws(
-    () => parse(bare, ['quick']),
-    (e: Error) =>
-      e instanceof UserError &&
-      /^[^\n]*'quick'[^\n]*; known: --tier, --seed, --json, --help$/.test(e.message),
-  );
+  assert.throws(() => parse(bare, ['quick']), refusal("'quick'", ...FLAGS));
 });
 
 test('the help names every flag with its default', () => {
@@ -80,11 +74,5 @@ test('numbers of tokens are written with or without a unit', () => {
     [900_000, 900_000, 90_000, 9_000_000, 1_500_000_000],
   );
   for (const wrong of ['', '0', '9m', '1.5', '-9M', '9 M', '1e6', '0.0000001M', 'M'])
-    assert.throws(
-      () => numberOfTokens('--tokens', wrong),
-      (e: Error) =>
-        e instanceof UserError &&
-        e.message === `--tokens: expected a number of tokens, such as 900000, 900k or 9M; got "${wrong}"`,
-      wrong,
-    );
+    assert.throws(() => numberOfTokens('--tokens', wrong), refusal('--tokens', `"${wrong}"`));
 });

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { resultLine, statusLine } from '../../../lib/tools/cli/reproduce';
-import { UserError } from '../../../lib/util/errors';
 import { paths } from '../../../lib/util/paths';
 import { CellError, cellError } from '../../../lib/tools/jupyter/execute';
 import {
@@ -16,6 +15,7 @@ import {
 } from '../../../lib/tools/jupyter/pair';
 import { verdictsOf, type Notebook } from '../../../lib/report/notebook-files';
 import { verdict, verdictBundle } from '../../../lib/report/verdict';
+import { refusal } from '../../refusal';
 
 const NAMES = ['04-question-formation-plateau', '05-overfitting-9m', '06-overfitting-90m'];
 const notebook = (...cells: [kind: 'code' | 'markdown', source: string][]): Notebook => ({
@@ -36,11 +36,7 @@ test('notebooks by number, name, start of the name, file; all without a word; in
   assert.deepEqual(selectNotebooks(['overfitting'], NAMES), NAMES.slice(1));
   assert.deepEqual(selectNotebooks(['05', '04', '05'], NAMES), NAMES.slice(0, 2));
   assert.deepEqual(selectNotebooks([], NAMES), NAMES);
-  assert.throws(
-    () => selectNotebooks(['7'], NAMES),
-    (e: Error) =>
-      e instanceof UserError && e.message.includes('05-overfitting-9m') && e.message.includes('"7"'),
-  );
+  assert.throws(() => selectNotebooks(['7'], NAMES), refusal('05-overfitting-9m', '"7"'));
 });
 
 test('percent format: header left out, text uncommented, code as it is', () => {
@@ -71,7 +67,7 @@ test('of a pair that differs the newer file counts', () => {
     assert.equal(pairState('a', folder), 'ipynb only');
     writeFileSync(ipynb, '{"cells": [');
     writeFileSync(ts, '');
-    assert.throws(() => pairState('a', folder), UserError);
+    assert.throws(() => pairState('a', folder), refusal('a.ipynb'));
   } finally {
     rmSync(folder, { recursive: true });
   }

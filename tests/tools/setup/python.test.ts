@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { paths } from '../../../lib/util/paths';
 import { choosePython, uvSettings, type Python } from '../../../lib/tools/setup/python';
+import { refusal } from '../../refusal';
 
 const python = (program: string, version: string, hasVenv = true): Python => ({ program, version, hasVenv });
 
@@ -17,21 +18,14 @@ test('the first Python that TensorFlow has a wheel for is taken', () => {
 });
 
 test('Python missing, too old, too new or without venv is one line that says which', () => {
-  assert.throws(
-    () => choosePython([]),
-    /^UserError: Python: expected 3\.10 to 3\.13 with its venv module; found none on PATH; install [^\n]*$/,
-  );
-  assert.throws(
-    () => choosePython([], '/nowhere/python'),
-    /found none that runs as PYTHON="\/nowhere\/python";/,
-  );
-  assert.throws(() => choosePython([python('python3', '3.9.18')]), /; found python3 3\.9\.18;/);
-  assert.throws(() => choosePython([python('python3', '3.14.0')]), /; found python3 3\.14\.0;/);
-  assert.throws(() => choosePython([python('python3', '2.7.18')]), /; found python3 2\.7\.18;/);
-  assert.throws(
-    () => choosePython([python('python3', '3.12.3', false)]),
-    /; found python3 3\.12\.3 without venv;/,
-  );
+  const refused = (found: Python[], ...parts: string[]) =>
+    assert.throws(() => choosePython(found), refusal('Python', '3.10 to 3.13', ...parts));
+  refused([], 'PATH');
+  assert.throws(() => choosePython([], '/nowhere/python'), refusal('PYTHON="/nowhere/python"'));
+  refused([python('python3', '3.9.18')], 'python3 3.9.18');
+  refused([python('python3', '3.14.0')], 'python3 3.14.0');
+  refused([python('python3', '2.7.18')], 'python3 2.7.18');
+  refused([python('python3', '3.12.3', false)], 'python3 3.12.3 without venv');
 });
 
 test('every package is pinned to one version for each Python, and TensorFlow is the same with and without CUDA', () => {
