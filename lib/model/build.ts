@@ -3,7 +3,7 @@ import { Gpt2, gpt2Initial } from './gpt2';
 import type { LanguageModel } from './model';
 import { Vanilla } from './vanilla';
 
-/** A model with its published initialisation, drawn from `seed`. */
+/** Builds a model with its published initialisation, drawn from `seed`. */
 export function buildModel(config: ModelConfig, seed: number): LanguageModel {
   switch (config.kind) {
     case 'vanilla':

@@ -1,4 +1,4 @@
-/** Text from a language model, and how much of its training text it knows by heart. */
+/** Generation of text by a language model, and the share of its training text that it has memorised. */
 import { AttentionCache } from '../tensor/attention';
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
@@ -9,20 +9,20 @@ import { checkTokens, inputsOf, type LanguageModel } from './model';
 
 export interface GenerateOptions {
   maxNewTokens: number;
-  /** Logits are divided by it; 0 takes the largest (greedy). Default 1. */
+  /** Divides the logits; 0 means greedy decoding. Default: 1. */
   temperature?: number;
-  /** Only the k largest logits can be drawn; ties with the k-th stay in. Default: all. */
+  /** Only tokens with the k largest logits, ties with the k-th included, can be drawn. Default: all. */
   topK?: number;
-  /** Of the draws; needed unless greedy. */
+  /** Seed of the draws; required unless decoding is greedy. */
   seed?: number;
 }
 
-/** Chooses the next token of each line. @param logits `[B, V]` @returns `[B]` */
+/** Selects the next token of each line. @param logits `[B, V]` @returns `[B]` */
 type Choose = (logits: Tensor) => ArrayLike<number>;
 
 const greedy: Choose = (logits) => tf.argMax(logits, 1).dataSync();
 
-/** Continues lines of one length together. Keys and values of what was read are kept, so that a token is read once. */
+/** Continues lines of one length in a batch, with cached keys and values. */
 function continued(
   model: LanguageModel,
   prompts: readonly ArrayLike<number>[],
@@ -57,7 +57,7 @@ function continued(
   return added;
 }
 
-/** One draw from softmax(logits / temperature) over the `topK` largest. */
+/** Samples from softmax(logits / temperature) over the `topK` largest logits. */
 function draw(logits: ArrayLike<number>, temperature: number, topK: number, random: Random): number {
   const sorted = Float32Array.from(logits).sort();
   const [largest, least] = [sorted[sorted.length - 1]!, sorted[Math.max(0, sorted.length - topK)]!];
@@ -74,7 +74,7 @@ function draw(logits: ArrayLike<number>, temperature: number, topK: number, rand
 }
 
 /**
- * New tokens after a prompt. Trap: a vanilla model reads its start token first; put it into the prompt.
+ * Continues a prompt by new tokens. Trap: a vanilla model expects its start token first; include it in the prompt.
  * @returns `[maxNewTokens]`
  */
 export function generate(
@@ -109,13 +109,13 @@ export function generate(
   ])[0]!;
 }
 
-/** Windows that are continued together: few enough for their keys and values to stay in memory. */
+/** Windows per batch: few enough for their keys and values to fit in memory. */
 const WINDOWS_AT_A_TIME = 32;
 
 /**
- * Share of windows of the training text that the model knows by heart: given the first `prefix` tokens, its greedy
- * continuation is the next `continuation` tokens, all of them (Carlini et al. 2023, arXiv 2202.07646, section 3).
- * @param windows each of `prefix + continuation` tokens or more; only those are used
+ * Share of windows of the training text that the model has memorised: given the first `prefix` tokens of a window, its greedy
+ * continuation equals the next `continuation` tokens (Carlini et al. 2023, arXiv 2202.07646, section 3).
+ * @param windows each of at least `prefix + continuation` tokens; the rest is ignored
  */
 export function memorisedShare(
   model: LanguageModel,

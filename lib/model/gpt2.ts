@@ -7,10 +7,10 @@ import { Random } from '../util/random';
 import type { Node, Tape } from '../tensor/tape';
 import { DecoderOnly, type Inputs, type OutputLayer } from './model';
 
-/** Where a parameter's first values come from. */
+/** Initial values of a parameter. */
 export type InitialValues = (name: string, shape: number[]) => Float32Array;
 
-/** Names and shapes in the order of initialisation. Weights of layers are `[in, out]`. */
+/** Names and shapes of the parameters in the order of initialisation. Weights of linear layers are `[in, out]`. */
 export function gpt2Shapes({
   layers,
   width: C,
@@ -42,9 +42,9 @@ export function gpt2Shapes({
 }
 
 /**
- * Normal with std 0.02, projections into the residual stream 0.02 / √(2L), biases 0, gains 1. The projections' scale is
- * Radford et al. 2019, section 2.3; 0.02 for both embeddings is Hugging Face's `initializer_range`, used by nanoGPT too
- * (the code of the original draws `wpe` with 0.01).
+ * Initialisation: normal with std 0.02, projections into the residual stream 0.02 / √(2L), biases 0, gains 1. The scale of
+ * the projections is from Radford et al. 2019, section 2.3; 0.02 for both embeddings is Hugging Face's `initializer_range`,
+ * used by nanoGPT too (the original code draws `wpe` with 0.01).
  */
 export function gpt2Initial({ layers }: Gpt2Config, seed: number): InitialValues {
   const random = new Random(seed, 'initialisation');

@@ -1,4 +1,4 @@
-/** GPT-2 in Hugging Face's files: `config.json` and `model.safetensors` in one folder. */
+/** Reads and writes GPT-2 in Hugging Face's format: a folder with `config.json` and `model.safetensors`. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkModel, type Gpt2Config } from './config';
@@ -11,13 +11,13 @@ import { SafetensorsFile, writeSafetensors } from '../util/safetensors';
 const WEIGHTS = 'model.safetensors';
 const CONFIG = 'config.json';
 
-/** Names in `GPT2LMHeadModel` have it in front, those in `GPT2Model` and in OpenAI's published files do not. */
+/** Prefix of names in `GPT2LMHeadModel`; names in `GPT2Model` and in OpenAI's published files have none. */
 const PREFIX = 'transformer.';
 
-/** Buffers of older versions: the causal mask and its value. */
+/** Buffers in files of older versions: the causal mask and its value. */
 const isMask = (name: string): boolean => /^h\.\d+\.attn\.(bias|masked_bias)$/.test(name);
 
-/** Fields of `GPT2Config` that change what is computed, and their only values here (its defaults). */
+/** Fields of `GPT2Config` that change the computation, and their supported values (the defaults). */
 const FIXED: Record<string, readonly unknown[]> = {
   model_type: ['gpt2'],
   activation_function: ['gelu_new', undefined],
@@ -40,7 +40,7 @@ function readConfig(path: string): Gpt2Config {
   }
   const refuse = (field: string, expected: string): never => {
     throw new UserError(
-      `${path}: ${field}: expected ${expected}; got ${JSON.stringify(c[field]) ?? 'nothing'}: such a model is not computed here`,
+      `${path}: ${field}: expected ${expected}; got ${JSON.stringify(c[field]) ?? 'nothing'}: models of this kind are not supported`,
     );
   };
   for (const [field, known] of Object.entries(FIXED))
@@ -74,7 +74,7 @@ function readConfig(path: string): Gpt2Config {
   return config;
 }
 
-/** Name in the file per name of ours. Refuses what is missing, left over, or of another shape or type, before anything is read. */
+/** Names in the file by parameter names. Throws, before anything is read, for tensors that are missing, unexpected, or of another shape or dtype. */
 function fileNames(file: SafetensorsFile, config: Gpt2Config): Map<string, string> {
   const there = [...file.entries.keys()];
   const prefix = there.some((name) => name.startsWith(PREFIX)) ? PREFIX : '';
@@ -90,7 +90,7 @@ function fileNames(file: SafetensorsFile, config: Gpt2Config): Map<string, strin
       );
     if (!file.equal(name, names.get('wte.weight')!))
       throw new UserError(
-        `${file.path}: lm_head.weight: expected the values of wte.weight, to which GPT-2's output is tied; got others: such a model is not computed here`,
+        `${file.path}: lm_head.weight: expected the values of wte.weight, to which GPT-2's output is tied; got others: models of this kind are not supported`,
       );
   }
   return names;
@@ -115,7 +115,7 @@ async function valuesOf(p: Parameter): Promise<Float32Array> {
   return values;
 }
 
-/** Writes a model as `GPT2LMHeadModel.save_pretrained` does; `prefixed: false`: with the names of OpenAI's published files. */
+/** Writes a model as `GPT2LMHeadModel.save_pretrained` does; with `prefixed: false` by the names of OpenAI's published files. */
 export async function writeGpt2(folder: string, model: Gpt2, { prefixed = true } = {}): Promise<void> {
   const { layers, width, heads, context, vocabulary, dropout } = model.config;
   const tensors = model.parameters.map((p) => ({

@@ -1,4 +1,4 @@
-/** What every language model of the collection offers, what all of them do with their last layer, and the batches they read. */
+/** Interface and shared output layer of the language models, and the batches that they read. */
 import type { AttentionCache, Layout } from '../tensor/attention';
 import type { ModelConfig } from './config';
 import { UserError } from '../util/errors';
@@ -8,17 +8,17 @@ import { disposeParameters, type Parameter } from '../tensor/parameters';
 import type { Node, Tape } from '../tensor/tape';
 import { tf, type Tensor } from '../tensor/engine';
 
-/** Tokens to read. All `[N]` int32: the tokens of all lines one after the other, without padding. */
+/** Tokens to read, `[N]` int32: the tokens of all lines concatenated, without padding. */
 export interface Inputs {
   inputs: Tensor;
-  /** Place of each token in its line, from 0. */
+  /** Position of each token in its line, from 0. */
   positions: Tensor;
   layout: Layout;
 }
 
 /** Tokens to read and to predict. */
 export interface Batch extends Inputs {
-  /** `[n]` int32: places in `inputs` behind which a token is predicted; null: behind every one. */
+  /** `[n]` int32: indices into `inputs` of the tokens whose next token is predicted; null means all. */
   predicted: Tensor | null;
   /** `[n]` int32. */
   targets: Tensor;
@@ -30,14 +30,14 @@ export interface Batch extends Inputs {
 
 export interface LanguageModel {
   readonly config: ModelConfig;
-  /** In the order in which they were initialised. */
+  /** In the order of initialisation. */
   readonly parameters: Parameter[];
   /**
-   * Activations of the last layer. With one cache per layer the tokens follow those that the caches have seen.
-   * @param each is given what every block adds up to, `[N, C]`, from the first on @returns `[N, C]`
+   * Activations of the last layer. With one cache per layer the tokens continue those in the caches.
+   * @param each called with the output of each block, `[N, C]`, in order @returns `[N, C]`
    */
   hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node;
-  /** Logits of activations of the last layer. @param x `[n, C]` @returns `[n, V]` */
+  /** Logits from activations of the last layer. @param x `[n, C]` @returns `[n, V]` */
   head(tape: Tape, x: Node): Tensor;
   /** Mean cross-entropy, and each token's. */
   loss(tape: Tape, batch: Batch): TokenLoss;
@@ -52,7 +52,7 @@ export interface OutputLayer {
   bias: Parameter | null;
 }
 
-/** The half of a model that all have: what becomes of the last layer's activations. */
+/** Base class: output layer and loss. */
 export abstract class DecoderOnly implements LanguageModel {
   abstract readonly config: ModelConfig;
   abstract readonly parameters: Parameter[];
@@ -90,8 +90,8 @@ export abstract class DecoderOnly implements LanguageModel {
 const vector = (values: Int32Array): Tensor => tf.tensor1d(values, 'int32');
 
 /**
- * Batch of lines of unequal length: token t of a line is read and token t + 1 predicted, `start` stands before the first.
- * The tensors belong to the caller's `tidy`.
+ * Batch of lines of unequal length. Each token is predicted from those before it, the first from the token `start`. The
+ * tensors belong to the caller's `tidy`.
  */
 export function batchOf(lines: ArrayLike<number>[], start: number): Batch {
   const tokens = lines.reduce((n, line) => n + line.length, 0);
@@ -148,7 +148,7 @@ export function checkTokens(
   }
 }
 
-/** Sequences of one length, whose first token stands at position `from`. The tensors belong to the caller's `tidy`. */
+/** Sequences of one length that begin at position `from`. The tensors belong to the caller's `tidy`. */
 export function inputsOf(sequences: readonly ArrayLike<number>[], from = 0): Inputs {
   const [lines, longest] = [sequences.length, sequences[0]!.length];
   const [inputs, positions] = [new Int32Array(lines * longest), new Int32Array(lines * longest)];
@@ -160,8 +160,8 @@ export function inputsOf(sequences: readonly ArrayLike<number>[], from = 0): Inp
 }
 
 /**
- * Batch of windows `[B][T + 1]` of a text: the first T tokens are read, the last `predicted` ones of a window predicted,
- * all T without it.
+ * Batch of windows `[B][T + 1]` of a text: the first T tokens are read and the last `predicted` tokens are predicted.
+ * Default: T.
  */
 export function windowBatch(
   windows: readonly ArrayLike<number>[],
@@ -181,7 +181,7 @@ export function windowBatch(
   checkTokens(heads, config);
   checkTokens(tails, config);
   const tokens = windows.length * n;
-  const places =
+  const indices =
     n === T
       ? null
       : vector(
@@ -191,7 +191,7 @@ export function windowBatch(
         );
   return {
     ...inputsOf(heads),
-    predicted: places,
+    predicted: indices,
     targets: vector(Int32Array.from(tails.flat())),
     share: tf.scalar(1 / tokens),
     tokens,

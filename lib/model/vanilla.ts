@@ -1,4 +1,4 @@
-/** The Transformer of 2017 as a decoder-only language model, with the settings of Murty et al. 2023 (arXiv 2305.18741). */
+/** The Transformer of 2017 as a decoder-only language model with the settings of Murty et al. 2023 (arXiv 2305.18741). */
 import type { AttentionCache } from '../tensor/attention';
 import type { VanillaConfig } from './config';
 import * as K from '../tensor/kernels';
@@ -9,8 +9,8 @@ import type { Node, Tape } from '../tensor/tape';
 import { tf, type Tensor } from '../tensor/engine';
 import { DecoderOnly, type Inputs, type OutputLayer } from './model';
 
-/** sin and cos of position / 10000^(2i/C), interleaved (Vaswani et al. 2017, section 3.5). @returns `[positions, C]` row by row */
-export function sinusoids(positions: number, width: number): Float32Array {
+/** sin and cos of position / 10000^(2i/C), interleaved (Vaswani et al. 2017, section 3.5). @returns `[positions, C]`, row-major */
+function sinusoids(positions: number, width: number): Float32Array {
   const table = new Float32Array(positions * width);
   for (let t = 0; t < positions; t++)
     for (let i = 0; i < width; i++) {
@@ -35,7 +35,7 @@ interface Block {
   downBias: Parameter;
 }
 
-/** Post-norm, ReLU, sinusoidal positions, embeddings × √C, untied output; dropout on embeddings, attention weights, hidden units and branches. */
+/** Post-norm, ReLU, sinusoidal positions, embeddings × √C, untied output; dropout on embeddings, attention weights, hidden units and residual branches. */
 export class Vanilla extends DecoderOnly {
   readonly parameters: Parameter[] = [];
   private readonly table: Parameter;
@@ -43,7 +43,10 @@ export class Vanilla extends DecoderOnly {
   protected readonly output: OutputLayer;
   private readonly positions: Tensor;
 
-  /** Xavier-uniform matrices, zero biases; embeddings normal with std C^−½, so that scaled ones have unit variance; output normal with std 0.01, so that the first loss is near ln V. */
+  /**
+   * Initialisation: Xavier-uniform matrices, zero biases; embeddings normal with std C^−½, so that scaled ones have unit
+   * variance; output normal with std 0.01, so that the first loss is near ln V.
+   */
   constructor(
     readonly config: VanillaConfig,
     seed: number,

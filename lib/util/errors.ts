@@ -1,6 +1,6 @@
 /**
- * An error that the user can mend: its message is one line that says what was expected, what came and what to do.
- * Commands print the message alone and exit with code 1; every other error keeps its stack.
+ * An error that the user can fix. Its message is one line: what was expected, what was given, what to do. Commands print only
+ * the message and exit with code 1; other errors keep their stack.
  */
 export class UserError extends Error {
   constructor(message: string) {
@@ -9,7 +9,7 @@ export class UserError extends Error {
   }
 }
 
-/** Throws a UserError naming the known values unless `value` is one of them. */
+/** Throws a UserError that lists the known values unless `value` is one of them. */
 export function oneOf<T extends string>(what: string, value: string | undefined, known: readonly T[]): T {
   if (value !== undefined && (known as readonly string[]).includes(value)) return value as T;
   throw new UserError(

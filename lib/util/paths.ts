@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Root of the project: the nearest folder above this file that holds package.json. Never the current folder. */
+/** Root of the project: the nearest folder above this file with a package.json, whatever the working directory. */
 function projectRoot(from: string): string {
   if (existsSync(join(from, 'package.json'))) return from;
   const up = dirname(from);
@@ -11,7 +11,7 @@ function projectRoot(from: string): string {
 
 const root = projectRoot(__dirname);
 
-/** Every place that the project reads or writes. */
+/** Folders and files that the project reads or writes. */
 export const paths = {
   root,
   notebooks: join(root, 'notebooks'),
@@ -19,9 +19,9 @@ export const paths = {
   figures: join(root, 'figures'),
   /** Committed records of desk and full runs. */
   runs: join(root, 'data', 'runs'),
-  /** Ignored by git: checkpoints, records of quick and smoke runs, downloaded and generated data. */
+  /** Not in git: checkpoints, records of quick and smoke runs, data sets. */
   local: join(root, 'data', 'local'),
-  /** Ignored by git: caches of npm, pip and Jupyter. */
+  /** Not in git: caches of npm, pip and Jupyter. */
   cache: join(root, '.cache'),
   /** plotly.js as one minified file; set-up makes it. */
   plotly: join(root, '.cache', 'plotly.min.js'),

@@ -1,4 +1,6 @@
-/** SplitMix32: turns any 32-bit seed into well mixed words. */
+/** Every random number of the project: a seeded generator, and TensorFlow's stateless uniforms. */
+
+/** SplitMix32: expands a 32-bit seed into well mixed words. */
 function splitMix(seed: number): () => number {
   let s = seed >>> 0;
   return () => {
@@ -10,14 +12,14 @@ function splitMix(seed: number): () => number {
   };
 }
 
-/** FNV-1a hash of a text, 32 bits: gives each named stream of one seed its own start. */
+/** FNV-1a hash, 32 bits: gives each named stream of a seed its own state. */
 function hash32(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
   return h >>> 0;
 }
 
-/** Philox 4×32 with 10 rounds (Salmon et al. 2011, section 3.3): four random words of a counter and a key. */
+/** Philox 4×32 with 10 rounds (Salmon et al. 2011, section 3.3): four random words from a counter and a key. */
 function philox(counter: readonly number[], key: readonly number[]): [number, number, number, number] {
   let [a, b, c, d] = counter as [number, number, number, number];
   let [k, l] = key as [number, number];
@@ -34,14 +36,14 @@ function philox(counter: readonly number[], key: readonly number[]): [number, nu
   return [a, b, c, d];
 }
 
-/** Upper 32 bits of a product of two 32-bit numbers. */
+/** Upper 32 bits of the product of two 32-bit numbers. */
 function highProduct(a: number, b: number): number {
   const [a1, a0, b1, b0] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
   const middle = a1 * b0 + ((a0 * b0) >>> 16);
   return (a1 * b1 + Math.floor(middle / 65536) + ((middle % 65536) + a0 * b1) / 65536) >>> 0;
 }
 
-/** `n` uniform numbers on [0, 1) with 23 bits: those of TensorFlow's StatelessRandomUniform with seed [seed, stream]. */
+/** `n` uniform numbers on [0, 1) with 23 bits, equal to TensorFlow's StatelessRandomUniform with seed [seed, stream]. */
 export function uniforms(seed: number, stream: number, n: number): Float32Array {
   const [k, l, high0, high1] = philox([seed, 0, stream, 0], [0x3ec8f720, 0x02461e29]);
   const values = new Float32Array(n);
@@ -53,8 +55,8 @@ export function uniforms(seed: number, stream: number, n: number): Float32Array 
 }
 
 /**
- * Seeded generator (xoshiro128**, Blackman & Vigna 2018) behind initialisation, shuffling, dropout and sampling.
- * Trap: one seed gives one stream per `stream` name; two purposes must never share a name.
+ * Seeded generator (xoshiro128**, Blackman & Vigna 2018) for initialisation, shuffling, dropout and sampling.
+ * Trap: seed and `stream` name determine the sequence, so two purposes must never share a name.
  */
 export class Random {
   private a: number;

@@ -6,7 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { UserError } from './errors';
 import { writePartsAtomically } from './files';
 
-/** What the header says of a tensor. `from` and `to` are bytes behind the header. */
+/** Entry of the header. `from` and `to` are byte offsets after the header. */
 export interface TensorEntry {
   name: string;
   dtype: string;
@@ -18,7 +18,7 @@ export interface TensorEntry {
 /** Bytes per value of the dtypes that can be read as float32. */
 const FLOATS: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
 
-/** The format's own limit, so that a damaged length does not fill the memory. */
+/** The format's limit, so that a damaged length does not exhaust memory. */
 const LONGEST_HEADER = 100_000_000;
 
 const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -36,11 +36,11 @@ function isEntry(x: unknown): x is { dtype: string; shape: number[]; data_offset
   );
 }
 
-/** An open file, whose header is checked at once and whose tensors are read one by one. */
+/** An open file: the header is checked at once, tensors are read one by one. */
 export class SafetensorsFile {
   readonly entries: ReadonlyMap<string, TensorEntry>;
   private readonly file: number;
-  /** Where the values begin. */
+  /** Offset of the values. */
   private readonly start: number;
 
   constructor(readonly path: string) {
@@ -76,7 +76,7 @@ export class SafetensorsFile {
     return this.bytes(8, length);
   }
 
-  /** Entries by name; their values lie one behind the other and fill the rest of the file. */
+  /** Entries by name; their values are contiguous and fill the rest of the file. */
   private checked(header: Buffer, bytes: number): Map<string, TensorEntry> {
     let json: unknown;
     try {
@@ -132,7 +132,7 @@ export class SafetensorsFile {
     return into;
   }
 
-  /** Throws a UserError unless the tensor is there with this shape and a dtype that can be read. */
+  /** Throws a UserError unless the tensor exists with this shape and a dtype that can be read. */
   check(name: string, shape: readonly number[]): void {
     const entry = this.entries.get(name);
     if (!entry)
@@ -197,7 +197,7 @@ function fromFloat16(halves: Uint16Array): Float32Array {
   });
 }
 
-/** Writes float32 tensors one by one, beside the file and then renamed: a file that was there stays whole until the new one is. */
+/** Writes float32 tensors one by one to a temporary file and renames it, so that an old file stays intact until then. */
 export async function writeSafetensors(
   path: string,
   tensors: { name: string; shape: number[]; values: () => Promise<Float32Array> }[],

@@ -1,4 +1,4 @@
-/** Sums, means, and straight lines with intervals: by Student's t where errors are taken as normal, by bootstrap where they are not. */
+/** Sums, means, and straight-line fits with 95% intervals: by Student's t for normal errors, else by bootstrap. */
 import { Random } from './random';
 
 export type Point = readonly [x: number, y: number];
@@ -8,24 +8,24 @@ export interface Estimate {
   high: number;
 }
 
-/** In the order given; 0 for none. */
+/** Sum in the given order; 0 of nothing. */
 export function sum(values: Iterable<number>): number {
   let total = 0;
   for (const value of values) total += value;
   return total;
 }
 
-/** NaN for none. */
+/** Mean; NaN of nothing. */
 export const mean = (values: ArrayLike<number> & Iterable<number>): number => sum(values) / values.length;
 
-/** ‖x − y‖², in float64 from the differences. */
+/** ‖x − y‖² in float64, from the differences. */
 export function squaredDistance(x: ArrayLike<number>, y: ArrayLike<number>): number {
   let total = 0;
   for (let k = 0; k < x.length; k++) total += (x[k]! - y[k]!) ** 2;
   return total;
 }
 
-/** The least x > 0 at which a rising `f` has reached `level`, by bisection to the last digit. @param first where to look first */
+/** The least x > 0 at which an increasing `f` reaches `level`, by bisection to full precision. @param first initial guess */
 export function crossing(f: (x: number) => number, level: number, first: number): number {
   let [low, high] = [0, first];
   while (f(high) < level) [low, high] = [high, 2 * high];
@@ -53,7 +53,7 @@ export function studentT(freedom: number): number {
   return crossing((t) => withinT(t, freedom), CONFIDENCE, 1);
 }
 
-/** Mean with its 95% interval; one value has none: infinite. */
+/** Mean with its 95% interval, infinite for a single value. */
 export function meanEstimate(values: readonly number[]): Estimate {
   const m = mean(values);
   const n = values.length;
@@ -78,7 +78,7 @@ function coefficients(points: readonly Point[]): {
   return { slope, intercept: my - slope * mx, spread, mx };
 }
 
-/** Least squares with 95% intervals of slope and intercept; two points have none: infinite. Trap: errors taken as normal and equal. */
+/** Least squares with 95% intervals of slope and intercept, infinite for two points. Trap: errors are assumed normal with equal variance. */
 export function line(points: readonly Point[]): { slope: Estimate; intercept: Estimate } {
   const n = points.length;
   const { slope, intercept, spread, mx } = coefficients(points);
@@ -99,8 +99,8 @@ export function line(points: readonly Point[]): { slope: Estimate; intercept: Es
 const DRAWS = 2000;
 
 /**
- * Slope with the 95% percentile interval of a bootstrap over points (Efron 1979); draws at one place alone are drawn again.
- * @param reach how far left and right of its place each point may as well lie, evenly
+ * Slope with the 95% percentile interval of a bootstrap over points (Efron 1979); resamples with a single x are drawn again.
+ * @param reach half-width of the uniform uncertainty of each point's x
  */
 export function bootstrapSlope(
   points: readonly Point[],

@@ -18,6 +18,7 @@ import { windowBatch } from '../../lib/model/model';
 import { SafetensorsFile } from '../../lib/util/safetensors';
 import { paths } from '../../lib/util/paths';
 import { assertClose } from '../assert-close';
+import { refusal } from '../refusal';
 import { logitsOf } from '../model/passes';
 
 const FIXTURE = join(paths.root, 'tests', 'fixtures', 'gpt2');
@@ -209,18 +210,9 @@ test('a whole model in BF16 computes nearly the same', () => {
   assertClose(logits(folderWith(halved)), logits(FIXTURE), { absolute: 0.05, what: 'logit' });
 });
 
-/** Reading throws one line that names the file, and the line says this. */
-function refused(folder: string, what: RegExp): void {
-  assert.throws(
-    () => readGpt2(folder),
-    (e: Error) => {
-      assert.equal(e.name, 'UserError');
-      assert.match(e.message, what);
-      assert.ok(!e.message.includes('\n') && e.message.includes(folder), e.message);
-      return true;
-    },
-  );
-}
+/** Reading throws one line that names the file and holds every part. */
+const refused = (folder: string, ...parts: (string | number)[]): void =>
+  assert.throws(() => readGpt2(folder), refusal(folder, ...parts));
 
 test('missing, extra, wrongly shaped and wrongly typed tensors are refused by name', () => {
   const changed = (change: Parameters<typeof rebuilt>[0]) => folderWith(rebuilt(change));
@@ -229,37 +221,46 @@ test('missing, extra, wrongly shaped and wrongly typed tensors are refused by na
     changed((t) => {
       t.delete(bias);
     }),
-    /expected a tensor transformer\.h\.1\.mlp\.c_fc\.bias \[128\]; got none/,
+    `${bias} [128]`,
+    'none',
   );
   refused(
     changed((t) => {
       t.set('transformer.h.2.ln_1.bias', t.get('transformer.ln_f.bias')!);
     }),
-    /GPT-2 with 2 layers; got transformer\.h\.2\.ln_1\.bias too/,
+    '2 layers',
+    'transformer.h.2.ln_1.bias',
   );
   refused(
     changed((t) => {
       t.get(bias)!.shape = [64, 2];
     }),
-    /c_fc\.bias: expected shape \[128\]; got \[64,2\]/,
+    `${bias}: `,
+    '[128]',
+    '[64,2]',
   );
   refused(
     changed((t) => {
       t.get(bias)!.dtype = 'I32';
     }),
-    /c_fc\.bias: expected one of F32, F16, BF16; got I32/,
+    `${bias}: `,
+    'F32, F16, BF16',
+    'I32',
   );
   refused(
     changed((t) => {
       t.get(bias)!.dtype = 'F16';
     }),
-    /c_fc\.bias: expected 256 bytes for F16 \[128\]; its offsets say 512/,
+    `${bias}: `,
+    'expected 256',
+    512,
   );
   refused(
     changed((t) => {
       t.set('lm_head.weight', { ...t.get('transformer.wte.weight')!, bytes: Buffer.alloc(101 * 32 * 4) });
     }),
-    /lm_head\.weight: expected the values of wte\.weight/,
+    'lm_head.weight: ',
+    'wte.weight',
   );
 });
 
@@ -269,29 +270,28 @@ test('broken headers and offsets are refused', () => {
     ...header,
     [name]: { ...header[name]!, data_offsets: header[name]!.data_offsets.map((x) => x + by) },
   });
-  const bad = (weights: Buffer, what: RegExp) => refused(folderWith(weights), what);
-  bad(
-    joined(header, body, 1e9),
-    /expected a header within the file of \d+ bytes; its length says 1000000000/,
-  );
-  bad(Buffer.concat([Buffer.alloc(8, 255), body]), /expected a header within the file/);
-  bad(Buffer.alloc(5), /at least 8 bytes; got 5/);
-  bad(joined('{"wte.weight": ', body), /expected a header of JSON/);
-  bad(joined('[1]', body), /maps names to tensors/);
+  const bad = (weights: Buffer, ...parts: (string | number)[]) => refused(folderWith(weights), ...parts);
+  bad(joined(header, body, 1e9), 'header', 1e9);
+  bad(Buffer.concat([Buffer.alloc(8, 255), body]), 'header');
+  bad(Buffer.alloc(5), 'expected at least 8', 'got 5');
+  bad(joined('{"wte.weight": ', body), 'header', 'JSON');
+  bad(joined('[1]', body), 'header');
   bad(
     joined(
       { ...header, 'transformer.wte.weight': { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } },
       body,
     ),
-    /wte\.weight: expected dtype, shape and data_offsets/,
+    'wte.weight: ',
+    'data_offsets',
   );
   const first = Object.keys(header).find((name) => header[name]!.data_offsets[0] === 0)!;
-  bad(joined(moved(4, first), body), /expected to begin at byte 0.*leave a gap/);
-  bad(joined(moved(-4), body), /tensors overlap/);
-  bad(joined(moved(1e7), body), /expected bytes within the \d+ behind the header/);
+  bad(joined(moved(4, first), body), `${first}: `, 'byte 0', 'gap');
+  bad(joined(moved(-4), body), 'overlap');
+  bad(joined(moved(1e7), body), `${Object.keys(header)[3]!}: `, body.length);
   bad(
     joined(header, Buffer.concat([body, Buffer.alloc(16)])),
-    /expected \d+ bytes of values behind the header; got \d+/,
+    `expected ${body.length}`,
+    `got ${body.length + 16}`,
   );
 });
 
@@ -301,7 +301,7 @@ test('a file cut off at every tenth of its length is refused', () => {
   const whole = statSync(path).size;
   for (let tenth = 9; tenth >= 0; tenth--) {
     truncateSync(path, Math.floor((whole * tenth) / 10));
-    refused(folder, /damaged or cut off/);
+    refused(folder, 'damaged');
   }
 });
 
@@ -309,21 +309,25 @@ test('configs of models that are not computed here, and folders without files, a
   const weights = readFileSync(join(FIXTURE, 'model.safetensors'));
   refused(
     folderWith(weights, { activation_function: 'relu' }),
-    /activation_function: expected "gelu_new"; got "relu"/,
+    'activation_function: ',
+    '"gelu_new"',
+    '"relu"',
   );
   refused(
     folderWith(weights, { layer_norm_epsilon: 1e-6 }),
-    /layer_norm_epsilon: expected 0\.00001; got 0\.000001/,
+    'layer_norm_epsilon: ',
+    'expected 0.00001',
+    'got 0.000001',
   );
-  refused(folderWith(weights, { n_inner: 64 }), /n_inner: expected null or 128; got 64/);
-  refused(folderWith(weights, { attn_pdrop: 0.5 }), /attn_pdrop: expected 0, as resid_pdrop; got 0\.5/);
-  refused(folderWith(weights, { n_head: 5 }), /model\.heads: expected a divisor of the width 32; got 5/);
-  refused(folderWith(weights, { n_layer: undefined }), /model\.layers: .*got undefined/);
-  refused(folderWith(weights, { n_positions: 64 }), /wpe\.weight: expected shape \[64,32\]; got \[32,32\]/);
-  refused(join(ROOM, 'nowhere'), /expected the JSON of a GPT-2 config; ENOENT/);
+  refused(folderWith(weights, { n_inner: 64 }), 'n_inner: ', 128, 'got 64');
+  refused(folderWith(weights, { attn_pdrop: 0.5 }), 'attn_pdrop: ', 'resid_pdrop', 'got 0.5');
+  refused(folderWith(weights, { n_head: 5 }), 'model.heads: ', 32, 'got 5');
+  refused(folderWith(weights, { n_layer: undefined }), 'model.layers: ', 'undefined');
+  refused(folderWith(weights, { n_positions: 64 }), 'wpe.weight: ', '[64,32]', '[32,32]');
+  refused(join(ROOM, 'nowhere'), 'config.json', 'ENOENT');
   const empty = folderWith(weights);
   rmSync(join(empty, 'model.safetensors'));
-  refused(empty, /expected a safetensors file; ENOENT/);
+  refused(empty, 'model.safetensors', 'ENOENT');
 });
 
 test('a write that fails leaves what was there', async () => {
@@ -333,10 +337,7 @@ test('a write that fails leaves what was there', async () => {
   model.parameters[3]!.read = () => {
     throw new Error('ENOSPC: no space left on device');
   };
-  await assert.rejects(
-    writeGpt2(folder, model),
-    /^UserError: .*model\.safetensors: expected to write it; ENOSPC.*what was there before is whole/,
-  );
+  await assert.rejects(writeGpt2(folder, model), refusal('model.safetensors: ', 'ENOSPC'));
   assert.ok(
     readFileSync(join(folder, 'model.safetensors')).equals(readFileSync(join(FIXTURE, 'model.safetensors'))),
   );

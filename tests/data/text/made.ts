@@ -14,8 +14,7 @@ export function scratch(what: string) {
   after(() => {
     rmSync(folder, { recursive: true });
     for (const name of used)
-      for (const end of ['', '.part'])
-        rmSync(datasetFolder(name) + end, { recursive: true, force: true });
+      for (const end of ['', '.part']) rmSync(datasetFolder(name) + end, { recursive: true, force: true });
   });
   return {
     folder,
