@@ -11,11 +11,9 @@
 // fixed before the runs, and the verdict that was computed from them. Nothing on it is typed by hand.
 
 // %%
-import * as report from './lib/report/claims';
-import { saveFigure, show } from './lib/report/figure';
-import { openNotebook } from './lib/report/notebook';
+import * as claims from './lib/analysis/00-claims';
 
-const { tier } = openNotebook();
+const { tier } = claims.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -28,8 +26,8 @@ const { tier } = openNotebook();
 // how these and the runs of this tier depart from the published ones; deviations of single claims stand in their notebooks:
 
 // %%
-report.showRuns();
-report.showDeviations(tier);
+claims.showTable(claims.runRows());
+claims.showTable(claims.deviationRows(tier));
 
 // %% [markdown]
 // ## Experiment
@@ -39,21 +37,21 @@ report.showDeviations(tier);
 // REPRODUCED, and likewise where a claim is on every run there is and one refutes it; some, or no such run: INCONCLUSIVE.
 
 // %%
-const claims = report.claims(tier);
+const all = claims.claims(tier);
 
 // %% [markdown]
 // ## Figure
 
 // %%
-const figure = report.claimsFigure(claims);
-await saveFigure('claims', figure);
-await show(figure);
+const figure = claims.claimsFigure(all);
+await claims.saveFigure('claims', figure);
+await claims.show(figure);
 
 // %% [markdown]
 // ## Verdict
 
 // %%
-report.showClaims(claims);
+claims.showClaims(all);
 
 // %% [markdown]
 // ## What would change it

@@ -17,13 +17,9 @@
 // **What is asked beyond the claim.** What does the distance-based energy itself hold? The paper does not say.
 
 // %%
-import { saveFigure, show } from './lib/report/figure';
-import * as inequalities from './lib/analysis/01-inequalities';
-import * as report from './lib/analysis/01-memories';
-import { openNotebook } from './lib/report/notebook';
-import { showVerdict } from './lib/report/verdict';
+import * as memories from './lib/analysis/01-associative-memories';
 
-const { tier, seed } = openNotebook();
+const { tier, seed } = memories.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -39,9 +35,9 @@ const { tier, seed } = openNotebook();
 // All five memories have one interface, `energy`, `update`, `retrieve`; an update of the modern one is a call of attention.
 
 // %%
-const landscapes = report.landscapes();
-const capacities = report.capacities(tier, seed);
-const rises = inequalities.rises(tier, seed);
+const landscapes = memories.landscapes();
+const capacities = memories.memoryCapacities(tier, seed);
+const rises = memories.rises(tier, seed);
 
 // %% [markdown]
 // ## Figure
@@ -50,27 +46,27 @@ const rises = inequalities.rises(tier, seed);
 // needs no such term, and has a kink at each pattern.
 
 // %%
-const contours = report.contourFigure(landscapes);
-await saveFigure('memories-landscapes', contours);
-await show(contours);
+const contours = memories.contourFigure(landscapes);
+await memories.saveFigure('memories-landscapes', contours);
+await memories.show(contours);
 
 // %%
-await show(report.surfaceFigure(landscapes));
+await memories.show(memories.surfaceFigure(landscapes));
 
 // %%
-const noise = report.noiseFigure(tier, seed);
-await saveFigure('memories-noise', noise);
-await show(noise);
+const noise = memories.noiseFigure(tier, seed);
+await memories.saveFigure('memories-noise', noise);
+await memories.show(noise);
 
 // %%
-const figure = report.capacityFigure(capacities, tier);
-await saveFigure('memories-capacity', figure);
-await show(figure);
+const figure = memories.capacityFigure(capacities, tier);
+await memories.saveFigure('memories-capacity', figure);
+await memories.show(figure);
 
 // %%
-const overload = report.overloadFigure(capacities, tier, seed);
-await saveFigure('memories-overload', overload);
-await show(overload);
+const overload = memories.overloadFigure(capacities, tier, seed);
+await memories.saveFigure('memories-overload', overload);
+await memories.show(overload);
 
 // %% [markdown]
 // ## Verdict
@@ -86,10 +82,10 @@ await show(overload);
 // growing as √n it becomes exponential.
 
 // %%
-report.showCapacities(capacities);
-for (const question of report.capacityQuestions(capacities, tier)) showVerdict(question);
-inequalities.showRises(rises, tier);
-for (const question of [inequalities.softMinQuestion(tier, seed), inequalities.riseQuestion(rises, tier, seed), inequalities.equalNormQuestion(tier, seed)]) showVerdict(question);
+memories.showTable(memories.capacityRows(capacities));
+memories.showVerdict(...memories.capacityQuestions(capacities, tier));
+memories.showTable(memories.riseRows(rises, tier));
+memories.showVerdict(...memories.inequalityQuestions(rises, tier, seed));
 
 // %% [markdown]
 // ## What would change it

@@ -15,17 +15,9 @@
 // **What is asked beyond the claim.** What does a Transformer block share with an MM step, and what not?
 
 // %%
-import { layersDemo, questionFormation } from './lib/experiments/question-formation';
-import { run, trainedModel } from './lib/experiments/run';
-import { saveFigure, show } from './lib/report/figure';
-import * as report from './lib/analysis/02-layers';
-import { FIGURE_1 } from './lib/analysis/01-memories';
-import { openNotebook } from './lib/report/notebook';
-import { notebookObserver } from './lib/report/progress';
-import { showVerdict } from './lib/report/verdict';
-import { buildModel } from './lib/model/build';
+import * as layers from './lib/analysis/02-layers-and-global-energy';
 
-const { tier, seed } = openNotebook();
+const { tier, seed } = layers.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -36,7 +28,7 @@ const { tier, seed } = openNotebook();
 // model for this claim.
 
 // %%
-const config = { ...layersDemo[tier], seed };
+const config = { ...layers.layersDemo[tier], seed };
 console.log(JSON.stringify(config, null, 1));
 
 // %% [markdown]
@@ -47,8 +39,8 @@ console.log(JSON.stringify(config, null, 1));
 // patterns, that is, attention with a step of its own length.
 
 // %%
-const violations = report.violations(tier, seed);
-await run(questionFormation, config, notebookObserver());
+const violations = layers.violations(tier, seed);
+await layers.run(layers.questionFormation, config, layers.notebookObserver());
 
 // %% [markdown]
 // In the trained model the patterns of layer t are the activations of training tokens behind block t, the states those of
@@ -57,31 +49,27 @@ await run(questionFormation, config, notebookObserver());
 // where MM replaces, and each block reads its own patterns only, where an MM step reads those of all layers.
 
 // %%
-const [trained, untrained] = [trainedModel(questionFormation, config, 'last'), buildModel(config.model, seed)];
-const stacks = [report.stackOf('trained', trained, config), report.stackOf('untrained', untrained, config)];
-trained.dispose();
-untrained.dispose();
+const stacks = layers.stacks(config);
 
 // %% [markdown]
 // ## Figure
 
 // %%
-const descent = report.descentFigure(FIGURE_1, [-0.5, 2.5]);
-await saveFigure('layers-descent', descent);
-await show(descent);
+const descent = layers.descentFigure([-0.5, 2.5]);
+await layers.saveFigure('layers-descent', descent);
+await layers.show(descent);
 
 // %%
-const figure = report.stackFigure(stacks, `question formation, ${config.model.layers} layers × ${config.model.width}, ${config.steps.toLocaleString('en')} steps, tier ${tier}, seed ${seed}`);
-await saveFigure('layers-energy', figure);
-await show(figure);
+const figure = layers.stackFigure(stacks, config);
+await layers.saveFigure('layers-energy', figure);
+await layers.show(figure);
 
 // %% [markdown]
 // ## Verdict
 
 // %%
-report.showStacks(stacks);
-for (const question of report.descentQuestions(violations, tier, seed)) showVerdict(question);
-showVerdict(report.stackQuestion(stacks[0], tier, seed));
+layers.showTable(layers.stackRows(stacks));
+layers.showVerdict(...layers.descentQuestions(violations, tier, seed), layers.stackQuestion(stacks[0], tier, seed));
 
 // %% [markdown]
 // ## What would change it

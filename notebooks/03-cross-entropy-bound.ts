@@ -15,12 +15,9 @@
 // **What is asked beyond the claim.** Which assumption makes the $1/Z$? What are the exact values where they can be computed?
 
 // %%
-import * as report from './lib/analysis/03-bound';
-import { saveFigure, show } from './lib/report/figure';
-import { openNotebook } from './lib/report/notebook';
-import { showVerdict } from './lib/report/verdict';
+import * as bound from './lib/analysis/03-cross-entropy-bound';
 
-const { tier, seed } = openNotebook();
+const { tier, seed } = bound.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -37,8 +34,8 @@ const { tier, seed } = openNotebook();
 // $\int_\Omega E\,e^{-E}dx = 1$: an integral that is $\Gamma(2) = 1$ on a half-line, and $S_n\gamma(n+1, r)$ here.
 
 // %%
-report.showRadii();
-report.showSmallCases(tier, seed);
+bound.showTable(bound.radiusRows());
+bound.showTable(bound.smallCaseRows(tier, seed));
 
 // %% [markdown]
 // Two cases in which the optimum is exact and the claim's number is 1. *Three patterns*, those of the paper's Figure 1, in one,
@@ -47,8 +44,8 @@ report.showSmallCases(tier, seed);
 // sharper β is, the less the next token costs. Nothing here is trained.
 
 // %%
-report.showThreePatterns(tier, seed);
-report.showPredictor(seed);
+bound.showTable(bound.threePatternRows(tier, seed));
+bound.showTable(bound.predictorRows(seed));
 
 // %% [markdown]
 // Assumptions, one by one. *Patterns far apart*: the table's two columns for log Z agree at spread 8 and not at 0.5.
@@ -60,14 +57,14 @@ report.showPredictor(seed);
 // ## Figure
 
 // %%
-const bound = report.boundFigure();
-await saveFigure('bound', bound);
-await show(bound);
+const curves = bound.boundFigure();
+await bound.saveFigure('bound', curves);
+await bound.show(curves);
 
 // %%
-const energy = report.meanEnergyFigure();
-await saveFigure('bound-mean-energy', energy);
-await show(energy);
+const energy = bound.meanEnergyFigure();
+await bound.saveFigure('bound-mean-energy', energy);
+await bound.show(energy);
 
 // %% [markdown]
 // ## Verdict
@@ -75,10 +72,8 @@ await show(energy);
 // The measured losses, with the exact floors: a model that knows the data's law, and one that knows its training lines.
 
 // %%
-report.showMeasured();
-showVerdict(report.inequalityQuestion(tier, seed));
-showVerdict(report.optimumQuestion(tier, seed));
-showVerdict(report.practiceQuestion());
+bound.showTable(bound.measuredRows());
+bound.showVerdict(...bound.questions(tier, seed));
 
 // %% [markdown]
 // ## What would change it

@@ -17,18 +17,9 @@
 // can. Which of the two does training approach?
 
 // %%
-import { questionFormation } from './lib/experiments/question-formation';
-import { committedRecords, run } from './lib/experiments/run';
-import { saveFigure, show } from './lib/report/figure';
-import { openNotebook } from './lib/report/notebook';
-import { floorsOf } from './lib/analysis/shared/floors';
-import * as report from './lib/analysis/04-plateau';
-import { notebookObserver } from './lib/report/progress';
-import { showVerdict } from './lib/report/verdict';
-import { deviations } from './lib/train/config';
-import { beside } from './lib/train/record';
+import * as plateau from './lib/analysis/04-question-formation-plateau';
 
-const { tier, seed } = openNotebook();
+const { tier, seed } = plateau.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -40,10 +31,9 @@ const { tier, seed } = openNotebook();
 // it comes near the plateau in minutes; it is a first look and carries no verdict on the claim.
 
 // %%
-const config = { ...questionFormation.tiers[tier], seed };
-const committed = committedRecords(questionFormation);
-report.showScale(config, committed, questionFormation.tiers.full);
-console.log(`This run departs from the published settings in:\n  ${deviations(config, questionFormation.tiers.full).join('\n  ')}`);
+const config = { ...plateau.questionFormation.tiers[tier], seed };
+plateau.showTable(plateau.scaleRows(config));
+console.log(`This run departs from the published settings in:\n  ${plateau.deviations(config, plateau.questionFormation.tiers.full).join('\n  ')}`);
 
 // %% [markdown]
 // The exact floors. A line is `sentence marker output <end>`; every word, the marker and the end token are predicted, the
@@ -54,8 +44,8 @@ console.log(`This run departs from the published settings in:\n  ${deviations(co
 // - *memorised lines*: uniform over the distinct training lines, $\ln 100{,}000$ nats per line.
 
 // %%
-const floors = floorsOf({ grammar: '1.0', trainLines: config.trainLines });
-report.showFloors(floors);
+const floors = plateau.floorsOf({ grammar: '1.0', trainLines: config.trainLines });
+plateau.showTable(plateau.floorRows(floors));
 
 // %% [markdown]
 // ## Experiment
@@ -64,26 +54,26 @@ report.showFloors(floors);
 console.log(JSON.stringify(config, null, 1));
 
 // %%
-const record = await run(questionFormation, config, notebookObserver());
-report.showRecord(record);
-const records = beside([record], committed);
+const record = await plateau.run(plateau.questionFormation, config, plateau.notebookObserver());
+plateau.showTable(plateau.recordRows(record));
+const records = plateau.runs([record]);
 
 // %% [markdown]
 // ## Figure
 
 // %%
-const losses = report.lossFigure(records, floors);
-await saveFigure('question-formation-loss', losses);
-await show(losses);
+const losses = plateau.lossFigure(records, floors);
+await plateau.saveFigure('question-formation-loss', losses);
+await plateau.show(losses);
 
 // %% [markdown]
 // A second curve from the same runs: on questions whose subject carries a relative clause, which training never shows,
 // does the model move the main auxiliary to the front (the hierarchical rule), or the first one (the linear rule)?
 
 // %%
-const preference = report.generalisationFigure(records);
-await saveFigure('question-formation-generalisation', preference);
-await show(preference);
+const preference = plateau.generalisationFigure(records);
+await plateau.saveFigure('question-formation-generalisation', preference);
+await plateau.show(preference);
 
 // %% [markdown]
 // ## Verdict
@@ -92,8 +82,8 @@ await show(preference);
 // beside the published number and the floors.
 
 // %%
-report.showPlateaus(records, floors);
-showVerdict(report.plateauQuestion(records));
+plateau.showTable(plateau.plateauRows(records, floors));
+plateau.showVerdict(...plateau.questions(records));
 
 // %% [markdown]
 // ## What would change it

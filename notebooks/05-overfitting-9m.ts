@@ -21,19 +21,9 @@
 // held-out loss turn?
 
 // %%
-import { overfitting9m } from './lib/experiments/overfitting-9m';
-import { committedRecords, run } from './lib/experiments/run';
-import { scaling90m } from './lib/experiments/scaling-90m';
-import { saveFigure, show } from './lib/report/figure';
-import { openNotebook } from './lib/report/notebook';
-import * as report from './lib/analysis/05-overfitting';
-import { notebookObserver } from './lib/report/progress';
-import * as runs from './lib/analysis/shared/text-runs';
-import { showVerdict } from './lib/report/verdict';
-import { deviations } from './lib/train/config';
-import { beside } from './lib/train/record';
+import * as overfitting from './lib/analysis/05-overfitting-9m';
 
-const { tier, seed } = openNotebook();
+const { tier, seed } = overfitting.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -44,10 +34,9 @@ const { tier, seed } = openNotebook();
 // exactly ([data/README](../data/README.md)); it shows what to look for and carries no verdict.
 
 // %%
-const config = { ...overfitting9m.tiers[tier], seed };
-const committed = committedRecords(overfitting9m);
-runs.showScale([config], committed, overfitting9m.tiers.full);
-console.log(`This run departs from the full one in:\n  ${deviations(config, overfitting9m.tiers.full).join('\n  ')}`);
+const config = { ...overfitting.overfitting9m.tiers[tier], seed };
+overfitting.showTable(overfitting.scaleRows(config));
+console.log(`This run departs from the full one in:\n  ${overfitting.deviations(config, overfitting.overfitting9m.tiers.full).join('\n  ')}`);
 
 // %% [markdown]
 // ## Experiment
@@ -56,8 +45,8 @@ console.log(`This run departs from the full one in:\n  ${deviations(config, over
 console.log(JSON.stringify(config, null, 1));
 
 // %%
-const record = await run(overfitting9m, config, notebookObserver());
-const records = beside([record], committed);
+const record = await overfitting.run(overfitting.overfitting9m, config, overfitting.notebookObserver());
+const records = overfitting.runs([record]);
 
 // %% [markdown]
 // ## Figure
@@ -65,18 +54,18 @@ const records = beside([record], committed);
 // An epoch is one pass over the D tokens of training. The held-out loss is taken on windows of other documents.
 
 // %%
-const losses = report.lossFigure(records, runs.entropyOf(config.dataset));
-await saveFigure('overfitting-loss', losses);
-await show(losses);
+const losses = overfitting.lossFigure(records, overfitting.entropyOf(config));
+await overfitting.saveFigure('overfitting-loss', losses);
+await overfitting.show(losses);
 
 // %% [markdown]
 // What is known by heart: the share of training windows in which, after 32 tokens, the model's own next 32 tokens by greedy
 // choice are those of the text.
 
 // %%
-const memory = report.memoryFigure(records);
-await saveFigure('overfitting-memory', memory);
-await show(memory);
+const memory = overfitting.memoryFigure(records);
+await overfitting.saveFigure('overfitting-memory', memory);
+await overfitting.show(memory);
 
 // %% [markdown]
 // The paper's energy at work. Patterns are the last-layer activations of all tokens of some training windows. A training
@@ -85,19 +74,17 @@ await show(memory);
 // pattern. What the verdict asks is how the gap between the two changes along the run.
 
 // %%
-const energy = report.energyFigure(records.filter(({ curve }) => curve[0].energies));
-await saveFigure('overfitting-energy', energy);
-await show(energy);
-report.showEnergies([...records, ...committedRecords(scaling90m)]);
+const energy = overfitting.energyFigure(records);
+await overfitting.saveFigure('overfitting-energy', energy);
+await overfitting.show(energy);
+overfitting.showTable(overfitting.energyRows(records));
 
 // %% [markdown]
 // ## Verdict
 
 // %%
-runs.showOutcomes(records);
-showVerdict(report.vanishingQuestion(records));
-showVerdict(report.turningQuestion(records));
-showVerdict(report.energyQuestion(records));
+overfitting.showTable(overfitting.endRows(records));
+overfitting.showVerdict(...overfitting.questions(records));
 
 // %% [markdown]
 // ## What would change it

@@ -17,19 +17,9 @@
 // $\beta = 0.28$ where the model is large enough.
 
 // %%
-import { overfitting9m } from './lib/experiments/overfitting-9m';
-import { committedRecords, run, runAll } from './lib/experiments/run';
-import { scaling90m, smallerRuns } from './lib/experiments/scaling-90m';
-import { saveFigure, show } from './lib/report/figure';
-import { openNotebook } from './lib/report/notebook';
-import { notebookObserver } from './lib/report/progress';
-import * as report from './lib/analysis/06-scaling';
-import * as runs from './lib/analysis/shared/text-runs';
-import { showVerdict } from './lib/report/verdict';
-import { deviations } from './lib/train/config';
-import { beside } from './lib/train/record';
+import * as scaling from './lib/analysis/06-scaling-90m';
 
-const { tier, seed } = openNotebook();
+const { tier, seed } = scaling.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -39,12 +29,9 @@ const { tier, seed } = openNotebook();
 // show what to look for and carry no verdict.
 
 // %%
-const config = { ...scaling90m.tiers[tier], seed };
-const tenth = { ...overfitting9m.tiers[tier], seed };
-const smaller = smallerRuns(config);
-const committed = report.ofTheModel([...committedRecords(scaling90m), ...committedRecords(overfitting9m)], scaling90m.tiers);
-runs.showScale([config, tenth, ...smaller], committed, scaling90m.tiers.full);
-console.log(`The main run departs from the full one in:\n  ${deviations(config, scaling90m.tiers.full).join('\n  ')}`);
+const config = { ...scaling.scaling90m.tiers[tier], seed };
+scaling.showTable(scaling.scaleRows(config));
+console.log(`The main run departs from the full one in:\n  ${scaling.deviations(config, scaling.scaling90m.tiers.full).join('\n  ')}`);
 
 // %% [markdown]
 // ## Experiment
@@ -57,35 +44,32 @@ console.log(`The main run departs from the full one in:\n  ${deviations(config, 
 console.log(JSON.stringify(config, null, 1));
 
 // %%
-const record = await run(scaling90m, config, notebookObserver());
+const record = await scaling.run(scaling.scaling90m, config, scaling.notebookObserver());
 
 // %%
-const observer = notebookObserver(1 + smaller.length);
-const others = [await run(overfitting9m, tenth, observer), ...(await runAll(scaling90m, smaller, observer))];
-const records = beside([record, ...others], committed);
-const isMain = (r: runs.TextRecord): boolean => r.config.trainTokens === scaling90m.tiers[r.config.tier].trainTokens;
+const others = await scaling.runSmaller(config);
+const records = scaling.runs([record, ...others]);
 
 // %% [markdown]
 // ## Figure
 
 // %%
-const asLong = records.filter(({ config: { seed: s, tier: t, steps } }) => s === seed && steps === scaling90m.tiers[t].steps);
-const losses = report.lossFigure(asLong, runs.entropyOf(config.dataset));
-await saveFigure('scaling-loss', losses);
-await show(losses);
+const losses = scaling.lossFigure(records, scaling.entropyOf(config));
+await scaling.saveFigure('scaling-loss', losses);
+await scaling.show(losses);
 
 // %%
-const sizes = report.sizeFigure(records, runs.entropyOf(config.dataset));
-await saveFigure('scaling-law', sizes);
-await show(sizes);
+const sizes = scaling.sizeFigure(records, scaling.entropyOf(config));
+await scaling.saveFigure('scaling-law', sizes);
+await scaling.show(sizes);
 
 // %% [markdown]
 // ## Verdict
 
 // %%
-runs.showOutcomes(records);
-report.showLaws(records);
-showVerdict(report.gapQuestion(records.filter(isMain), scaling90m.tiers.full));
+scaling.showTable(scaling.endRows(records));
+scaling.showTable(scaling.lawRows(records));
+scaling.showVerdict(...scaling.questions(records));
 
 // %% [markdown]
 // ## What would change it

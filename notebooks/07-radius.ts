@@ -14,15 +14,9 @@
 // what the final layer norm, which the output sees them through?
 
 // %%
-import { overfitting9m } from './lib/experiments/overfitting-9m';
-import { committedRecords, run, trainedModel } from './lib/experiments/run';
-import { saveFigure, show } from './lib/report/figure';
-import { openNotebook } from './lib/report/notebook';
-import { notebookObserver } from './lib/report/progress';
-import * as report from './lib/analysis/07-radius';
-import { showVerdict } from './lib/report/verdict';
+import * as radius from './lib/analysis/07-radius';
 
-const { tier, seed } = openNotebook();
+const { tier, seed } = radius.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -33,7 +27,7 @@ const { tier, seed } = openNotebook();
 // `model.safetensors` and `config.json`, on the tokens of `npm run data -- openwebtext --tokens 9M`; it alone can decide.
 
 // %%
-const config = { ...overfitting9m.tiers[tier], seed };
+const config = { ...radius.overfitting9m.tiers[tier], seed };
 console.log(JSON.stringify(config, null, 1));
 
 // %% [markdown]
@@ -43,40 +37,35 @@ console.log(JSON.stringify(config, null, 1));
 // window are left out: they share its context. Neighbours are exact.
 
 // %%
-const record = await run(overfitting9m, config, notebookObserver());
-const model = trainedModel(overfitting9m, config, 'last');
-const distances = report.distancesOf(`${tier}, ${config.model.layers} × ${config.model.width}`, model, config, tier === 'smoke' ? 4 : 24);
-model.dispose();
-const published = report.publishedModel();
-const all = [distances];
-if (published) all.push(report.distancesOf(report.PUBLISHED, published, { ...overfitting9m.tiers.full, model: published.config }, 24));
-const records = [record, ...committedRecords(overfitting9m).filter(({ id }) => id !== record.id)];
+const record = await radius.run(radius.overfitting9m, config, radius.notebookObserver());
+const distances = radius.trainedDistances(config);
+const all = [distances, ...radius.publishedDistances()];
+const records = radius.runs([record]);
 
 // %% [markdown]
 // ## Figure
 
 // %%
-const subtitle = `GPT-2 ${config.model.layers} × ${config.model.width}, ${config.steps} steps on ${config.trainTokens.toLocaleString('en')} tokens of ${config.dataset}, tier ${tier}, seed ${seed}`;
-const raw = report.histogramFigure(distances, 'raw', subtitle);
-await saveFigure('radius-raw', raw);
-await show(raw);
+const raw = radius.histogramFigure(distances, 'raw', config);
+await radius.saveFigure('radius-raw', raw);
+await radius.show(raw);
 
 // %%
-const normed = report.histogramFigure(distances, 'normed', subtitle);
-await saveFigure('radius-normed', normed);
-await show(normed);
+const normed = radius.histogramFigure(distances, 'normed', config);
+await radius.saveFigure('radius-normed', normed);
+await radius.show(normed);
 
 // %%
-const along = report.alongFigure(records);
-await saveFigure('radius-along-training', along);
-await show(along);
+const along = radius.alongFigure(records);
+await radius.saveFigure('radius-along-training', along);
+await radius.show(along);
 
 // %% [markdown]
 // ## Verdict
 
 // %%
-report.showDistances(all);
-showVerdict(report.radiusQuestion(all, tier, seed));
+radius.showTable(radius.distanceRows(all));
+radius.showVerdict(radius.radiusQuestion(all, tier, seed));
 
 // %% [markdown]
 // ## What would change it

@@ -35,18 +35,9 @@
 // take that for training, not depth: **P10** at a quarter of the learning rate 10 × 128 ends below **1.3** nats.
 
 // %%
-import { saveFigure, show } from './lib/report/figure';
-import * as report from './lib/analysis/08-intervention';
-import { openNotebook } from './lib/report/notebook';
-import { showPredictions } from './lib/report/predictions';
-import { notebookObserver } from './lib/report/progress';
-import { showVerdict } from './lib/report/verdict';
-import * as lists from './lib/experiments/plateau-intervention';
-import { questionFormation } from './lib/experiments/question-formation';
-import { committedRecords, finishedRecords, runAll } from './lib/experiments/run';
-import { beside } from './lib/train/record';
+import * as intervention from './lib/analysis/08-plateau-intervention';
 
-const { tier } = openNotebook();
+const { tier } = intervention.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -58,29 +49,25 @@ const { tier } = openNotebook();
 // look, which decides nothing about the slope. The paper ran none of this.
 
 // %%
-console.log(JSON.stringify(lists.grammarRuns(tier)[0], null, 1));
+const configs = intervention.configs(tier);
+console.log(JSON.stringify(configs[0], null, 1));
 
 // %% [markdown]
 // ## Experiment
 
 // %%
-const { plateauIntervention } = lists;
-const all = [lists.grammarRuns, lists.fewerLines, lists.modelRuns, lists.longerOnGrammar15, lists.seeds4And5, lists.slower10Layers];
-const observer = notebookObserver(all.flatMap((runs) => runs(tier)).length);
-const records = [];
-for (const runs of all)
-  records.push(beside(await runAll(plateauIntervention, runs(tier), observer), finishedRecords(plateauIntervention, runs('desk'))));
-const [grammars, sizes, models, late, repeats, slow] = records;
-report.showRuns(records.flat());
+const own = await intervention.runAll(intervention.plateauIntervention, configs, intervention.notebookObserver(configs.length));
+const runs = intervention.runs(own);
+intervention.showTable(intervention.runRows(runs));
 
 // %% [markdown]
 // ## Figure
 
 // %%
-const floors = report.floorFigure(grammars);
-await saveFigure('intervention-floor', floors);
-await show(floors);
-report.showFits({ 'seeds 1 to 3': grammars, 'seeds 4 and 5': repeats });
+const floors = intervention.floorFigure(runs);
+await intervention.saveFigure('intervention-floor', floors);
+await intervention.show(floors);
+intervention.showTable(intervention.fitRows(runs));
 
 // %% [markdown]
 // Position by position: the exact conditional entropy of a line (probabilities of prefixes, summed over the grammar) beside
@@ -89,20 +76,20 @@ report.showFits({ 'seeds 1 to 3': grammars, 'seeds 4 and 5': repeats });
 // measured lines cost at best.
 
 // %%
-const positions = report.positionFigure(grammars);
-await saveFigure('intervention-positions', positions);
-await show(positions);
-report.showExcess(grammars);
+const positions = intervention.positionFigure(runs.grammars);
+await intervention.saveFigure('intervention-positions', positions);
+await intervention.show(positions);
+intervention.showTable(intervention.excessRows(runs.grammars));
 
 // %% [markdown]
 // Fewer lines. With D lines the loss of a model that knows them all by heart is ln D per line; a line counts as known when
 // the model, given the first half of its sentence, finds no word likelier than the line's own, to the end.
 
 // %%
-const sizeCurve = report.sizeFigure(sizes);
-await saveFigure('intervention-size', sizeCurve);
-await show(sizeCurve);
-report.showSizes(sizes);
+const sizes = intervention.sizeFigure(runs.fewerLines);
+await intervention.saveFigure('intervention-size', sizes);
+await intervention.show(sizes);
+intervention.showTable(intervention.sizeRows(runs.fewerLines));
 
 // %% [markdown]
 // What that means for the bound. Where lines are few, the loss on them lies far below 1 and ends at ln D per line, which is
@@ -115,14 +102,14 @@ report.showSizes(sizes);
 // Other depths and widths on the original grammar, the published settings of notebook 04 and the run of P10 beside them.
 
 // %%
-report.showModels([...models, ...slow], committedRecords(questionFormation));
+intervention.showTable(intervention.modelRows(runs));
 
 // %% [markdown]
 // ## Verdict
 
 // %%
-showPredictions(report.predictions({ grammars, sizes, models, late, repeats, slow }));
-for (const question of [...report.slopeQuestions(grammars), report.sizeQuestion(sizes)]) showVerdict(question);
+intervention.showTable(intervention.predictionRows(intervention.predictions(runs)));
+intervention.showVerdict(...intervention.questions(runs));
 
 // %% [markdown]
 // What a sceptical author would have to accept: nothing but the data's entropy was changed, it was computed exactly and

@@ -26,20 +26,9 @@
 // steps, where the three smaller models kept 2.39 to 2.82). Then P6 failed by training, not by memory.
 
 // %%
-import * as report from './lib/analysis/09-capacity';
-import * as runs from './lib/analysis/shared/capacity-runs';
-import * as recall from './lib/analysis/09-recall';
-import { saveFigure, show } from './lib/report/figure';
-import { capacities } from './lib/analysis/01-memories';
-import { openNotebook } from './lib/report/notebook';
-import { showPredictions } from './lib/report/predictions';
-import { notebookObserver } from './lib/report/progress';
-import { showVerdict } from './lib/report/verdict';
-import { capacity, capacityRuns, longerCapacityRuns } from './lib/experiments/capacity';
-import { finishedRecords, runAll } from './lib/experiments/run';
-import { beside } from './lib/train/record';
+import * as capacity from './lib/analysis/09-capacity';
 
-const { tier, seed } = openNotebook();
+const { tier, seed } = capacity.openNotebook();
 
 // %% [markdown]
 // ## Scale
@@ -52,29 +41,30 @@ const { tier, seed } = openNotebook();
 // `quick`: two tiny models and two sizes of data of each kind, for seconds; it decides nothing.
 
 // %%
-const configs = capacityRuns(tier);
+const configs = capacity.capacityRuns(tier);
 console.log(JSON.stringify(configs[0], null, 1));
 
 // %% [markdown]
 // ## Experiment
 
 // %%
-const trained = await runAll(capacity, configs, notebookObserver(configs.length));
-const records = beside(trained, finishedRecords(capacity, capacityRuns('desk')));
-const longer = finishedRecords(capacity, longerCapacityRuns('desk'));
-runs.showRuns([...records, ...longer]);
+const own = await capacity.runAll(capacity.capacity, configs, capacity.notebookObserver(configs.length));
+const runs = capacity.runs(own);
+const { records, longer } = runs;
+capacity.showTable(capacity.runRows([...records, ...longer]));
 
 // %% [markdown]
 // ## Figure
 
 // %%
-const bits = report.bitsFigure(records);
-await saveFigure('capacity-bits', bits);
-await show(bits);
+const bits = capacity.bitsFigure(records);
+await capacity.saveFigure('capacity-bits', bits);
+await capacity.show(bits);
 
 // %%
-const saturations = report.saturations(records);
-report.showSaturations(saturations);
+const saturations = capacity.saturations(records);
+capacity.showTable(capacity.saturationRows(saturations));
+for (const text of capacity.saturationTexts(saturations)) console.log(text);
 
 // %% [markdown]
 // Is it memory that ends there, or training? The smallest model again on twice what it should hold, with 4 and 16 times the
@@ -84,7 +74,7 @@ report.showSaturations(saturations);
 // settled, and at larger rates a pilot memorised more. Rate and rule were changed then, before any run that counts.
 
 // %%
-runs.showLonger(records, longer);
+capacity.showTable(capacity.longerRows(records, longer));
 
 // %% [markdown]
 // The classical memories on the same axes: patterns of n signs, n bits each, as many as each holds in
@@ -93,28 +83,29 @@ runs.showLonger(records, longer);
 // differs is how many come back.
 
 // %%
-const memories = capacities(tier === 'smoke' ? 'smoke' : 'quick', seed);
-const parameters = report.parametersFigure(saturations, memories);
-await saveFigure('capacity-parameters', parameters);
-await show(parameters);
+const memories = capacity.memoryCapacities(tier === 'smoke' ? 'smoke' : 'quick', seed);
+const parameters = capacity.parametersFigure(saturations, memories);
+await capacity.saveFigure('capacity-parameters', parameters);
+await capacity.show(parameters);
 
 // %% [markdown]
 // Where recall ends lies between two sizes of the data. After the first runs, a factor of two apart, sizes between them were
 // added, and the interval of the slope was widened by that gap: sizes go with N, so their middles alone lie on slope 1.
 
 // %%
-const recalls = recall.recalls([...records, ...longer]);
-const exponent = recall.exponentFigure(recalls);
-await saveFigure('capacity-exponent', exponent);
-await show(exponent);
+const recalls = capacity.recalls([...records, ...longer]);
+const exponent = capacity.exponentFigure(recalls);
+await capacity.saveFigure('capacity-exponent', exponent);
+await capacity.show(exponent);
 
 // %% [markdown]
 // ## Verdict
 
 // %%
-recall.showRecalls(recalls, seed);
-showPredictions(report.predictions(records, longer, seed));
-for (const question of [report.bitsQuestion(saturations), ...recall.exponentQuestions(recalls, seed)]) showVerdict(question);
+capacity.showTable(capacity.recallRows(recalls));
+for (const text of capacity.exponentTexts(recalls, seed)) console.log(text);
+capacity.showTable(capacity.predictionRows(capacity.predictions(runs, seed)));
+capacity.showVerdict(...capacity.questions(runs, seed));
 
 // %% [markdown]
 // What a sceptical author would have to accept: on data that hold nothing but themselves, what a model keeps is counted in

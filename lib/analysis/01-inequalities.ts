@@ -1,13 +1,14 @@
-/** Inequalities and identities of the single energies, each by its largest violation over random cases: notebook 01's mathematics. */
-import type { Tier } from '../train/config';
+/** The mathematics of notebook 01: inequalities and identities of single energies, each by its largest violation over random cases. */
 import { distanceEnergy, nearestNeighbours, softMinBounds } from '../energy/distance';
 import { modernHopfield } from '../energy/hopfield';
 import { row, type Matrix } from '../energy/matrix';
-import { Random } from '../util/random';
-import { showTable } from '../report/table';
+import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
+import type { Tier } from '../train/config';
+import { count } from '../util/format';
+import { Random } from '../util/random';
 import { squaredDistance } from '../util/statistics';
-import { MODELS, normalRows, spinPatterns } from './01-memories';
+import { MEMORIES, normalRows, spinPatterns } from './shared/memories';
 
 /** Random sets of patterns; with each, this many states: 250 × 40 are 10,000 cases. */
 const SETS: Record<Tier, number> = { smoke: 5, quick: 250, desk: 1000, full: 1000 };
@@ -16,102 +17,93 @@ const STATES = 40;
 const UPDATES = 4;
 
 const casesText = (tier: Tier): string =>
-  `${(SETS[tier] * STATES).toLocaleString('en')} random cases (${SETS[tier]} sets of patterns, ${STATES} states each)`;
+  `${count(SETS[tier] * STATES)} random cases (${SETS[tier]} sets of patterns, ${STATES} states each)`;
 
-/** The largest of all; a value that is not a number stays one, so that it cannot vanish. */
-const larger = (worst: number, values: ArrayLike<number>): number =>
-  Array.from(values).reduce((a, b) => Math.max(a, b), worst);
+/** The largest of all. A value that is not a number stays one, so that it cannot vanish. */
+const largest = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((a, b) => Math.max(a, b), -Infinity);
+
+/** A claim that the largest violation over random cases is 0, up to rounding. */
+const violationQuestion = (
+  question: Omit<Question, 'paper' | 'ours'>,
+  tier: Tier,
+  seed: number,
+  value: number,
+): Question => ({ ...question, paper: 0, ours: [{ seed, tier, value }] });
+
+/** Largest violation over `SETS` random cases, each with a set of patterns and states of its own. */
+const overSets = (tier: Tier, random: Random, violations: (random: Random) => ArrayLike<number>): number =>
+  largest(Array.from({ length: SETS[tier] }, () => largest(violations(random))));
 
 /** g − β⁻¹ log d ≤ E ≤ g: the largest amount by which either fails. */
 export function softMinQuestion(tier: Tier, seed: number): Question {
-  const random = new Random(seed, 'soft-min');
-  let worst = -Infinity;
-  for (let i = 0; i < SETS[tier]; i++) {
+  const worst = overSets(tier, new Random(seed, 'soft-min'), (random) => {
     const [d, n, beta] = [1 + random.int(200), 1 + random.int(256), 10 ** (3 * random.uniform() - 1.5)];
-    const [patterns, states] = [
-      normalRows(d, n, random, 1),
-      normalRows(STATES, n, random, 1 + random.uniform()),
-    ];
-    const energies = distanceEnergy({ patterns, states, beta });
+    const patterns = normalRows(d, n, random, 1);
+    const states = normalRows(STATES, n, random, 1 + random.uniform());
     const { distances } = nearestNeighbours({ patterns, states });
-    worst = larger(
-      worst,
-      energies.map((e, j) => {
-        const { lower, upper } = softMinBounds({ g: distances[j]!, d, beta });
-        return Math.max(lower - e, e - upper);
-      }),
-    );
-  }
-  return {
-    claim:
-      'The distance-based energy lies between the distance g to the nearest pattern and g − log(d)/β: it is a soft nearest neighbour.',
-    source: `arXiv 2405.08707, section 4, proposition 2; largest violation over ${casesText(tier)}, up to 200 patterns of width 256, float32 distances`,
-    paper: 0,
-    tolerance: 1e-4,
-    relation: 'at most',
-    unit: 'units of distance',
-    ours: [{ seed, tier, value: worst }],
-  };
+    return distanceEnergy({ patterns, states, beta }).map((e, j) => {
+      const { lower, upper } = softMinBounds({ g: distances[j]!, d, beta });
+      return Math.max(lower - e, e - upper);
+    });
+  });
+  return violationQuestion(
+    {
+      claim:
+        'The distance-based energy lies between the distance g to the nearest pattern and g − log(d)/β: it is a soft nearest neighbour.',
+      source: `arXiv 2405.08707, section 4, proposition 2; largest violation over ${casesText(tier)}, up to 200 patterns of width 256, float32 distances`,
+      tolerance: 1e-4,
+      relation: 'at most',
+      unit: 'units of distance',
+    },
+    tier,
+    seed,
+    worst,
+  );
 }
 
-/** Per memory, the largest rise of its energy under its own update, as a share of 1 + |E|. */
+/** Of a memory, the largest rise of its energy under its own update, as a share of 1 + |E|. */
 export interface Rise {
   model: string;
   rise: number;
 }
 
-export function rises(tier: Tier, seed: number): Rise[] {
-  return MODELS.map(({ name, make, real }) => {
-    const random = new Random(seed, `rise/${name}`);
-    let rise = -Infinity;
-    for (let i = 0; i < SETS[tier]; i++) {
+export const rises = (tier: Tier, seed: number): Rise[] =>
+  MEMORIES.map(({ name, make, real }) => ({
+    model: name,
+    rise: overSets(tier, new Random(seed, `rise/${name}`), (random) => {
       const [d, n] = [1 + random.int(20), 2 + random.int(23)];
       const memory = make(spinPatterns(d, n, random));
       let states = real ? normalRows(STATES, n, random, 1.5) : spinPatterns(STATES, n, random);
-      for (let update = 0; update < UPDATES; update++) {
+      return Array.from({ length: UPDATES }, () => {
         const next = memory.update(states);
         const [before, after] = [memory.energy(states), memory.energy(next)];
-        rise = larger(
-          rise,
-          before.map((e, j) => (after[j]! - e) / (1 + Math.abs(e))),
-        );
         states = next;
-      }
-    }
-    return { model: name, rise };
-  });
-}
+        return largest(before.map((e, j) => (after[j]! - e) / (1 + Math.abs(e))));
+      });
+    }),
+  }));
 
-export function showRises(all: readonly Rise[], tier: Tier): void {
-  showTable(
-    all.map(({ model, rise }) => ({
-      model,
-      cases: SETS[tier] * STATES,
-      'largest rise in an update (share of 1 + |E|)': rise,
-    })),
+export const riseRows = (all: readonly Rise[], tier: Tier): Row[] =>
+  all.map(({ model, rise }) => ({
+    model,
+    cases: SETS[tier] * STATES,
+    'largest rise in an update (share of 1 + |E|)': rise,
+  }));
+
+export const riseQuestion = (all: readonly Rise[], tier: Tier, seed: number): Question =>
+  violationQuestion(
+    {
+      claim: 'The energy of each memory never rises under its own update.',
+      source: `Hopfield 1982; Krotov & Hopfield 2016; Demircigil et al. 2017; Ramsauer et al. 2020, theorem 1; for the distance-based energy MM; largest rise of ${all.length} memories, ${casesText(tier)} and ${UPDATES} updates each`,
+      tolerance: 1e-5,
+      relation: 'at most',
+      unit: 'share of 1 + |E|',
+    },
+    tier,
+    seed,
+    largest(all.map(({ rise }) => rise)),
   );
-}
-
-export function riseQuestion(all: readonly Rise[], tier: Tier, seed: number): Question {
-  return {
-    claim: 'The energy of each memory never rises under its own update.',
-    source: `Hopfield 1982; Krotov & Hopfield 2016; Demircigil et al. 2017; Ramsauer et al. 2020, theorem 1; for the distance-based energy MM; largest rise of ${all.length} memories, ${casesText(tier)} and ${UPDATES} updates each`,
-    paper: 0,
-    tolerance: 1e-5,
-    relation: 'at most',
-    unit: 'share of 1 + |E|',
-    ours: [
-      {
-        seed,
-        tier,
-        value: larger(
-          -Infinity,
-          all.map(({ rise }) => rise),
-        ),
-      },
-    ],
-  };
-}
 
 /** −β⁻¹ log Σ_i exp(−(β/2) ‖x − ρ_i‖²), in float64 from the differences. */
 function squaredDistanceEnergy(patterns: Matrix, x: Float32Array, beta: number): number {
@@ -122,26 +114,31 @@ function squaredDistanceEnergy(patterns: Matrix, x: Float32Array, beta: number):
 
 /** Largest |difference| of MCHN and its squared-distance form on patterns of one norm. */
 export function equalNormQuestion(tier: Tier, seed: number): Question {
-  const random = new Random(seed, 'equal-norms');
-  let worst = 0;
-  for (let i = 0; i < SETS[tier]; i++) {
+  const worst = overSets(tier, new Random(seed, 'equal-norms'), (random) => {
     const [d, n, beta] = [1 + random.int(8), 1 + random.int(64), 0.2 + 2 * random.uniform()];
     const [patterns, states] = [spinPatterns(d, n, random), normalRows(STATES, n, random, 1)];
     const energies = modernHopfield({ patterns, beta }).energy(states);
-    worst = larger(
-      worst,
-      energies.map((e, j) =>
-        Math.abs(e - Math.log(d) / beta - squaredDistanceEnergy(patterns, row(states, j), beta)),
-      ),
+    return energies.map((e, j) =>
+      Math.abs(e - Math.log(d) / beta - squaredDistanceEnergy(patterns, row(states, j), beta)),
     );
-  }
-  return {
-    claim:
-      'On patterns of one norm the energy of MCHN is a squared-distance energy, up to a constant: the regularisation term is what makes distances of it.',
-    source: `arXiv 2405.08707, section 4; largest difference over ${casesText(tier)}, float32`,
-    paper: 0,
-    tolerance: 1e-4,
-    unit: 'squared units',
-    ours: [{ seed, tier, value: worst }],
-  };
+  });
+  return violationQuestion(
+    {
+      claim:
+        'On patterns of one norm the energy of MCHN is a squared-distance energy, up to a constant: the regularisation term is what makes distances of it.',
+      source: `arXiv 2405.08707, section 4; largest difference over ${casesText(tier)}, float32`,
+      tolerance: 1e-4,
+      unit: 'squared units',
+    },
+    tier,
+    seed,
+    worst,
+  );
 }
+
+/** All of them. @param found of `rises` */
+export const inequalityQuestions = (found: readonly Rise[], tier: Tier, seed: number): Question[] => [
+  softMinQuestion(tier, seed),
+  riseQuestion(found, tier, seed),
+  equalNormQuestion(tier, seed),
+];

@@ -1,22 +1,34 @@
-/** What notebook 07 shows: nearest-neighbour distances of last-layer activations beside the radius of the theory. */
-import type { TextConfig } from '../experiments/text-task';
-import type { Tier } from '../train/config';
+/** What notebook 07 shows: nearest-neighbour distances of last-layer activations, and the radius of the theory. */
 import { openDataset } from '../data/text/shards';
 import { Windows } from '../data/text/windows';
 import { nearestNeighbours } from '../energy/distance';
 import type { Matrix } from '../energy/matrix';
 import { radius } from '../energy/partition';
+import { overfitting9m } from '../experiments/overfitting-9m';
+import { committedRecords, trainedModel } from '../experiments/run';
+import type { TextConfig, TextRecord } from '../experiments/text-task';
 import type { Gpt2 } from '../model/gpt2';
 import { readGpt2 } from '../model/hugging-face';
 import { windowBatch, type LanguageModel } from '../model/model';
 import type { Figure } from '../report/figure';
 import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
-import { showTable } from '../report/table';
+import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
+import type { Tier } from '../train/config';
 import { allLayers, stacked } from '../train/evaluate';
-import { label, type TextRecord } from './shared/text-runs';
+import { beside } from '../train/record';
+import { count, layersByWidth } from '../util/format';
+import { epochAxis, textLabel } from './shared/text-runs';
+import { lineTrace } from './shared/traces';
 
-/** Distances of activations to the nearest of the patterns, raw (behind the last block) and behind the final layer norm. */
+export * from './shared/notebook';
+export { overfitting9m };
+
+/** The committed runs, after `own` ones. */
+export const runs = (own: readonly TextRecord[]): TextRecord[] =>
+  beside(own, committedRecords(overfitting9m));
+
+/** Distances of activations to the nearest of the patterns: raw, after the last block, and normed, after the final layer norm. */
 export interface Distances {
   name: string;
   width: number;
@@ -35,12 +47,14 @@ function nearest(patterns: Matrix[], states: Matrix[]): Record<'training' | 'hel
   };
 }
 
-/** @param windows of training text, and as many held-out ones */
+/** Windows of training text whose activations are compared, and of held-out text. */
+const WINDOWS: Record<Tier, number> = { smoke: 4, quick: 24, desk: 24, full: 24 };
+
+/** Of a model on the text of a run. @param name in tables */
 export function distancesOf(
-  name: string,
   model: LanguageModel,
   config: TextConfig,
-  windows: number,
+  name = `${config.tier}, ${layersByWidth(config.model)}`,
 ): Distances {
   const dataset = openDataset(config.dataset);
   const rows = (split: 'train' | 'validation', tokens: number): Matrix[][] => {
@@ -51,7 +65,7 @@ export function distancesOf(
       config.model.context,
     );
     return text
-      .spread(Math.min(windows, text.count))
+      .spread(Math.min(WINDOWS[config.tier], text.count))
       .map((i) => allLayers(model, config, [() => windowBatch([text.read(i)], config.model)]).slice(-2));
   };
   try {
@@ -75,7 +89,8 @@ const quantile = (values: Float64Array, q: number): number =>
   Float64Array.from(values).sort()[Math.min(values.length - 1, Math.floor(q * values.length))]!;
 
 /** Histograms of both kinds of distances, with r* of the width. */
-export function histogramFigure(all: Distances, which: 'raw' | 'normed', subtitle: string): Figure {
+export function histogramFigure(all: Distances, which: 'raw' | 'normed', config: TextConfig): Figure {
+  const { model, steps, trainTokens, dataset, tier, seed } = config;
   const trace = (of: 'training' | 'heldOut', color: string) => ({
     type: 'histogram' as const,
     name: of === 'training' ? 'training, to other training windows' : 'held-out, to training windows',
@@ -91,7 +106,7 @@ export function histogramFigure(all: Distances, which: 'raw' | 'normed', subtitl
     layout: {
       title: title(
         `Nearest-neighbour distances, ${which === 'raw' ? 'behind the last block' : 'behind the final layer norm'}`,
-        subtitle,
+        `GPT-2 ${layersByWidth(model)}, ${steps} steps on ${count(trainTokens)} tokens of ${dataset}, tier ${tier}, seed ${seed}`,
       ),
       barmode: 'overlay',
       xaxis: axis('distance', 'units of activation', { rangemode: 'tozero' }),
@@ -121,49 +136,47 @@ export function histogramFigure(all: Distances, which: 'raw' | 'normed', subtitl
   };
 }
 
-/** Mean distances behind the final layer norm along training, from the curve of the run. */
+/** Mean distances after the final layer norm along training, from the curve of each run. */
 export function alongFigure(records: readonly TextRecord[]): Figure {
-  const line = (record: TextRecord, i: number, of: 'others' | 'heldOut') => ({
-    type: 'scatter' as const,
-    mode: 'lines' as const,
-    name: `${of === 'others' ? 'training' : 'held-out'} (${label(record)})`,
-    x: record.curve.map((p) => p.epoch),
-    y: record.curve.map((p) => p.nearest?.[of] ?? null),
-    line: { color: seriesColour(i), dash: of === 'others' ? ('solid' as const) : ('dot' as const) },
-  });
   const widths = [...new Set(records.map(({ config }) => config.model.width))];
   return {
-    data: records.flatMap((record, i) => (['others', 'heldOut'] as const).map((of) => line(record, i, of))),
+    data: records.flatMap((record, i) =>
+      (['others', 'heldOut'] as const).map((of) =>
+        lineTrace(
+          `${of === 'others' ? 'training' : 'held-out'} (${textLabel(record)})`,
+          record.curve.map((p) => p.epoch),
+          record.curve.map((p) => p.nearest?.[of] ?? null),
+          { color: seriesColour(i), dash: of === 'others' ? 'solid' : 'dot' },
+        ),
+      ),
+    ),
     layout: {
       title: title(
         'Mean nearest-neighbour distance along training',
         'last-layer activations behind the final layer norm; patterns: other training windows',
       ),
-      xaxis: axis('epoch', 'passes over the D tokens'),
+      xaxis: epochAxis,
       yaxis: axis('distance', 'units of activation', { rangemode: 'tozero' }),
       shapes: widths.map((n) => referenceLine(radius(n), `r*(${n}) = ${radius(n).toFixed(2)}`)),
     },
   };
 }
 
-export function showDistances(all: readonly Distances[]): void {
-  showTable(
-    all.flatMap(({ name, width, ...kinds }) =>
-      (['raw', 'normed'] as const).flatMap((which) =>
-        (['training', 'heldOut'] as const).map((of) => ({
-          model: name,
-          activations: which === 'raw' ? 'behind the last block' : 'behind the final layer norm',
-          tokens: of === 'training' ? 'training' : 'held-out',
-          'r*': radius(width),
-          median: quantile(kinds[which][of], 0.5),
-          '10%': quantile(kinds[which][of], 0.1),
-          '90%': quantile(kinds[which][of], 0.9),
-          'median / r*': quantile(kinds[which][of], 0.5) / radius(width),
-        })),
-      ),
+export const distanceRows = (all: readonly Distances[]): Row[] =>
+  all.flatMap(({ name, width, ...kinds }) =>
+    (['raw', 'normed'] as const).flatMap((which) =>
+      (['training', 'heldOut'] as const).map((of) => ({
+        model: name,
+        activations: which === 'raw' ? 'behind the last block' : 'behind the final layer norm',
+        tokens: of === 'training' ? 'training' : 'held-out',
+        'r*': radius(width),
+        median: quantile(kinds[which][of], 0.5),
+        '10%': quantile(kinds[which][of], 0.1),
+        '90%': quantile(kinds[which][of], 0.9),
+        'median / r*': quantile(kinds[which][of], 0.5) / radius(width),
+      })),
     ),
   );
-}
 
 /** How far a median may be from r* and still be "about" it, as a share of r*; fixed before any run. */
 const ABOUT = 0.25;
@@ -192,4 +205,25 @@ export const PUBLISHED = 'published weights';
 export function publishedModel(): Gpt2 | null {
   const folder = process.env.GPT2_WEIGHTS;
   return folder ? readGpt2(folder) : null;
+}
+
+/** Of the trained model of a run. */
+export function trainedDistances(config: TextConfig): Distances {
+  const model = trainedModel(overfitting9m, config, 'last');
+  try {
+    return distancesOf(model, config);
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Of the published weights, on the text of the full run; none where they are missing. */
+export function publishedDistances(): Distances[] {
+  const model = publishedModel();
+  if (!model) return [];
+  try {
+    return [distancesOf(model, { ...overfitting9m.tiers.full, model: model.config }, PUBLISHED)];
+  } finally {
+    model.dispose();
+  }
 }

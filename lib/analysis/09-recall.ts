@@ -1,15 +1,16 @@
-/** What notebook 09 shows of recall: how many items each model gives back whole, and the exponent of N against D. */
-import type { Tier } from '../train/config';
-import type { Figure, Trace } from '../report/figure';
-import { axis, COLOURS, seriesColour, title } from '../report/style';
-import { showTable } from '../report/table';
-import type { OwnValue, Question } from '../report/verdict';
-import { bootstrapSlope, type Estimate, type Point } from '../util/statistics';
-import { estimateText } from '../util/format';
-import { gpt2Parameters } from '../model/config';
+/** Recall in notebook 09: how many items each model gives back whole, and the exponent of N against D. */
 import type { CapacityRecord } from '../experiments/capacity';
+import { gpt2Parameters } from '../model/config';
+import type { Figure } from '../report/figure';
+import { axis, COLOURS, seriesColour, title } from '../report/style';
+import type { Row } from '../report/table';
+import type { OwnValue, Question } from '../report/verdict';
+import type { Tier } from '../train/config';
 import { grouped, ofFullestTier } from '../train/record';
-import { families, isFlat, LEAST_MODELS, recalled, sizeName, type What } from './shared/capacity-runs';
+import { count, estimateText, layersByWidth, percent } from '../util/format';
+import { bootstrapSlope, type Estimate, type Point } from '../util/statistics';
+import { families, keepsSettled, LEAST_MODELS, recalledShare, type Items } from './shared/capacity-runs';
+import { lineTrace, markerTrace } from './shared/traces';
 
 /** Share of items that must come back. */
 export const RECALLED = 0.99;
@@ -17,7 +18,7 @@ export const RECALLED = 0.99;
 /** Between which sizes of settled runs of so many steps recall falls below 99%: the largest D that is held and the next one, which is lost; null where no run is on that side. */
 export interface Recall {
   tier: Tier;
-  what: What;
+  what: Items;
   size: string;
   steps: number;
   parameters: number;
@@ -25,27 +26,23 @@ export interface Recall {
   lost: number | null;
 }
 
-export function recalls(records: readonly CapacityRecord[]): Recall[] {
-  return (['sequences', 'associations'] as const).flatMap((what) =>
-    families(records.filter(isFlat), what).map((group): Recall => {
+export const recalls = (records: readonly CapacityRecord[]): Recall[] =>
+  (['sequences', 'associations'] as const).flatMap((what) =>
+    families(records.filter(keepsSettled), what).map((group): Recall => {
       const own = group.filter(({ config }) => config.seed === group[0]!.config.seed);
-      const holds = own.map((r) => recalled(r) >= RECALLED);
-      const { config } = own[0]!;
-      const [held, lost] = [own[holds.lastIndexOf(true)], own[holds.lastIndexOf(true) + 1]].map(
-        (r) => r?.config.items ?? null,
-      );
+      const last = own.map((record) => recalledShare(record) >= RECALLED).lastIndexOf(true);
+      const { tier, steps, model } = own[0]!.config;
       return {
-        tier: config.tier,
+        tier,
         what,
-        size: sizeName(config),
-        steps: config.steps,
-        parameters: gpt2Parameters(config.model).all,
-        held: held!,
-        lost: lost!,
+        size: layersByWidth(model),
+        steps,
+        parameters: gpt2Parameters(model).all,
+        held: own[last]?.config.items ?? null,
+        lost: own[last + 1]?.config.items ?? null,
       };
     }),
   );
-}
 
 type Bracketed = Recall & { held: number; lost: number };
 export const isBracketed = (recall: Recall): recall is Bracketed =>
@@ -56,12 +53,12 @@ const middle = ({ held, lost }: Bracketed): number => Math.sqrt(held * lost);
 
 /** Recalls whose models were trained alike: one tier, one kind of item, so many steps. */
 const trainedAlike = <R extends Recall>(all: readonly R[]): [name: string, alike: R[]][] =>
-  grouped(all, ({ tier, what, steps }) => `${tier}, ${what}, ${steps.toLocaleString('en')} steps`);
+  grouped(all, ({ tier, what, steps }) => `${tier}, ${what}, ${count(steps)} steps`);
 
 /**
  * log N against log D at 99% recall, of models trained alike: the exponent of N = O(D^k); null for fewer than three models. D
- * may lie anywhere between what is held and what is lost, and its bootstrap interval says so: on sizes in proportion to N the
- * middles alone would lie on slope 1 whatever they are.
+ * may be anywhere between what is held and what is lost, and its bootstrap interval says so: on sizes in proportion to N the
+ * middles alone would be on slope 1 whatever they are.
  */
 export function exponent(alike: readonly Recall[], seed: number): Estimate | null {
   const own = alike.filter(isBracketed);
@@ -89,7 +86,7 @@ export function whatWouldTell(alike: readonly Recall[], seed: number): string {
 }
 
 /**
- * Slope of log N against log D from the smallest to the largest model, wherever D lies between what each holds and loses: no
+ * Slope of log N against log D from the smallest to the largest model, wherever D is between what each holds and loses: no
  * statistics, and the upper end needs no run that the largest loses. Null where an end cannot be said.
  */
 export function endToEnd(alike: readonly Recall[]): { least: number | null; most: number | null } {
@@ -97,12 +94,7 @@ export function endToEnd(alike: readonly Recall[]): { least: number | null; most
     alike.reduce((a, b) => (b.parameters < a.parameters ? b : a)),
     alike.reduce((a, b) => (b.parameters > a.parameters ? b : a)),
   ];
-  if (
-    small.lost === null ||
-    small.held === null ||
-    large.held === null ||
-    small.parameters === large.parameters
-  )
+  if (!isBracketed(small) || large.held === null || small.parameters === large.parameters)
     return { least: null, most: null };
   const slope = (from: number, to: number) =>
     Math.log(large.parameters / small.parameters) / Math.log(to / from);
@@ -112,55 +104,52 @@ export function endToEnd(alike: readonly Recall[]): { least: number | null; most
   };
 }
 
-export function showRecalls(all: readonly Recall[], seed: number): void {
-  const items = (n: number | null) => n?.toLocaleString('en') ?? 'no settled run';
-  showTable(
-    all.map((recall) => ({
-      what: recall.what,
-      tier: recall.tier,
-      steps: recall.steps,
-      model: recall.size,
-      parameters: recall.parameters,
-      'largest D held': items(recall.held),
-      'next D, lost': items(recall.lost),
-      'parameters per item': isBracketed(recall) ? recall.parameters / middle(recall) : null,
-    })),
-  );
-  for (const [name, alike] of trainedAlike(all)) {
+export function recallRows(all: readonly Recall[]): Row[] {
+  const items = (n: number | null) => (n === null ? 'no settled run' : count(n));
+  return all.map((recall) => ({
+    what: recall.what,
+    tier: recall.tier,
+    steps: recall.steps,
+    model: recall.size,
+    parameters: recall.parameters,
+    'largest D held': items(recall.held),
+    'next D, lost': items(recall.lost),
+    'parameters per item': isBracketed(recall) ? recall.parameters / middle(recall) : null,
+  }));
+}
+
+/** A sentence on each exponent that can be said: from end to end, and with its interval. */
+export const exponentTexts = (all: readonly Recall[], seed: number): string[] =>
+  trainedAlike(all).flatMap(([name, alike]) => {
     const [k, { least, most }] = [exponent(alike, seed), endToEnd(alike)];
     const ends = [
       ...(least === null ? [] : [`at least ${least.toFixed(2)}`]),
       ...(most === null ? [] : [`at most ${most.toFixed(2)}`]),
     ];
-    if (ends.length)
-      console.log(
-        `${name}: from the smallest to the largest model the exponent is ${ends.join(' and ')}, wherever D lies between held and lost`,
-      );
-    if (k)
-      console.log(
-        `${name}: N grows as D to the power ${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost${tells(k) ? '' : `; ${whatWouldTell(alike, seed)}`}`,
-      );
-  }
-}
+    return [
+      ...(ends.length
+        ? [
+            `${name}: from the smallest to the largest model the exponent is ${ends.join(' and ')}, wherever D lies between held and lost`,
+          ]
+        : []),
+      ...(k
+        ? [
+            `${name}: N grows as D to the power ${estimateText(k)}, 95% bootstrap interval over models and over D between held and lost${tells(k) ? '' : `; ${whatWouldTell(alike, seed)}`}`,
+          ]
+        : []),
+    ];
+  });
 
-/** The exponent of the paper, beside that of the others: a value for each number of steps. */
+/** The exponent of the paper, and that of others: a value for each number of steps. */
 export function exponentQuestions(all: readonly Recall[], seed: number): Question[] {
-  const values = (what: What): OwnValue[] =>
-    trainedAlike(all.filter((r) => r.what === what)).flatMap(([, alike]) => {
+  const values = (what: Items): OwnValue[] =>
+    trainedAlike(all.filter((r) => r.what === what)).flatMap(([, alike]): OwnValue[] => {
       const k = exponent(alike, seed);
       if (!k) return [];
-      return [
-        {
-          tier: alike[0]!.tier,
-          seed,
-          value: k.value,
-          ...(tells(k)
-            ? {}
-            : {
-                unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${contains(k, 2) ? 'both 1 and 2' : 'neither 1 nor 2'}`,
-              }),
-        },
-      ];
+      const own = { tier: alike[0]!.tier, seed, value: k.value };
+      if (tells(k)) return [own];
+      const held = contains(k, 2) ? 'both 1 and 2' : 'neither 1 nor 2';
+      return [{ ...own, unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${held}` }];
     });
   return (['associations', 'sequences'] as const).map((what) => ({
     claim: `The size of a model must grow as the square of the data that it memorises, N = O(D²): here ${what === 'associations' ? 'distinct random prefixes with one token each, well separated patterns' : 'random sequences'}.`,
@@ -186,42 +175,30 @@ export function exponentFigure(all: readonly Recall[]): Figure {
   const sizes = known.map(({ parameters }) => Math.log10(parameters));
   return {
     data: [
-      ...trainedAlike(known).map(([name, own], i): Trace => ({
-        type: 'scatter',
-        mode: 'markers',
-        name,
-        x: own.map(middle),
-        y: own.map(({ parameters }) => parameters),
-        text: own.map(({ size }) => size),
-        marker: { color: seriesColour(i), size: 9 },
-        error_x: {
-          type: 'data',
-          symmetric: false,
-          array: own.map((r) => r.lost - middle(r)),
-          arrayminus: own.map((r) => middle(r) - r.held),
-        },
-      })),
-      {
-        type: 'scatter',
-        mode: 'lines',
-        name: 'slope 1',
-        x: ends,
-        y: through(1),
-        line: { color: COLOURS.faint, dash: 'dot' },
-      },
-      {
-        type: 'scatter',
-        mode: 'lines',
-        name: 'slope 2 (the paper)',
-        x: ends,
-        y: through(2),
-        line: { color: COLOURS.paper, dash: 'dash' },
-      },
+      ...trainedAlike(known).map(([name, own], i) =>
+        markerTrace(
+          name,
+          own.map(middle),
+          own.map(({ parameters }) => parameters),
+          { color: seriesColour(i), size: 9 },
+          {
+            text: own.map(({ size }) => size),
+            error_x: {
+              type: 'data',
+              symmetric: false,
+              array: own.map((r) => r.lost - middle(r)),
+              arrayminus: own.map((r) => middle(r) - r.held),
+            },
+          },
+        ),
+      ),
+      lineTrace('slope 1', ends, through(1), { color: COLOURS.faint, dash: 'dot' }),
+      lineTrace('slope 2 (the paper)', ends, through(2), { color: COLOURS.paper, dash: 'dash' }),
     ],
     layout: {
       title: title(
         'Parameters against items recalled',
-        `where recall falls below ${100 * RECALLED}%; bars: from what is held to what is lost; lines through the fullest tier's first point`,
+        `where recall falls below ${percent(RECALLED)}; bars: from what is held to what is lost; lines through the fullest tier's first point`,
       ),
       xaxis: axis('D', 'items, log scale', { type: 'log' }),
       yaxis: axis('N', 'parameters, log scale', {

@@ -1,20 +1,15 @@
 /** The page of claims: every verdict of the collection, from the executed notebooks alone. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TIERS, deviations, type Tier, type TrainingConfig } from '../train/config';
-import { EXPERIMENTS, experimentOf } from '../experiments';
+import { TIERS, type Tier } from '../train/config';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
-import { count, layersByWidth, significant } from '../util/format';
+import { significant } from '../util/format';
 import { paths } from '../util/paths';
-import { sum } from '../util/statistics';
-import { allCommitted, grouped, hardwareText, type RunRecord } from '../train/record';
 import { Display } from './display';
-import type { Figure } from './figure';
 import { notebookNames, readNotebook, verdictsOf } from './notebook-files';
-import { axis, COLOURS, OUTCOME_COLOURS, title } from './style';
-import { htmlTable, showTable, textTable } from './table';
-import { expectedText, unfitness, type OwnValue, type Question, type Verdict } from './verdict';
+import { htmlTable, textTable } from './table';
+import { expectedText, unfitness, type Question, type Verdict } from './verdict';
 
 /** The notebook that shows the page; it is executed after the others. */
 export const CLAIMS_PAGE = '00-claims';
@@ -57,7 +52,7 @@ function fullness(verdicts: readonly Verdict[]): [tier: number, runs: number] {
   return [most, tiers.filter((tier) => tier === most).length];
 }
 
-/** What was executed here, unless fuller or more runs stand behind what is committed: neither a quick look nor an old execution hides them. */
+/** What was executed here, unless the committed verdicts rest on a fuller tier or on more runs: neither a quick look nor an old execution hides them. */
 export function fuller(executed: readonly Verdict[], committed: readonly Verdict[]): readonly Verdict[] {
   const [here, there] = [fullness(executed), fullness(committed)];
   return there[0] > here[0] || (there[0] === here[0] && there[1] > here[1]) ? committed : executed;
@@ -77,7 +72,7 @@ export function claims(tier: Tier | null): Claim[] {
     });
 }
 
-/** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide stand in brackets where there is no other. */
+/** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide are in brackets where there is no other. */
 export function ownText(question: Pick<Question, 'ours' | 'leastTier'>): string {
   const { ours } = question;
   const fit = ours.filter((run) => unfitness(run, question) === undefined);
@@ -117,7 +112,7 @@ export function claimsMarkdown(list: readonly Claim[], folder: string): string {
 
 const [FROM, TO] = ['<!-- claims: written by "npm run reproduce -- 00 --save" -->', '<!-- /claims -->'];
 
-/** A text with the table of claims in place of what stands between its two marks. */
+/** A text with the table of claims between its two marks. */
 export function withClaims(text: string, list: readonly Claim[]): string {
   const [from, to] = [text.indexOf(FROM), text.indexOf(TO)];
   if (from < 0 || to < from)
@@ -138,131 +133,4 @@ export function showClaims(list: readonly Claim[]): void {
   new Display().show({
     data: { 'text/markdown': claimsMarkdown(list, ''), 'text/html': html, 'text/plain': claimsText(list) },
   });
-}
-
-/** Longest label of a claim, characters. */
-const LABEL = 50;
-
-/** A run's distance from the paper's number in tolerances, ±5 at most; where the number is a bound, what keeps it with room to spare stands at the inner edge. */
-function distance({ value }: OwnValue, { paper, tolerance, relation }: Question): number {
-  const tolerances = value === paper ? 0 : Math.max(-5, Math.min(5, (value - paper) / tolerance));
-  return relation === 'at least'
-    ? Math.min(1, tolerances)
-    : relation === 'at most'
-      ? Math.max(-1, tolerances)
-      : tolerances;
-}
-
-/** Every run of every claim, as its distance from the paper's number. */
-export function claimsFigure(list: readonly Claim[]): Figure {
-  const labels = list.map(
-    ({ notebook, verdict: { claim } }) =>
-      `${notebook.split('-')[0]} ${claim.length > LABEL ? `${claim.slice(0, LABEL - 1)}…` : claim}`,
-  );
-  const points = list.flatMap(({ verdict }, i) =>
-    verdict.ours.map((run) => ({
-      x: distance(run, verdict),
-      y: labels[i]!,
-      colour: OUTCOME_COLOURS[verdict.outcome],
-      fit: unfitness(run, verdict) === undefined,
-      text: `${significant(run.value, 4)} (${run.tier}, seed ${run.seed})`,
-    })),
-  );
-  return {
-    data: [
-      {
-        type: 'scatter',
-        mode: 'markers',
-        showlegend: false,
-        x: points.map((p) => p.x),
-        y: points.map((p) => p.y),
-        text: points.map((p) => p.text),
-        marker: {
-          size: 9,
-          color: points.map((p) => p.colour),
-          symbol: points.map((p) => (p.fit ? 'circle' : 'circle-open')),
-        },
-      },
-    ],
-    layout: {
-      title: title(
-        "Every claim: ours beside the paper's number",
-        'one mark a run, ±5 at most; hollow: cannot decide; all that keeps a bound lies in the band',
-      ),
-      height: 150 + 26 * list.length,
-      width: 900,
-      margin: { l: 360 },
-      xaxis: axis('ours − paper', 'tolerances', { range: [-5.4, 5.4] }),
-      yaxis: { autorange: 'reversed', categoryorder: 'array', categoryarray: labels },
-      shapes: [
-        {
-          type: 'rect',
-          xref: 'x',
-          yref: 'paper',
-          x0: -1,
-          x1: 1,
-          y0: 0,
-          y1: 1,
-          line: { width: 0 },
-          fillcolor: COLOURS.third,
-          opacity: 0.12,
-          layer: 'below',
-        },
-      ],
-    },
-  };
-}
-
-const size = ({ experiment, tier, model }: TrainingConfig): string =>
-  `${experiment} ${tier} ${layersByWidth(model)}`;
-const listed = (values: readonly number[]): string =>
-  [...new Set(values)]
-    .sort((a, b) => a - b)
-    .map(count)
-    .join(', ');
-
-/** The committed runs; those of one experiment, tier and size of model share a row. */
-export function showRuns(): void {
-  showTable(
-    grouped(allCommitted(), ({ config }) => size(config)).map(([, runs]) => {
-      const [{ config, parameters }] = runs as [RunRecord];
-      return {
-        experiment: config.experiment,
-        tier: config.tier,
-        'layers × width': layersByWidth(config.model),
-        'parameters (M)': parameters / 1e6,
-        runs: runs.length,
-        seeds: listed(runs.map((r) => r.config.seed)),
-        steps: listed(runs.map((r) => r.config.steps)),
-        'minutes, together': Math.round(sum(runs.map((r) => r.minutes))),
-        hardware: hardwareText(runs),
-      };
-    }),
-  );
-}
-
-/**
- * Every field in which runs depart from the published ones, with all values that it takes: those of this tier, and the
- * committed ones, grouped as above, seeds apart. What the published text itself is replaced by stands in `dataset`.
- */
-export function showDeviations(tier: Tier): void {
-  const ofTier = EXPERIMENTS.map(({ tiers }) => tiers[tier]);
-  showTable(
-    grouped([...ofTier, ...allCommitted().map(({ config }) => config)], size).map(([, configs]) => {
-      const [{ experiment, tier: own, model }] = configs as [TrainingConfig];
-      const found = configs.flatMap((config) =>
-        deviations(config, experimentOf(config).tiers.full).map(
-          (text) => text.split(' → ') as [string, string],
-        ),
-      );
-      const merged = grouped(found, ([published]) => published).map(
-        ([published, all]) => `${published} → ${[...new Set(all.map(([, ours]) => ours))].join(', ')}`,
-      );
-      return {
-        experiment,
-        run: `${own}, ${layersByWidth(model)}`,
-        'departs from the published run in': merged.join('; ') || 'nothing',
-      };
-    }),
-  );
 }

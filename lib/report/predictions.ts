@@ -1,34 +1,34 @@
-/** Predictions: what was said before the runs, beside what came. One that fails stays in the table. */
-import { showTable } from './table';
+/** Predictions: what was said before the runs, and what came of it. One that fails stays in the table. */
+import type { Row } from './table';
 
 export interface Prediction {
-  prediction: string;
+  claim: string;
   expected: string;
-  /** null: its runs are not there, or not settled. */
+  /** null: its runs are missing, or have not settled. */
   value: number | null;
   holds: boolean | null;
 }
 
+/** The predictions of a notebook by their ids, `P1`, `P2`, …, in the order in which they were made. */
+export type Predictions = Record<`P${number}`, Prediction>;
+
 /** @param value null or undefined where no settled runs decide it */
 export const prediction = (
-  text: string,
+  claim: string,
   expected: string,
   value: number | null | undefined,
   holds: (value: number) => boolean,
 ): Prediction => ({
-  prediction: text,
+  claim,
   expected,
   value: value ?? null,
   holds: value === undefined || value === null ? null : holds(value),
 });
 
-export function showPredictions(all: readonly Prediction[]): void {
-  showTable(
-    all.map(({ prediction: text, expected, value, holds }) => ({
-      prediction: text,
-      expected,
-      found: value,
-      outcome: holds === null ? 'undecided' : holds ? 'holds' : 'FAILED',
-    })),
-  );
-}
+export const predictionRows = (all: Predictions): Row[] =>
+  Object.entries(all).map(([id, { claim, expected, value, holds }]) => ({
+    prediction: `${id} ${claim}`,
+    expected,
+    found: value,
+    outcome: holds === null ? 'undecided' : holds ? 'holds' : 'FAILED',
+  }));

@@ -53,15 +53,10 @@ export function studentT(freedom: number): number {
   return crossing((t) => withinT(t, freedom), CONFIDENCE, 1);
 }
 
-/** Mean with its 95% interval, infinite for a single value. */
-export function meanEstimate(values: readonly number[]): Estimate {
-  const m = mean(values);
-  const n = values.length;
-  const half =
-    n < 2
-      ? Infinity
-      : studentT(n - 1) * Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (n - 1) / n);
-  return { value: m, low: m - half, high: m + half };
+/** Mean with its 95% interval from a sample's size, mean and standard deviation; infinite for a single value. */
+export function meanEstimate({ count, mean, std }: { count: number; mean: number; std: number }): Estimate {
+  const half = count < 2 ? Infinity : (studentT(count - 1) * std) / Math.sqrt(count);
+  return { value: mean, low: mean - half, high: mean + half };
 }
 
 function coefficients(points: readonly Point[]): {

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { equalNormQuestion, riseQuestion, rises, softMinQuestion } from '../../lib/analysis/01-inequalities';
-import { MODELS } from '../../lib/analysis/01-memories';
+import {
+  equalNormQuestion,
+  riseQuestion,
+  riseRows,
+  rises,
+  softMinQuestion,
+} from '../../lib/analysis/01-inequalities';
+import { MEMORIES } from '../../lib/analysis/shared/memories';
 import { verdict, type Question } from '../../lib/report/verdict';
 
 const value = ({ ours }: Question): number => ours[0]!.value;
@@ -14,12 +20,13 @@ test('the inequalities hold over a few random cases, and are not tight everywher
   const found = rises('smoke', 1);
   assert.deepEqual(
     found.map(({ model }) => model),
-    MODELS.map(({ name }) => name),
+    MEMORIES.map(({ name }) => name),
   );
   assert.ok(
     found.every(({ rise }) => rise < 1e-5),
     JSON.stringify(found),
   );
+  assert.equal(riseRows(found, 'smoke')[0]!.cases, 200);
 });
 
 test('the largest rise of all memories decides, and one that is not a number is no success', () => {

@@ -3,15 +3,7 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { inOrder } from '../../lib/tools/cli/reproduce';
 import { paths } from '../../lib/util/paths';
-import {
-  claims,
-  claimsFigure,
-  claimsMarkdown,
-  fuller,
-  ownText,
-  withClaims,
-  type Claim,
-} from '../../lib/report/claims';
+import { claims, claimsMarkdown, fuller, ownText, withClaims, type Claim } from '../../lib/report/claims';
 import { verdict, type OwnValue } from '../../lib/report/verdict';
 
 const run = (seed: number, value: number, more: Partial<OwnValue> = {}): OwnValue => ({
@@ -45,24 +37,6 @@ test('the table links its notebooks, and a bar in a claim does not split a cell'
     lines[2],
     '| a \\| b | [04](notebooks/04-x.ipynb) | 1.00 ± 0.05 nats | 1.01 (desk, seed 1) | **REPRODUCED**: the run is within the tolerance |',
   );
-});
-
-test('the figure counts in tolerances, ends at ±5, and hollows what cannot decide', () => {
-  const found = claim([run(1, 1.1), run(2, 9), run(3, 0.9, { tier: 'quick', unfit: 'short' })]);
-  const { data } = claimsFigure([
-    found,
-    {
-      ...found,
-      verdict: verdict({ ...found.verdict, relation: 'at most', ours: [run(1, -7), run(2, 1.1)] }),
-    },
-  ]);
-  const [{ x, marker }] = data as unknown as [{ x: number[]; marker: { symbol: string[] } }];
-  assert.deepEqual(
-    x.map((v) => Number(v.toFixed(6))),
-    [2, 5, -2, -1, 2],
-    'what keeps a bound with room to spare stands in the band',
-  );
-  assert.deepEqual(marker.symbol.slice(0, 3), ['circle', 'circle', 'circle-open']);
 });
 
 test('a quick execution does not hide committed desk runs, nor an old one new seeds; an equal one counts', () => {

@@ -54,6 +54,6 @@ test('numbers keep the digits that matter, and a small one is never shown as 0',
 });
 
 test('an estimate with its interval', () => {
-  assert.equal(estimateText(meanEstimate([2])), '2.00 (no interval)');
+  assert.equal(estimateText(meanEstimate({ count: 1, mean: 2, std: 0 })), '2.00 (no interval)');
   assert.equal(estimateText({ value: 1, low: 0.5, high: 1.5 }, 1), '1.0 (0.5 to 1.5)');
 });

@@ -79,7 +79,7 @@ test('a bootstrap knows that points may lie elsewhere', () => {
 });
 
 test('a mean with its interval', () => {
-  const { value, low, high } = meanEstimate([1, 2, 3]);
+  const { value, low, high } = meanEstimate({ count: 3, mean: 2, std: 1 });
   assertClose([value, low, high], [2, 2 - 4.3027 / Math.sqrt(3), 2 + 4.3027 / Math.sqrt(3)], {
     absolute: 1e-3,
     what: 'mean',

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Random } from '../../lib/util/random';
+import { capacityQuestions, capacityRows, landscapes } from '../../lib/analysis/01-associative-memories';
 import {
-  capacity,
-  capacityQuestions,
   FIGURE_1,
-  landscapes,
-  MODELS,
+  MEMORIES,
+  memoryCapacity,
   signErrors,
   spinPatterns,
-  type Model,
-} from '../../lib/analysis/01-memories';
+  type MemoryKind,
+} from '../../lib/analysis/shared/memories';
 import { line } from '../../lib/util/statistics';
 import { verdict } from '../../lib/report/verdict';
 import { assertClose } from '../assert-close';
@@ -34,11 +33,11 @@ test('the landscapes are the four formulas, and MCHN their sum', () => {
 });
 
 test('one pattern is found by every memory, and half of the signs are wrong where none is stored', () => {
-  for (const model of MODELS) {
+  for (const model of MEMORIES) {
     const random = new Random(1, 'one');
     assert.equal(signErrors(model, spinPatterns(1, 30, random), 3, 0.1, random), 0, model.name);
   }
-  const forgetful: Model = {
+  const forgetful: MemoryKind = {
     name: 'f',
     real: false,
     make: () =>
@@ -56,7 +55,7 @@ test('one pattern is found by every memory, and half of the signs are wrong wher
 
 test('a capacity is the largest number of patterns that is held, to its fineness', () => {
   // Wrong signs in half of the places from 137 patterns on.
-  const limited: Model = {
+  const limited: MemoryKind = {
     name: 'l',
     real: false,
     make: ({ rows }) =>
@@ -70,7 +69,7 @@ test('a capacity is the largest number of patterns that is held, to its fineness
         }),
       }) as never,
   };
-  const held = capacity(limited, 10, 1)!;
+  const held = memoryCapacity(limited, 10, 1)!;
   assert.ok(held <= 137 && held > 137 / 1.07, String(held));
 });
 
@@ -86,7 +85,7 @@ test('the slope of a line with noise, and the values of the questions', () => {
     [1.95],
     { absolute: 1e-12, what: 'slope' },
   );
-  const cases = MODELS.flatMap(({ name }) =>
+  const cases = MEMORIES.flatMap(({ name }) =>
     [10, 20].map((n) => ({ model: name, n, seed: 1, patterns: name === 'classical' ? 0.14 * n : n ** 2 })),
   );
   const [classical, dense] = capacityQuestions(cases, 'quick');
@@ -95,4 +94,10 @@ test('the slope of a line with noise, and the values of the questions', () => {
     what: 'values',
   });
   assert.equal(verdict(classical!).outcome, 'REPRODUCED');
+});
+
+test('the table gives the range over seeds of each memory and width', () => {
+  const seeds = [5, 7, 6].map((patterns, i) => ({ model: 'classical', n: 40, seed: i + 1, patterns }));
+  const [row, ...rest] = capacityRows(seeds);
+  assert.deepEqual([row!['least held'], row!['most held'], row!.law, rest.length], [5, 7, '0.138 n', 0]);
 });

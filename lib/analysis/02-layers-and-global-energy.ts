@@ -1,21 +1,32 @@
-/** What notebook 02 shows: descent of the global energy by majorisation-minimisation, and the activations of a trained stack beside it. */
-import type { QuestionFormationConfig } from '../experiments/question-formation';
-import type { Tier } from '../train/config';
+/** What notebook 02 shows: descent of the global energy by majorisation-minimisation, and the activations of a trained stack. */
 import { distanceGradient } from '../energy/distance';
 import { layeredEnergy, layeredMemory, majorisers } from '../energy/layers';
 import { row, type Matrix } from '../energy/matrix';
+import {
+  questionFormation,
+  QuestionFormationTask,
+  type QuestionFormationConfig,
+} from '../experiments/question-formation';
+import { trainedModel } from '../experiments/run';
+import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import { Random } from '../util/random';
 import type { Figure } from '../report/figure';
 import { axis, COLOURS, title } from '../report/style';
-import { showTable } from '../report/table';
+import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { mean } from '../util/statistics';
-import { QuestionFormationTask } from '../experiments/question-formation';
+import type { Tier } from '../train/config';
 import { allLayers } from '../train/evaluate';
-import { normalRows } from './01-memories';
+import { count, percent } from '../util/format';
+import { Random } from '../util/random';
+import { mean } from '../util/statistics';
+import { FIGURE_1, normalRows } from './shared/memories';
+import { lineTrace, MARKED } from './shared/traces';
 
-/** A random stack and states beside it. */
+export * from './shared/notebook';
+export { layersDemo } from '../experiments/question-formation';
+export { questionFormation };
+
+/** A random stack, and states for it. */
 function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: number } {
   const width = 1 + random.int(24);
   const layers = Array.from({ length: 1 + random.int(5) }, () =>
@@ -24,7 +35,7 @@ function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: n
   return { layers, states: normalRows(STATES, width, random, 2), beta: 0.1 + 3 * random.uniform() };
 }
 
-/** 220 stacks, 8 states beside each and 6 updates are 10,560 cases. */
+/** 220 stacks with 8 states each and 6 updates are 10,560 cases. */
 const [STACKS, SMOKE_STACKS, STATES, STEPS] = [220, 10, 8, 6];
 
 /** Over random stacks, along descents: the largest rise of the energy in an update, and the largest amounts by which the majorisers fail. In units of distance. */
@@ -59,45 +70,32 @@ export function violations(tier: Tier, seed: number): Violations {
   return { cases: stacks, ...worst };
 }
 
-/** Energy and both majorisers along one descent in the plane of three layers with a pattern each. */
-export function descentFigure(patterns: readonly number[][], start: number[], steps = 8): Figure {
+/** Energy and both majorisers along one descent in the plane of Figure 1, whose patterns are three layers of one each. */
+export function descentFigure(start: readonly number[], patterns = FIGURE_1, steps = 8): Figure {
   const layers = patterns.map((p) => [p]);
   const memory = layeredMemory({ layers, beta: 1 });
-  const path: number[][] = [start];
+  const path: (readonly number[])[] = [start];
   for (let i = 0; i < steps; i++) path.push(Array.from(row(memory.update([path.at(-1)!]), 0)));
   const energies = path.map((x) => memory.energy([x])[0]!);
   const bound = path.slice(1).map((x, i) => majorisers({ layers, beta: 1, at: [path[i]!], states: [x] }));
-  const line = (name: string, x: number[], y: number[], color: string, dash: 'solid' | 'dot' | 'dash') => ({
-    type: 'scatter' as const,
-    mode: 'lines+markers' as const,
-    name,
-    x,
-    y,
-    line: { color, dash },
-  });
-  const later = path.slice(1).map((_, i) => i + 1);
+  const updates = path.map((_, i) => i);
+  const later = updates.slice(1);
   return {
     data: [
-      line(
-        'energy E',
-        path.map((_, i) => i),
-        energies,
-        COLOURS.ours,
-        'solid',
-      ),
-      line(
+      lineTrace('energy E', updates, energies, { color: COLOURS.ours, dash: 'solid' }, MARKED),
+      lineTrace(
         'majoriser over layers, touching at the step before',
         later,
         bound.map((b) => b.layers[0]!),
-        COLOURS.second,
-        'dot',
+        { color: COLOURS.second, dash: 'dot' },
+        MARKED,
       ),
-      line(
+      lineTrace(
         'quadratic majoriser, touching at the step before',
         later,
         bound.map((b) => b.quadratic[0]!),
-        COLOURS.third,
-        'dash',
+        { color: COLOURS.third, dash: 'dash' },
+        MARKED,
       ),
     ],
     layout: {
@@ -116,14 +114,14 @@ export function descentFigure(patterns: readonly number[][], start: number[], st
 const PATTERN_LINES = 60;
 const STATE_LINES = 30;
 
-/** Of a model: energies of held-out activations behind each block, and how far a block's move points down the energy. */
+/** Of a model: energies of held-out activations after each block, and how far a block's step points down the energy. */
 export interface Stack {
   name: string;
-  /** Mean global energy behind each block. */
+  /** Mean global energy after each block. */
   energies: number[];
   /** Share of held-out tokens whose energy falls from one block to the next. */
   falling: number[];
-  /** Mean cosine between a block's move and the descent direction of the energy of the next block's patterns. */
+  /** Mean cosine between a block's step and the direction of descent of the energy of the next block's patterns. */
   alignment: number[];
 }
 
@@ -144,7 +142,7 @@ const difference = (a: Matrix, b: Matrix): Matrix => ({
   values: a.values.map((v, i) => v - b.values[i]!),
 });
 
-/** The stack of a model on question formation: patterns of layer t are the activations of training tokens behind block t. */
+/** The stack of a model on question formation: patterns of layer t are the activations of training tokens after block t. */
 export function stackOf(name: string, model: LanguageModel, config: QuestionFormationConfig): Stack {
   const task = new QuestionFormationTask({
     ...config,
@@ -171,49 +169,62 @@ export function stackOf(name: string, model: LanguageModel, config: QuestionForm
   };
 }
 
-const PALETTE = [COLOURS.ours, COLOURS.faint, COLOURS.second];
-
-export function stackFigure(stacks: readonly Stack[], subtitle: string): Figure {
-  return {
-    data: stacks.map(({ name, energies }, i) => ({
-      type: 'scatter',
-      mode: 'lines+markers',
-      name,
-      x: energies.map((_, t) => t + 1),
-      y: energies,
-      line: { color: PALETTE[i % PALETTE.length]! },
-    })),
-    layout: {
-      title: title('Global energy of held-out activations from block to block', subtitle),
-      xaxis: axis('block', undefined, { dtick: 1 }),
-      yaxis: axis('mean energy', 'units of distance'),
-      height: 380,
-    },
+/** The trained model of a run, and one with the weights that it began with. */
+export function stacks(config: QuestionFormationConfig): Stack[] {
+  const models = {
+    trained: trainedModel(questionFormation, config, 'last'),
+    untrained: buildModel(config.model, config.seed),
   };
+  try {
+    return Object.entries(models).map(([name, model]) => stackOf(name, model, config));
+  } finally {
+    for (const model of Object.values(models)) model.dispose();
+  }
 }
 
-export function showStacks(stacks: readonly Stack[]): void {
-  showTable(
-    stacks.flatMap(({ name, energies, falling, alignment }) =>
-      falling.map((share, t) => ({
-        model: name,
-        from: t + 1,
-        to: t + 2,
-        'energy before': energies[t]!,
-        'energy behind': energies[t + 1]!,
-        'tokens whose energy falls': `${(100 * share).toFixed(1)}%`,
-        'cosine with descent': alignment[t]!,
-      })),
+export const stackFigure = (
+  stacks: readonly Stack[],
+  { model, steps, tier, seed }: QuestionFormationConfig,
+): Figure => ({
+  data: stacks.map(({ name, energies }, i) =>
+    lineTrace(
+      name,
+      energies.map((_, t) => t + 1),
+      energies,
+      { color: [COLOURS.ours, COLOURS.faint][i]! },
+      MARKED,
     ),
+  ),
+  layout: {
+    title: title(
+      'Global energy of held-out activations from block to block',
+      `question formation, ${model.layers} layers × ${model.width}, ${count(steps)} steps, tier ${tier}, seed ${seed}`,
+    ),
+    xaxis: axis('block', undefined, { dtick: 1 }),
+    yaxis: axis('mean energy', 'units of distance'),
+    height: 380,
+  },
+});
+
+export const stackRows = (stacks: readonly Stack[]): Row[] =>
+  stacks.flatMap(({ name, energies, falling, alignment }) =>
+    falling.map((share, t) => ({
+      model: name,
+      from: t + 1,
+      to: t + 2,
+      'energy before': energies[t]!,
+      'energy behind': energies[t + 1]!,
+      'tokens whose energy falls': percent(share, 1),
+      'cosine with descent': alignment[t]!,
+    })),
   );
-}
 
 export function descentQuestions(
   { cases, rise, below, apart }: Violations,
   tier: Tier,
   seed: number,
 ): Question[] {
-  const source = `arXiv 2405.08707, section 4.1; largest violation over ${cases.toLocaleString('en')} random stacks, ${STATES} states and ${STEPS} updates each`;
+  const source = `arXiv 2405.08707, section 4.1; largest violation over ${count(cases)} random stacks, ${STATES} states and ${STEPS} updates each`;
   const question = (claim: string, value: number): Question => ({
     claim,
     source,

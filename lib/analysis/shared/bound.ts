@@ -1,0 +1,98 @@
+/** The claimed lower bound on the cross-entropy of a Transformer, and what committed runs measured against it. */
+import type { CapacityRecord } from '../../experiments/capacity';
+import type { PlateauRecord } from '../../experiments/plateau-intervention';
+import type { TextRecord } from '../../experiments/text-task';
+import type { Question } from '../../report/verdict';
+import type { RunRecord } from '../../train/record';
+import { count, layersByWidth, short } from '../../util/format';
+import { dataFloor, memoryFloor, trainTokens } from './floors';
+import { plateau } from './plateau';
+import { ownValues } from './runs';
+
+export const CLAIMED_NATS = 1;
+
+/** Parameters per training token of the run that the paper calls over-parameterised: GPT-2 small on 9M tokens. */
+const EXCEPTED_RATIO = 124.4 / 9;
+
+/** Why the paper excepts a run from its bound; undefined: it does not. */
+export function excepted(parameters: number, tokens: number): string | undefined {
+  const ratio = parameters / tokens;
+  return ratio < EXCEPTED_RATIO
+    ? undefined
+    : `over-parameterised: ${ratio.toFixed(1)} parameters per token; the paper's own example has ${EXCEPTED_RATIO.toFixed(1)}`;
+}
+
+/** A run as the bound sees it: its training tokens, its loss on them at its end, and the exact floors, in nats per token; null: not known. */
+export interface Measured {
+  /** What it was trained on. */
+  data: string;
+  tokens: number;
+  nats: number;
+  entropy: number | null;
+  memory: number;
+}
+
+/** Of runs on lines of a grammar: without dropout where the run measured that. */
+function onLines(record: RunRecord): Measured {
+  const { config, curve } = record as PlateauRecord;
+  const set = { ...config, grammar: config.grammar ?? '1.0' };
+  return {
+    data: `grammar ${set.grammar}, D = ${count(config.trainLines)} lines`,
+    tokens: trainTokens(set),
+    nats: curve.at(-1)!.trainLinesLossNats ?? plateau(record).trainLossNats,
+    entropy: dataFloor(set),
+    memory: memoryFloor(set),
+  };
+}
+
+function onRandomItems(record: RunRecord): Measured {
+  const { config, curve } = record as CapacityRecord;
+  return {
+    data: `D = ${count(config.items)} ${config.what}`,
+    tokens: config.items * (config.what === 'sequences' ? config.itemTokens : 1),
+    nats: curve.at(-1)!.trainLossNats,
+    entropy: Math.log(config.model.vocabulary - 1),
+    memory: 0,
+  };
+}
+
+function onText(record: RunRecord): Measured {
+  const { config, curve } = record as TextRecord;
+  return {
+    data: `D = ${short(config.trainTokens)} tokens`,
+    tokens: config.trainTokens,
+    nats: curve.at(-1)!.trainLossNats,
+    entropy: null,
+    memory: 0,
+  };
+}
+
+/** By what the config of the run has. */
+export const measured = (record: RunRecord): Measured =>
+  'trainLines' in record.config
+    ? onLines(record)
+    : 'items' in record.config
+      ? onRandomItems(record)
+      : onText(record);
+
+/** `capacity, 2 × 64, D = 10,800 sequences, seed 1` */
+export const measuredName = ({ config }: RunRecord, { data }: Measured): string =>
+  `${config.experiment}, ${layersByWidth(config.model)}, ${data}, seed ${config.seed}`;
+
+/** The bound as a claim on every run: the training loss of each at its end. */
+export const boundQuestion = (records: readonly RunRecord[], claim: string): Question => ({
+  claim,
+  source:
+    'arXiv 2405.08707, version 1, abstract and section 5; training loss at the end of each run; Remark 1 excepts severely over-parameterised models without a number',
+  paper: CLAIMED_NATS,
+  tolerance: 0.05,
+  relation: 'at least',
+  unit: 'nats per token',
+  universal: true,
+  leastTier: 'desk',
+  ours: ownValues(
+    records,
+    (record) => measured(record).nats,
+    (record) => excepted(record.parameters, measured(record).tokens),
+  ),
+});

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import {
+  inequalityQuestion,
+  measuredRows,
+  optimumQuestion,
+  predictorLoss,
+  predictorRows,
+  questions,
+  radiusRows,
+  smallCaseRows,
+  threePatternRows,
+} from '../../lib/analysis/03-cross-entropy-bound';
+import { excepted } from '../../lib/analysis/shared/bound';
+import { verdict } from '../../lib/report/verdict';
+import { assertClose } from '../assert-close';
+
+test('log Z + 1/Z is never below 1; at Z = 1 the exact cross-entropy is 0 and not 1', () => {
+  assert.equal(
+    verdict({
+      ...inequalityQuestion('smoke', 1),
+      ours: [{ seed: 1, tier: 'quick', value: inequalityQuestion('smoke', 1).ours[0]!.value }],
+    }).outcome,
+    'REPRODUCED',
+  );
+  assert.ok(inequalityQuestion('smoke', 1).ours[0]!.value <= 0);
+  assertClose([optimumQuestion('quick', 1).ours[0]!.value], [0], { absolute: 1e-10, what: 'log Z at r*' });
+});
+
+test('the energy as a predictor: more exact with β, below 1 nat at last, ln 20 where β is next to nothing', () => {
+  const losses = [1e-6, 1, 8].map((beta) => predictorLoss(beta, 1));
+  assert.ok(losses[0]! > losses[1]! && losses[1]! > losses[2]! && losses[2]! < 1e-6, losses.join());
+  // At β = 0 a token's probability is its share of the contexts: the cross-entropy is theirs, at most ln 20.
+  assert.ok(losses[0]! < Math.log(20) && losses[0]! > Math.log(20) - 0.15, String(losses[0]));
+});
+
+test("a run is excepted from the ratio of parameters to tokens of the paper's own example on", () => {
+  assert.equal(excepted(124.4e6, 9.01e6), undefined);
+  assert.match(excepted(30e6, 90_000)!, /333\.3 parameters per token; the paper's own example has 13\.8/);
+});
+
+test('tables: r* makes Z = 1, far patterns agree with the sum over them, every committed run has its row and its value', () => {
+  assertClose(
+    radiusRows().map((row) => row['cross-entropy of data on the pattern: log Z at r*'] as number),
+    radiusRows().map(() => 0),
+    { absolute: 1e-6, what: 'log Z at r*' },
+  );
+  const far = smallCaseRows('smoke', 1).filter((row) => row['spread of patterns'] === 8 && Number(row.n) > 1);
+  for (const row of far)
+    assertClose([row['log Z, exact'] as number], [row['log Z, far apart'] as number], {
+      absolute: 0.05,
+      what: `log Z at n = ${row.n}`,
+    });
+  assertClose(
+    threePatternRows('smoke', 1).map(({ Z }) => Z as number),
+    [1, 1, 1],
+    { absolute: 1e-6, what: 'Z' },
+  );
+  assert.equal(predictorRows(1).length, 5);
+  const [, , practice] = questions('smoke', 1);
+  assert.deepEqual(
+    practice!.ours.map(({ value }) => value),
+    measuredRows().map((row) => row['measured training loss']),
+  );
+});
