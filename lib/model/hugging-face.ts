@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkModel, type Gpt2Config } from './config';
 import { UserError } from '../util/errors';
-import { writeAtomically } from '../util/files';
+import { writeAtomically, writePartsAtomically } from '../util/files';
 import type { Parameter } from '../tensor/parameters';
 import { Gpt2, gpt2Shapes } from './gpt2';
-import { SafetensorsFile, writeSafetensors } from '../util/safetensors';
+import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
 
 const WEIGHTS = 'model.safetensors';
 const CONFIG = 'config.json';
@@ -108,22 +108,29 @@ export function readGpt2(folder: string): Gpt2 {
   }
 }
 
-async function valuesOf(p: Parameter): Promise<Float32Array> {
-  const tensor = p.read();
-  const values = (await tensor.data()) as Float32Array;
-  tensor.dispose();
-  return values;
+async function* valuesOf(parameters: readonly Parameter[]): AsyncGenerator<Float32Array> {
+  for (const p of parameters) {
+    const tensor = p.read();
+    yield (await tensor.data()) as Float32Array;
+    tensor.dispose();
+  }
 }
 
 /** Writes a model as `GPT2LMHeadModel.save_pretrained` does; with `prefixed: false` by the names of OpenAI's published files. */
 export async function writeGpt2(folder: string, model: Gpt2, { prefixed = true } = {}): Promise<void> {
   const { layers, width, heads, context, vocabulary, dropout } = model.config;
-  const tensors = model.parameters.map((p) => ({
-    name: (prefixed ? PREFIX : '') + p.name,
-    shape: p.shape,
-    values: () => valuesOf(p),
+  const path = join(folder, WEIGHTS);
+  const tensors = model.parameters.map(({ name, shape }) => ({
+    name: (prefixed ? PREFIX : '') + name,
+    shape,
   }));
-  await writeSafetensors(join(folder, WEIGHTS), tensors);
+  try {
+    await writePartsAtomically(path, safetensorsParts(tensors, valuesOf(model.parameters)));
+  } catch (error) {
+    throw new UserError(
+      `${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable; what was there before is whole`,
+    );
+  }
   const config = {
     architectures: [prefixed ? 'GPT2LMHeadModel' : 'GPT2Model'],
     model_type: 'gpt2',

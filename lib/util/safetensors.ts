@@ -4,7 +4,6 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { UserError } from './errors';
-import { writePartsAtomically } from './files';
 
 /** Entry of the header. `from` and `to` are byte offsets after the header. */
 export interface TensorEntry {
@@ -39,6 +38,7 @@ function isEntry(x: unknown): x is { dtype: string; shape: number[]; data_offset
 /** An open file: the header is checked at once, tensors are read one by one. */
 export class SafetensorsFile {
   readonly entries: ReadonlyMap<string, TensorEntry>;
+  readonly metadata: Readonly<Record<string, string>>;
   private readonly file: number;
   /** Offset of the values. */
   private readonly start: number;
@@ -55,7 +55,9 @@ export class SafetensorsFile {
       const bytes = fstatSync(this.file).size;
       const header = this.header(bytes);
       this.start = 8 + header.length;
-      this.entries = this.checked(header, bytes - this.start);
+      const { __metadata__: metadata = {}, ...entries } = this.parsed(header);
+      this.metadata = metadata as Record<string, string>;
+      this.entries = this.checked(entries, bytes - this.start);
     } catch (error) {
       this.close();
       throw error;
@@ -76,8 +78,7 @@ export class SafetensorsFile {
     return this.bytes(8, length);
   }
 
-  /** Entries by name; their values are contiguous and fill the rest of the file. */
-  private checked(header: Buffer, bytes: number): Map<string, TensorEntry> {
+  private parsed(header: Buffer): Record<string, unknown> {
     let json: unknown;
     try {
       json = JSON.parse(header.toString('utf8'));
@@ -86,24 +87,27 @@ export class SafetensorsFile {
     }
     if (typeof json !== 'object' || json === null || Array.isArray(json))
       throw this.broken('expected a header that maps names to tensors; it does not');
-    const entries = Object.entries(json)
-      .filter(([name]) => name !== '__metadata__')
-      .map(([name, entry]) => {
-        if (!isEntry(entry))
-          throw this.broken(
-            `${name}: expected dtype, shape and data_offsets; got ${JSON.stringify(entry).slice(0, 100)}`,
-          );
-        const {
-          dtype,
-          shape,
-          data_offsets: [from, to],
-        } = entry;
-        if (to < from || to > bytes)
-          throw this.broken(
-            `${name}: expected bytes within the ${bytes} behind the header; its offsets say ${from} to ${to}`,
-          );
-        return { name, dtype, shape, from, to };
-      });
+    return json as Record<string, unknown>;
+  }
+
+  /** Entries by name; their values are contiguous and fill the rest of the file. */
+  private checked(header: object, bytes: number): Map<string, TensorEntry> {
+    const entries = Object.entries(header).map(([name, entry]) => {
+      if (!isEntry(entry))
+        throw this.broken(
+          `${name}: expected dtype, shape and data_offsets; got ${JSON.stringify(entry).slice(0, 100)}`,
+        );
+      const {
+        dtype,
+        shape,
+        data_offsets: [from, to],
+      } = entry;
+      if (to < from || to > bytes)
+        throw this.broken(
+          `${name}: expected bytes within the ${bytes} behind the header; its offsets say ${from} to ${to}`,
+        );
+      return { name, dtype, shape, from, to };
+    });
     let end = 0;
     for (const { name, dtype, shape, from, to } of [...entries].sort(
       (a, b) => a.from - b.from || a.to - b.to,
@@ -197,33 +201,25 @@ function fromFloat16(halves: Uint16Array): Float32Array {
   });
 }
 
-/** Writes float32 tensors one by one to a temporary file and renames it, so that an old file stays intact until then. */
-export async function writeSafetensors(
-  path: string,
-  tensors: { name: string; shape: number[]; values: () => Promise<Float32Array> }[],
-): Promise<void> {
+/**
+ * The bytes of a file of float32 tensors, with one tensor at a time in memory.
+ * @param values of the tensors, in their order
+ */
+export async function* safetensorsParts(
+  tensors: readonly { name: string; shape: readonly number[] }[],
+  values: AsyncIterable<Float32Array>,
+  metadata: Record<string, string> = { format: 'pt' },
+): AsyncGenerator<Uint8Array> {
   let end = 0;
   const entries = tensors.map(({ name, shape }) => [
     name,
     { dtype: 'F32', shape, data_offsets: [end, (end += 4 * size(shape))] },
   ]);
-  const text = JSON.stringify({ __metadata__: { format: 'pt' }, ...Object.fromEntries(entries) });
+  const text = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) });
   const header = Buffer.from(text + ' '.repeat((8 - (Buffer.byteLength(text) % 8)) % 8));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
-  async function* parts(): AsyncGenerator<Uint8Array> {
-    yield length;
-    yield header;
-    for (const { values } of tensors) {
-      const v = await values();
-      yield new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
-    }
-  }
-  try {
-    await writePartsAtomically(path, parts());
-  } catch (error) {
-    throw new UserError(
-      `${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable; what was there before is whole`,
-    );
-  }
+  yield length;
+  yield header;
+  for await (const v of values) yield new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
 }

@@ -1,7 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 
-/** Weights and moments in a checkpoint: everything behind its two lines of text. */
+/** Weights and moments in a checkpoint: everything after its header. */
 export function weightsIn(path: string): Buffer {
   const file = readFileSync(path);
-  return file.subarray(file.indexOf(10, file.indexOf(10) + 1) + 1);
+  return file.subarray(8 + Number(file.readBigUInt64LE()));
+}
+
+/** Replaces text of a checkpoint's header by text of the same length, and its hash by the right one. */
+export function changeHeader(path: string, change: (header: string) => string): void {
+  const before = readFileSync(path).toString('latin1');
+  const [, sha256] = /"sha256":"([0-9a-f]{64})"/.exec(before)!;
+  const zeroed = change(before.replace(sha256!, '0'.repeat(64)));
+  if (zeroed.length !== before.length) throw new Error('the header must keep its length');
+  const hash = createHash('sha256').update(Buffer.from(zeroed, 'latin1')).digest('hex');
+  writeFileSync(path, Buffer.from(zeroed.replace('0'.repeat(64), hash), 'latin1'));
 }

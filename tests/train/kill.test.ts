@@ -149,7 +149,7 @@ for (const precision of ['fp32', 'bf16'] as const) {
     assert.deepEqual(killed.curve, straight.curve);
     assert.deepEqual(
       killed.files.sort(),
-      ['best.checkpoint', 'last.checkpoint', 'record.json'],
+      ['best.safetensors', 'last.safetensors', 'record.json'],
       'nothing is left of the killed processes',
     );
   });
