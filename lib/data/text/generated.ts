@@ -1,9 +1,9 @@
 /** Data sets of documents drawn from a generator whose probabilities are known exactly. */
 import { Random } from '../../util/random';
 import { makeDataset, type Limits } from './make';
-import { END_OF_TEXT, type DatasetMeta, type EntropyMeta } from './shards';
+import { END_OF_TEXT, VOCABULARY, type DatasetMeta, type EntropyMeta } from './shards';
 import type { OnProgress } from './text';
-import { encode, encodeInto, Ids } from './tokenizer';
+import { cutVocabulary, encode, encodeInto, Ids } from './tokenizer';
 
 export interface DocumentGenerator {
   kind: 'synthetic';
@@ -18,9 +18,15 @@ export interface DocumentGenerator {
 /** Makes a data set: training cut at its number of tokens, validation of whole documents drawn apart from it. */
 export function makeGenerated(
   { kind, source, revision, draw, entropy }: DocumentGenerator,
-  { name, limits, seed }: { name: string; limits: Limits; seed: number },
+  {
+    name,
+    limits,
+    seed,
+    vocabulary = VOCABULARY,
+  }: { name: string; limits: Limits; seed: number; vocabulary?: number },
   onProgress: OnProgress = () => undefined,
 ): Promise<{ meta: DatasetMeta; made: boolean }> {
+  const cut = cutVocabulary(vocabulary);
   const request = { seed, tokens: limits.train, validationTokens: limits.validation, revision: revision() };
   return makeDataset(
     name,
@@ -55,10 +61,11 @@ export function makeGenerated(
         revision: request.revision,
         leftOut: 0,
         entropy: {
-          ...entropy((text) => encode(text).length),
+          ...entropy((text) => cut(encode(text)).length),
           validationNatsPerToken: nats / validation.tokens,
         },
       };
     },
+    vocabulary,
   );
 }

@@ -13,7 +13,7 @@ import {
   readMeta,
   SHARD_FILES,
   SPLITS,
-  VOCABULARY,
+  vocabularyOf,
   type DatasetMeta,
   type TokenFile,
 } from './shards';
@@ -63,9 +63,10 @@ export async function verifyDataset(name: string): Promise<void> {
           `data set ${name}: expected SHA-256 ${expected} of ${file}; got ${found}: ${remedy}`,
         );
       const largest = largestId(dataset[split]);
-      if (largest >= VOCABULARY)
+      const vocabulary = vocabularyOf(dataset.meta);
+      if (largest >= vocabulary)
         throw new UserError(
-          `data set ${name}: expected ids below ${VOCABULARY} in ${file}; got ${largest}: ${remedy}`,
+          `data set ${name}: expected ids below ${vocabulary} in ${file}; got ${largest}: ${remedy}`,
         );
     }
   } finally {

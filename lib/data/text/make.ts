@@ -20,11 +20,13 @@ import {
   readMeta,
   SHARD_FILES,
   SPLITS,
+  VOCABULARY,
   type DatasetMeta,
   type ShardMeta,
   type Split,
 } from './shards';
 import type { Tokens } from './tokenise';
+import { cutVocabulary } from './tokenizer';
 
 /** Turns errors of the file system, such as a full disk, into a UserError. */
 export function writing<T>(path: string, write: () => T): T {
@@ -52,18 +54,21 @@ export async function locked<T>(place: string, what: string, work: () => Promise
   }
 }
 
-/** Writes a shard of at most `limit` tokens. */
+/** Writes a shard of at most `limit` tokens of a vocabulary; what is added has GPT-2's ids. */
 export class TokenWriter {
   tokens = 0;
   private whole = 0;
   private begun = false;
   private readonly file: number;
   private readonly hash = createHash('sha256');
+  private readonly cut: ((ids: Uint16Array) => Uint16Array) | null;
 
   constructor(
     private readonly path: string,
     readonly limit: number,
+    private readonly vocabulary: number,
   ) {
+    this.cut = vocabulary === VOCABULARY ? null : cutVocabulary(vocabulary);
     this.file = writing(path, () => openSync(path, 'w'));
   }
 
@@ -71,7 +76,9 @@ export class TokenWriter {
     return this.tokens >= this.limit;
   }
 
-  add({ ids, ends }: Tokens): void {
+  add(tokens: Tokens): void {
+    const ids = this.cut ? this.cut(tokens.ids) : tokens.ids;
+    const ends = this.cut ? endsIn(ids, this.vocabulary - 1) : tokens.ends;
     const taken = ids.subarray(0, this.limit - this.tokens);
     const bytes = new Uint8Array(taken.buffer, taken.byteOffset, taken.byteLength);
     writing(this.path, () => {
@@ -98,10 +105,17 @@ export class TokenWriter {
   }
 }
 
+/** Offsets at which documents end. */
+export function endsIn(ids: Uint16Array, endOfText: number): number[] {
+  const ends: number[] = [];
+  for (let i = ids.indexOf(endOfText); i >= 0; i = ids.indexOf(endOfText, i + 1)) ends.push(i + 1);
+  return ends;
+}
+
 export type Shards = Record<Split, TokenWriter>;
 /** Tokens per split, Infinity for all: a maximum for validation, an exact number for training. */
 export type Limits = Record<Split, number>;
-type Description = Omit<DatasetMeta, 'request' | Split>;
+type Description = Omit<DatasetMeta, 'request' | 'vocabulary' | Split>;
 
 function checkName(name: string): void {
   if (!/^[a-z0-9][a-z0-9_-]{0,63}$/i.test(name) || name === 'downloads')
@@ -131,10 +145,14 @@ async function build(
   name: string,
   request: DatasetMeta['request'],
   limits: Limits,
+  vocabulary: number,
   fill: (shards: Shards) => Promise<Description>,
 ): Promise<DatasetMeta> {
   const shards = Object.fromEntries(
-    SPLITS.map((split) => [split, new TokenWriter(join(folder, SHARD_FILES[split]), limits[split])]),
+    SPLITS.map((split) => [
+      split,
+      new TokenWriter(join(folder, SHARD_FILES[split]), limits[split], vocabulary),
+    ]),
   ) as Shards;
   try {
     const description = await fill(shards);
@@ -142,6 +160,7 @@ async function build(
     const meta: DatasetMeta = {
       ...description,
       request,
+      ...(vocabulary !== VOCABULARY && { vocabulary }),
       train: shards.train.finish(),
       validation: shards.validation.finish(),
     };
@@ -154,15 +173,17 @@ async function build(
 
 /**
  * Makes a data set unless it was made from the same request before. An incomplete one has another name, and the next run
- * removes it.
+ * removes it. `fill` adds GPT-2's ids; limits count those of the vocabulary.
  */
 export async function makeDataset(
   name: string,
-  request: DatasetMeta['request'],
+  from: DatasetMeta['request'],
   limits: Limits,
   fill: (shards: Shards) => Promise<Description>,
+  vocabulary = VOCABULARY,
 ): Promise<{ meta: DatasetMeta; made: boolean }> {
   checkName(name);
+  const request = vocabulary === VOCABULARY ? from : { ...from, vocabulary };
   const folder = datasetFolder(name);
   return locked(folder, `data set ${name}`, async () => {
     if (existsSync(folder)) {
@@ -176,7 +197,7 @@ export async function makeDataset(
     rmSync(aside, { recursive: true, force: true });
     writing(aside, () => mkdirSync(aside, { recursive: true }));
     try {
-      const meta = await build(aside, name, request, limits, fill);
+      const meta = await build(aside, name, request, limits, vocabulary, fill);
       renameSync(aside, folder);
       return { meta, made: true };
     } finally {

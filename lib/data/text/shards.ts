@@ -1,6 +1,6 @@
 /**
  * Tokenised data sets: folders with `train.bin` and `val.bin` (nanoGPT's format: GPT-2 ids as little-endian uint16,
- * end-of-text after each document) and `meta.json`.
+ * end-of-text after each document) and `meta.json`. A smaller vocabulary has the ids of `cutVocabulary`.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
@@ -41,6 +41,8 @@ export interface DatasetMeta {
   source: string;
   /** Of the source: a commit or the hash of a grammar; null if there is none. */
   revision: string | null;
+  /** Number of ids, the last of them end-of-text; without it GPT-2's. */
+  vocabulary?: number;
   train: ShardMeta;
   validation: ShardMeta;
   /** Number of training documents left out because they are in the validation text. */
@@ -152,10 +154,13 @@ export function readMeta(name: string): DatasetMeta {
   }
 }
 
-/** SHA-256 over the hashes of both shards. */
+export const vocabularyOf = ({ vocabulary = VOCABULARY }: DatasetMeta): number => vocabulary;
+
+/** SHA-256 over the hashes of both shards and, if it is not GPT-2's, the vocabulary. */
 export function datasetHash(meta: DatasetMeta): string {
   return createHash('sha256')
     .update(SPLITS.map((split) => `${SHARD_FILES[split]} ${meta[split].sha256}\n`).join(''))
+    .update(meta.vocabulary === undefined ? '' : `vocabulary ${meta.vocabulary}\n`)
     .digest('hex');
 }
 

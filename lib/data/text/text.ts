@@ -1,8 +1,9 @@
 /** Data sets from the user's own text files. */
-import { basename } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../util/errors';
 import { inputFiles, jobsOf, type InputFile } from './documents';
-import { makeDataset, type Limits, type Shards, type TokenWriter } from './make';
+import { endsIn, makeDataset, type Limits, type Shards, type TokenWriter } from './make';
 import { END_OF_TEXT, TokenFile, VOCABULARY, type DatasetMeta, type Split } from './shards';
 import { tokenise, type TokeniseJob, type SplitRule } from './tokenise';
 
@@ -25,6 +26,8 @@ export interface TextOptions {
   column: string;
   limits: Limits;
   validationShare: number;
+  /** Number of ids; see `cutVocabulary`. */
+  vocabulary?: number;
 }
 
 interface Filled {
@@ -60,6 +63,12 @@ const BLOCK = 1 << 19;
 
 /** Copies the ids of a file of tokens. */
 function copyIds({ path, name }: InputFile, writer: TokenWriter, onBlock: (tokens: number) => void): void {
+  const meta = join(dirname(path), 'meta.json');
+  const [, smaller] = (existsSync(meta) && /"vocabulary": (\d+)/.exec(readFileSync(meta, 'utf8'))) || [];
+  if (smaller)
+    throw new UserError(
+      `${name}: expected GPT-2 ids; its meta.json says a vocabulary of ${smaller}: name the data set that it was made from`,
+    );
   const file = TokenFile.open(path);
   try {
     for (let at = 0; at < file.tokens && !writer.full; at += BLOCK) {
@@ -69,9 +78,7 @@ function copyIds({ path, name }: InputFile, writer: TokenWriter, onBlock: (token
         throw new UserError(
           `${name}: expected GPT-2 ids below ${VOCABULARY}; token ${at + bad} is ${ids[bad]}: it was made with another tokenizer or is no file of tokens`,
         );
-      const ends: number[] = [];
-      for (let i = ids.indexOf(END_OF_TEXT); i >= 0; i = ids.indexOf(END_OF_TEXT, i + 1)) ends.push(i + 1);
-      writer.add({ ids, ends });
+      writer.add({ ids, ends: endsIn(ids, END_OF_TEXT) });
       onBlock(ids.length);
     }
   } finally {
@@ -139,29 +146,35 @@ export async function makeText(
     throw new UserError(
       `--from: expected validation tokens in addition to ${train[0]!.name}, as val.bin or by --validation FILE.bin; got ${validation.length ? described(validation) : 'none'}: documents cannot be split by hash without their text`,
     );
-  return makeDataset(options.name, requestOf(options, files), options.limits, async (shards) => {
-    const bytesTotal = [...train, ...validation].reduce((sum, file) => sum + file.bytes, 0);
-    let bytes = 0;
-    const tell = (): void =>
-      onProgress({ bytes, bytesTotal, tokens: shards.train.tokens, tokensTotal: shards.train.limit });
-    const onBytes = (n: number): void => {
-      bytes += n;
-    };
-    let leftOut = 0;
-    if (binary)
-      for (const split of ['validation', 'train'] as const)
-        for (const file of files[split])
-          copyIds(file, shards[split], (tokens) => {
-            onBytes(2 * tokens);
-            tell();
-          });
-    else ({ leftOut } = await tokeniseFiles(options, files, shards, onBytes, tell));
-    const names = (list: InputFile[]): string => list.map(({ name }) => name).join(', ');
-    return {
-      kind: 'text',
-      source: `${names(train)}${validation.length ? `; validation ${names(validation)}` : ''}`,
-      revision: null,
-      leftOut,
-    };
-  });
+  return makeDataset(
+    options.name,
+    requestOf(options, files),
+    options.limits,
+    async (shards) => {
+      const bytesTotal = [...train, ...validation].reduce((sum, file) => sum + file.bytes, 0);
+      let bytes = 0;
+      const tell = (): void =>
+        onProgress({ bytes, bytesTotal, tokens: shards.train.tokens, tokensTotal: shards.train.limit });
+      const onBytes = (n: number): void => {
+        bytes += n;
+      };
+      let leftOut = 0;
+      if (binary)
+        for (const split of ['validation', 'train'] as const)
+          for (const file of files[split])
+            copyIds(file, shards[split], (tokens) => {
+              onBytes(2 * tokens);
+              tell();
+            });
+      else ({ leftOut } = await tokeniseFiles(options, files, shards, onBytes, tell));
+      const names = (list: InputFile[]): string => list.map(({ name }) => name).join(', ');
+      return {
+        kind: 'text',
+        source: `${names(train)}${validation.length ? `; validation ${names(validation)}` : ''}`,
+        revision: null,
+        leftOut,
+      };
+    },
+    options.vocabulary,
+  );
 }

@@ -70,6 +70,9 @@ function makeRoom(length: number): void {
   ranks = new Uint32Array(bytes.length);
 }
 
+/** The pair that each token merges. */
+const merged = new Uint32Array(TOKENS.length);
+
 // A token merges the two parts into which the tokens before it encode its bytes.
 for (let id = BYTES; id < TOKENS.length; id++) {
   const length = bytesOf(id).copy(bytes);
@@ -78,6 +81,7 @@ for (let id = BYTES; id < TOKENS.length; id++) {
   const slot = slotOf(pair);
   pairs[slot] = pair;
   made[slot] = id;
+  merged[id] = pair;
 }
 
 /** Writes the UTF-8 of text[from … to) into `bytes`; a lone surrogate becomes U+FFFD. @returns its length */
@@ -136,10 +140,34 @@ export function encode(text: string): Uint16Array {
   return scratch.toArray();
 }
 
-/** The text of ids; invalid UTF-8 becomes U+FFFD, end-of-text the empty string. */
-export function decode(ids: Iterable<number>): string {
+/** The bytes and end-of-text. */
+export const SMALLEST_VOCABULARY = BYTES + 1;
+
+/**
+ * Ids of GPT-2's tokenizer as those of its first `vocabulary` − 1 tokens and, as the last id, end-of-text. Every later token
+ * is split into the pair that it merges until all parts are early enough. A merge has a higher rank than its parts, so these
+ * are the ids that byte-pair encoding gives when it stops after its first `vocabulary` − 257 merges.
+ */
+export function cutVocabulary(vocabulary: number): (ids: Uint16Array) => Uint16Array {
+  const last = vocabulary - 1;
+  const parts: number[][] = [];
+  for (let id = 0; id < TOKENS.length; id++) {
+    const pair = merged[id]!;
+    parts.push(id < last ? [id] : [...parts[pair >>> 16]!, ...parts[pair & 0xffff]!]);
+  }
+  parts.push([last]);
+  const cut = new Ids();
+  return (ids) => {
+    cut.clear();
+    for (const id of ids) for (const part of parts[id]!) cut.push(part);
+    return cut.toArray();
+  };
+}
+
+/** The text of ids of a vocabulary; invalid UTF-8 becomes U+FFFD, end-of-text the empty string. */
+export function decode(ids: Iterable<number>, vocabulary = TOKENS.length + 1): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(
-    Buffer.concat([...ids].filter((id) => id < TOKENS.length).map(bytesOf)),
+    Buffer.concat([...ids].filter((id) => id < vocabulary - 1).map(bytesOf)),
   );
 }
 

@@ -11,8 +11,9 @@ import {
   verifyDataset,
 } from '../../data/text/inventory';
 import { makeOpenWebText } from '../../data/text/openwebtext';
-import { datasetFolder, datasetHash, type DatasetMeta } from '../../data/text/shards';
+import { datasetFolder, datasetHash, VOCABULARY, type DatasetMeta } from '../../data/text/shards';
 import { makeText, type Progress } from '../../data/text/text';
+import { SMALLEST_VOCABULARY } from '../../data/text/tokenizer';
 import { bar, TerminalLine, Throttle } from '../../report/terminal';
 import { UserError, wholeNumber } from '../../util/errors';
 import { count, duration, megabytes } from '../../util/format';
@@ -22,6 +23,16 @@ import { numberOfTokens, parse } from './arguments';
 const COMMON = {
   'validation-tokens': { type: 'string', help: 'maximum number of validation tokens', default: '500k' },
 } as const;
+const VOCABULARIES = {
+  vocabulary: {
+    type: 'string',
+    help: "number of ids: GPT-2's byte-pair encoding stopped after its first merges, and end-of-text",
+    default: String(VOCABULARY),
+  },
+} as const;
+
+const vocabularyFrom = (value: string | undefined): number =>
+  wholeNumber('--vocabulary', value, SMALLEST_VOCABULARY, VOCABULARY);
 
 const OPENWEBTEXT = {
   command: 'data',
@@ -53,6 +64,7 @@ const TEXT = {
       default: '0.005',
     },
     column: { type: 'string', help: 'column of the text in Parquet and JSON Lines', default: 'text' },
+    ...VOCABULARIES,
     ...COMMON,
   },
 } as const;
@@ -65,6 +77,7 @@ const SYNTHETIC = {
     tokens: { type: 'string', help: 'training tokens, such as 2M' },
     seed: { type: 'string', help: 'seed of the random draws', default: '1' },
     name: { type: 'string', help: 'name of the data set', default: 'synthetic' },
+    ...VOCABULARIES,
     ...COMMON,
   },
 } as const;
@@ -223,7 +236,8 @@ export async function text(argv: string[]): Promise<void> {
     validation: numberOfTokens('--validation-tokens', values['validation-tokens']!),
   };
   const validation = values.validation === undefined ? undefined : resolve(values.validation);
-  const options = { name, from, validation, column: values.column!, limits, validationShare };
+  const vocabulary = vocabularyFrom(values.vocabulary);
+  const options = { name, from, validation, column: values.column!, limits, validationShare, vocabulary };
   await making(name, ({ onProgress }) => makeText(options, onProgress));
 }
 
@@ -234,7 +248,12 @@ export async function synthetic(argv: string[]): Promise<void> {
     train: numberOfTokens('--tokens', required('tokens', values.tokens, '2M')),
     validation: numberOfTokens('--validation-tokens', values['validation-tokens']!),
   };
-  const options = { name: values.name!, limits, seed: wholeNumber('--seed', values.seed, 1) };
+  const options = {
+    name: values.name!,
+    limits,
+    seed: wholeNumber('--seed', values.seed, 1),
+    vocabulary: vocabularyFrom(values.vocabulary),
+  };
   await making(options.name, ({ onProgress }) => makeGenerated(STORIES, options, onProgress));
 }
 

