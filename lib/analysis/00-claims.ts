@@ -1,5 +1,5 @@
 /** What notebook 00 shows: every verdict of the collection, and the runs that they rest on. */
-import { EXPERIMENTS, experimentOf } from '../experiments';
+import { EXPERIMENTS, experimentOf } from '../experiments/index';
 import type { Claim } from '../report/claims';
 import type { Figure } from '../report/figure';
 import { axis, COLOURS, OUTCOME_COLOURS, title } from '../report/style';

@@ -68,7 +68,7 @@ export const copiedNats = ({ entropy, loss }: Pick<Positions, 'entropy' | 'loss'
 /** Loss above what the same lines cost at best, nats per line. */
 export const excessNats = ({ loss, surprisalNats }: Positions): number => sum(loss) - surprisalNats;
 
-/** Share of the excess that lies where words are free. */
+/** Share of the excess at positions where words are free. */
 export const excessAtFree = (at: Positions): number => 1 - copiedNats(at) / excessNats(at);
 
 /** A run copies when that loss is at most this at its end; fixed after the runs of seeds 1 to 3 and before those of 4 and 5. */

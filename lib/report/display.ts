@@ -1,7 +1,7 @@
 /** The running notebook: what a cell can show, and whether the user has interrupted it. The kernel (jupyter/kernel.cjs) provides it. */
 import { randomBytes } from 'node:crypto';
 
-/** Contents by mime type; a program that shows the notebook picks the richest it knows. */
+/** Contents by MIME type; a program that shows the notebook picks the richest that it can display. */
 export interface Bundle {
   data: Record<string, unknown>;
   metadata?: Record<string, unknown>;

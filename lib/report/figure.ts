@@ -15,7 +15,7 @@ export interface Figure {
   data: Trace[];
   layout?: Partial<Layout>;
   config?: Partial<Config>;
-  /** 2-D figure that stands for this one in its PNG. A 3-D figure needs one. */
+  /** 2-D figure for the PNG of a 3-D one, which needs one. */
   still?: Figure;
 }
 
@@ -89,13 +89,13 @@ function plain(value: unknown, pack: boolean): Plain {
   );
 }
 
-/** Pixels of a legend: the height of a row, the width of an entry's symbol and of a letter of its name; and of the figure beside it. */
-const LEGEND = { row: 19, symbol: 44, letter: 5.8, beside: 80 };
+/** Pixels of a legend: the height of a row, the width of an entry's symbol and of a letter of its name; and of the margins on both sides. */
+const LEGEND = { row: 19, symbol: 44, letter: 5.8, margins: 80 };
 
 /** Traces that have a scale of colours instead. */
 const WITHOUT_LEGEND: PlotData['type'][] = ['heatmap', 'contour', 'surface'];
 
-/** Rows of the legend, whose entries stand in columns as wide as the widest of them. */
+/** Rows of the legend, whose entries are in columns as wide as the widest of them. */
 function legendRows({ data, layout }: Figure, width: number): number {
   const entries = (data as Partial<PlotData>[]).filter(
     ({ name, showlegend, type = 'scatter' }) =>
@@ -104,7 +104,7 @@ function legendRows({ data, layout }: Figure, width: number): number {
   const letters = entries.map(({ name }) => name!.length);
   if (letters.length < 2 || layout?.showlegend === false) return 1;
   const columns = Math.floor(
-    (width - LEGEND.beside) / (LEGEND.symbol + LEGEND.letter * Math.max(...letters)),
+    (width - LEGEND.margins) / (LEGEND.symbol + LEGEND.letter * Math.max(...letters)),
   );
   return Math.ceil(letters.length / Math.max(1, columns));
 }

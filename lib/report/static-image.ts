@@ -102,7 +102,7 @@ async function toSvg(figure: PlainFigure, width: number, height: number): Promis
   const webgl = figure.data.find(({ type }) => type !== undefined && NEEDS_WEBGL.has(type));
   if (webgl)
     throw new UserError(
-      `figure: expected a 2-D "still" beside the 3-D trace "${webgl.type}"; got none; give the figure one for its PNG`,
+      `figure: expected a 2-D "still" with the 3-D trace "${webgl.type}"; got none; give the figure one for its PNG`,
     );
   const { JSON: pageJson, Plotly } = page();
   const copy = pageJson.parse(JSON.stringify(figure)) as PlainFigure;

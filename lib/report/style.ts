@@ -117,7 +117,7 @@ export const title = (text: string, subtitle?: string): Layout['title'] =>
 export interface ReferenceOptions {
   colour?: string;
   dash?: 'solid' | 'dash' | 'dot' | 'dashdot';
-  /** Where the label stands: above or under the line, at its left or right end. */
+  /** Place of the label: above or below the line, at its left or right end. */
   side?: 'above' | 'below';
   end?: 'left' | 'right';
 }
@@ -147,7 +147,7 @@ export function referenceLine(
   };
 }
 
-/** A horizontal band y ± tolerance behind the curves. */
+/** A horizontal band y ± tolerance, drawn below the curves. */
 export function referenceBand(y: number, tolerance: number, colour: string = COLOURS.paper): Partial<Shape> {
   return {
     type: 'rect',

@@ -10,7 +10,7 @@ export const VERDICT_MIME = 'application/vnd.memorization.verdict+json';
 
 export type Outcome = 'REPRODUCED' | 'NOT REPRODUCED' | 'INCONCLUSIVE';
 
-/** One run's value beside the paper's. */
+/** One run's value, to be compared with the paper's. */
 export interface OwnValue {
   seed: number;
   tier: Tier;
@@ -20,14 +20,14 @@ export interface OwnValue {
 }
 
 export interface Question {
-  /** The paper's sentence, or ours after it, that the value stands for. */
+  /** The sentence that is put to the test: the paper's, or ours after it. */
   claim: string;
-  /** Where it stands: paper, section, figure. */
+  /** Paper, section, figure. */
   source: string;
   paper: number;
   /** Largest |ours − paper| that counts as the same; set before the runs. */
   tolerance: number;
-  /** For a bound: ours may lie beyond the paper's value on one side, and by the tolerance on the other. */
+  /** For a bound: ours may be beyond the paper's value on one side without limit, and by the tolerance on the other. */
   relation?: 'at most' | 'at least';
   unit: string;
   ours: readonly OwnValue[];
