@@ -1,4 +1,4 @@
-/** Speed on one shape: contenders take turns, so that what slows the machine for a while slows them all. */
+/** Training speed on one shape: this library and PyTorch train in turn, so that what slows the machine for a while slows all. */
 import { ours, peers, type Answer, type Contender, type OwnAnswer, type Precision } from './contender';
 import { productFlops, SHAPES, type ShapeName } from './shapes';
 
@@ -7,17 +7,17 @@ export interface Speed {
   /** Median over all turns. */
   secondsPerStep: number;
   tokensPerSecond: number;
-  /** Of the machine's best rate of products, measured in the same run; only ours. */
+  /** Share of the machine's best rate of matrix products, measured in the same run; this library only. */
   shareOfPeak: number | null;
   peakBytes: number;
 }
 
 export interface Comparison {
   shape: ShapeName;
-  /** Products a second in the precision of our run. */
+  /** Floating-point operations a second of matrix products, in the precision of this library's run. */
   peakFlopsPerSecond: number;
   speeds: Speed[];
-  /** Ours over the best of PyTorch's four; null without PyTorch. */
+  /** Speed of this library over the best of PyTorch's four ways; null without PyTorch. */
   ratio: number | null;
 }
 
@@ -26,13 +26,13 @@ export const median = (values: readonly number[]): number => {
   return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
 };
 
-/** A turn is about this long. */
+/** Length of a turn, about. */
 const TURN_SECONDS = 2;
 
-/** Compiling, tracing and the growth of the heap to its size stay out of the figures: a step of the vanilla shape gets faster for its first 60 steps. */
+/** Steps that are not measured: they compile, trace and grow the heap. A step of the vanilla shape gets faster for its first 60 steps. */
 const WARM_UP_SECONDS = 12;
 
-/** Lets each contender train some steps, in rounds. */
+/** Seconds per step of each contender, measured in rounds. */
 export async function turns(
   contenders: Contender[],
   rounds: number,

@@ -1,4 +1,4 @@
-/** Processes that train the same step, asked in turn. */
+/** A process that trains the same step as the others: this library, or PyTorch in one of four ways. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { SHAPES, type ShapeName } from './shapes';
 
 export type Precision = 'fp32' | 'bf16';
 
-/** What a contender says of some steps. */
+/** Measurements of some steps. */
 export interface Answer {
   /** Per step. */
   seconds: number[];
@@ -17,7 +17,7 @@ export interface Answer {
   peakBytes: number;
 }
 
-/** What this library says beside. */
+/** What this library measures in addition. */
 export interface OwnAnswer extends Answer {
   residentBytes: number;
   tensors: number;
@@ -66,7 +66,7 @@ export class Contender {
     );
   }
 
-  /** Between its turns a process is stopped: threads that wait for work by spinning would slow the others. */
+  /** Sends a command and waits for the answer. Between its turns a process is stopped: threads that spin would slow the others. */
   async ask<T>(command: string): Promise<T> {
     this.child.kill('SIGCONT');
     this.child.stdin!.write(`${command}\n`);
@@ -75,7 +75,7 @@ export class Contender {
     return answer;
   }
 
-  /** @returns once its process is gone, so that its memory and cores are free */
+  /** Ends the process; its memory and cores are free once this resolves. */
   async stop(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const gone = new Promise((resolve) => this.child.once('exit', resolve));
@@ -94,10 +94,10 @@ export const ours = (shape: ShapeName, precision: Precision): Promise<Contender>
 
 const PEER_MODES = ['eager', 'compiled'] as const;
 
-/** Variables that are set for our library alone. */
+/** Environment variables that are set for this library only. */
 const OWN = [...Object.keys(allocator), 'LD_LIBRARY_PATH', 'XLA_FLAGS'];
 
-/** PyTorch in its four ways, in the environment that it has without us. @param python an interpreter with torch */
+/** PyTorch eager and compiled, in fp32 and bf16, with the environment of the user. @param python an interpreter with torch */
 export function peers(shape: ShapeName, python: string): Promise<Contender>[] {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.includes(name)));
   const start = (precision: Precision, mode: string) =>

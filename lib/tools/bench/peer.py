@@ -1,4 +1,4 @@
-"""A contender's process: the same training step in PyTorch. Reads a command a line, answers each with a line of JSON.
+"""The same training step in PyTorch, as a process of the benchmark: reads a command a line, answers each with a line of JSON.
 
     python peer.py SHAPE_JSON fp32|bf16 eager|compiled
 

@@ -1,4 +1,4 @@
-/** The four shapes on which speed is compared, and what a step on each costs at least. */
+/** The four shapes on which speed is compared, and the least number of operations that a step on each needs. */
 import type { ModelConfig } from '../../model/config';
 
 export interface Shape {

@@ -1,4 +1,4 @@
-/** `npm run bench`: speed of a training step on the reference shapes, beside PyTorch where there is one. */
+/** `npm run bench`: speed of a training step on the reference shapes, next to PyTorch if an interpreter with it is named. */
 import { compare, soak, type Comparison, type Soak } from '../bench/compare';
 import { SHAPE_NAMES, type ShapeName } from '../bench/shapes';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';

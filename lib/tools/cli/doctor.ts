@@ -1,4 +1,4 @@
-/** `npm run doctor`: what is here, what is missing and what to do about it; one op and one gradient against known values. */
+/** `npm run doctor`: what is installed, what is missing and what to do about it; checks one operation and one gradient. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -180,7 +180,9 @@ function opsItems(): Item[] {
     name: 'fused ops',
     state: 'slow' as const,
     value: "not built: TensorFlow's own operations compute, at about half the speed with a large vocabulary",
-    advice: 'install g++ (Debian, Ubuntu: apt install g++), then run the same command again',
+    advice: compiler()
+      ? 'see .cache/setup/fused-operations.log'
+      : 'install g++ (Debian, Ubuntu: apt install g++), then run the same command again',
   };
   return [existsSync(opsFile) ? built : absent];
 }
@@ -198,7 +200,7 @@ function engineItems(): { items: Item[]; checks: Record<string, Check> } {
     ];
     const checks = computed(tf);
     for (const [name, { expected, got, ok }] of Object.entries(checks)) {
-      const value = `we see ${shown(got)}, expected ${shown(expected)}`;
+      const value = `got ${shown(got)}, expected ${shown(expected)}`;
       items.push(ok ? { name, state: 'ok', value } : { name, state: 'missing', value, advice });
     }
     return { items, checks: { ...checks } };

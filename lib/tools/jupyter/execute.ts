@@ -1,4 +1,4 @@
-/** Executes a notebook with Jupyter and turns it into a report. Nothing is put in its place before all of it is there. */
+/** Executes a notebook with Jupyter and turns it into a report; files are put in place only once all of them are made. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { childEnvironment } from '../setup/environment.cjs';
@@ -36,7 +36,7 @@ export interface Result {
   report: string;
 }
 
-/** A cell failed: its source and what it said. */
+/** A cell failed: its source and its error. */
 export class CellError extends Error {
   constructor(
     readonly notebook: string,
@@ -84,7 +84,7 @@ export function cellError(name: string, errors: string): Error {
       `${name}: expected the kernel to live; it died, perhaps of too little memory; run it with --tier smoke to see whether it works at all`,
     );
   const last = errors.trim().split('\n').slice(-3).join(' ');
-  return new UserError(`${name}: expected Jupyter to execute it; it said "${last}"; run "npm run doctor"`);
+  return new UserError(`${name}: expected Jupyter to execute it; it printed "${last}"; run "npm run doctor"`);
 }
 
 async function jupytext(
@@ -101,7 +101,7 @@ async function jupytext(
   );
   if (code !== 0)
     throw new UserError(
-      `${from}: expected a notebook that jupytext can turn into ${to}; it said "${output.trim().split('\n').pop()}"`,
+      `${from}: expected a notebook that jupytext can turn into ${to}; it printed "${output.trim().split('\n').pop()}"`,
     );
 }
 
@@ -118,7 +118,7 @@ async function prepare({ name, places }: Job, state: PairState, target: string):
   );
 }
 
-/** The executed notebook and, where it is the older one, its pair, as they will lie in `notebooks`: files in `folder`. */
+/** The executed notebook and, if it is the older one, its pair, as they will be in `notebooks`: files in `folder`. */
 async function cleaned(
   { name, places }: Job,
   notebook: Notebook,

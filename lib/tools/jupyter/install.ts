@@ -1,4 +1,4 @@
-/** Puts the kernel, the JupyterLab renderer and the report template where every Jupyter program of a .venv looks for them. */
+/** Installs the kernel, the JupyterLab renderer and the report template into .venv, where its Jupyter programs find them. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { allocator } from '../setup/environment.cjs';
@@ -32,7 +32,7 @@ function kernelSpec(): string {
   return `${JSON.stringify({ argv, env: allocator, display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' }, null, 2)}\n`;
 }
 
-/** @param venv folder of the Python environment. Does nothing where all is in place. */
+/** @param venv folder of the Python environment. Does nothing if all is in place. */
 export function installJupyterFiles(venv: string): void {
   if (!existsSync(paths.plotly))
     throw new UserError(`expected ${paths.plotly}, which set-up makes; found none; run "npm run doctor"`);

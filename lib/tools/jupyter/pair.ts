@@ -72,7 +72,7 @@ export function pairState(name: string, folder: string = paths.notebooks): PairS
   return statSync(ts).mtimeMs > statSync(ipynb).mtimeMs ? 'ts newer' : 'ipynb newer';
 }
 
-/** Of every notebook here: which kernel runs it, and that jupytext keeps the .ts beside it. */
+/** Metadata of every notebook here: which kernel runs it, and that jupytext keeps a .ts next to it. */
 export const METADATA = {
   jupytext: { formats: 'ipynb,ts:percent' },
   kernelspec: { display_name: 'TypeScript', language: 'typescript', name: 'tslab' },

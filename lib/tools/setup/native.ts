@@ -164,11 +164,14 @@ export async function ensureOps(): Promise<boolean> {
       childEnvironment(),
     );
   // Eigen's header does not compile with GCC 12 where the processor has half precision; older compilers lack the flag.
-  const failure = cxx
-    ? (await compile('-mno-avx512fp16')) && (await compile())
+  let failure = cxx
+    ? await compile('-mno-avx512fp16')
     : 'no g++ or clang++ on PATH (Debian, Ubuntu: apt install g++)';
+  if (cxx && failure?.includes('avx512fp16')) failure = await compile();
   if (failure) {
-    console.error(`set-up: fused operations: expected them to compile; ${failure}; going on without, slower`);
+    console.error(
+      `set-up: fused operations: expected them to compile; ${failure}; going on without them, slower`,
+    );
     return true;
   }
   renameSync(aside, opsFile);

@@ -47,7 +47,7 @@ test('doctor prints one line per item', () => {
   const { status, stdout } = doctor();
   assert.equal(status, 0);
   for (const line of stdout.trimEnd().split('\n')) assert.match(line, /^(ok|slow) +\S/);
-  assert.match(stdout, /we see 19 22 43 50, expected 19 22 43 50/);
+  assert.match(stdout, /got 19 22 43 50, expected 19 22 43 50/);
 });
 
 test('CPU features are read from both kinds of /proc/cpuinfo', () => {

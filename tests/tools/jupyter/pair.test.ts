@@ -122,7 +122,7 @@ test('a failing cell is told by its source and message, without Python', () => {
     "04: a cell failed\n\n  | const a: number = 'b';\n  | more();\n\nTypeScript cell 1:7 - wrong",
   );
   assert.ok(cellError('04', 'nbclient.exceptions.DeadKernelError: Kernel died').message.includes('it died'));
-  assert.match(cellError('04', 'a\nlast words').message, /it said "a last words"/);
+  assert.match(cellError('04', 'a\nlast words').message, /it printed "a last words"/);
 });
 
 test('the moving line tells what is known', () => {
