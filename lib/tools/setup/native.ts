@@ -1,5 +1,4 @@
 /** Compiled code: tfjs-node-gpu's binding to TensorFlow's C library, and the fused operations of lib/tensor/native. */
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { UserError } from '../../util/errors';
@@ -54,15 +53,21 @@ function headers(): string {
     : join(dirname(require.resolve('node-api-headers')), 'include');
 }
 
+/** Sets the mark DF_1_INITFIRST in the entry DT_FLAGS_1 of a library, as "-z initfirst" does; zig's linker does not know it. */
+function initFirst(file: string): void {
+  const elf = readFileSync(file);
+  const entry = elf.indexOf(Buffer.from('fbffff6f00000000', 'hex'));
+  if (entry >= 0) elf[entry + 8]! |= 0x20;
+  writeFileSync(file, elf);
+}
+
 /**
- * One call of the compiler. The path to the library is relative to the binding, so that the project can be moved.
- * Trap: in "$ORIGIN/…" no character of the project's own path occurs, which the linker might read as its syntax.
+ * Compiles the binding with one call of the compiler and computes with it. Gives back null, or why that failed.
+ * Trap: the path to the library is relative to the binding, so that the project can be moved, and so that no character of
+ * the project's own path is read by the linker as syntax.
  */
-async function compileBinding(
-  cxx: Compiler,
-  first: string[],
-  env = childEnvironment(),
-): Promise<string | null> {
+async function compileBinding(cxx: Compiler, env = childEnvironment()): Promise<string | null> {
+  const isZig = cxx.length > 1;
   const aside = `${binding}.part`;
   mkdirSync(dirname(binding), { recursive: true });
   rmSync(binding, { force: true });
@@ -75,40 +80,28 @@ async function compileBinding(
       ...['-I', headers(), '-I', join(tensorflow(), 'include')],
       ...[...sources, join(__dirname, 'log-level.cc'), '-o', aside],
       ...['-L', tensorflow(), '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
-      ...[`-Wl,-rpath,$ORIGIN/${relative(dirname(binding), tensorflow())}`, ...first],
+      `-Wl,-rpath,$ORIGIN/${relative(dirname(binding), tensorflow())}`,
+      ...(isZig ? [] : ['-Wl,-z,initfirst']),
     ],
     env,
   );
   if (failure) return failure;
+  if (isZig) initFirst(aside);
   renameSync(aside, binding);
   return test();
 }
 
-/** zig's linker does not know "-z initfirst": sets the same mark (DF_1_INITFIRST of DT_FLAGS_1) in the file. */
-function initFirst(file: string): void {
-  const elf = readFileSync(file);
-  const entry = elf.indexOf(Buffer.from('fbffff6f00000000', 'hex'));
-  if (entry < 0) return;
-  elf[entry + 8]! |= 0x20;
-  writeFileSync(file, elf);
-}
-
-/** The C++ compiler of PyPI's ziglang: 400 MB, so only for this one file, and only where the system has no compiler. */
-async function compileWithZig(): Promise<string | null> {
+/** As compileBinding, with the compiler of PyPI's ziglang: 400 MB, so only where the system has none, and removed at the end. */
+async function compileBindingWithZig(): Promise<string | null> {
   const folder = cache('zig');
   const own = { ZIG_GLOBAL_CACHE_DIR: join(folder, 'cache'), ZIG_LOCAL_CACHE_DIR: join(folder, 'cache') };
   try {
     await installAside(ZIG, folder);
-    const zig: Compiler = [join(folder, 'ziglang', 'zig'), 'c++'];
-    const failure = await compileBinding(zig, [], { ...childEnvironment(), ...own });
-    if (!failure) initFirst(binding);
-    return failure;
+    return await compileBinding([join(folder, 'ziglang', 'zig'), 'c++'], { ...childEnvironment(), ...own });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
 const isCurrent = (file: string, key: string): boolean =>
   existsSync(file) && existsSync(`${file}.key`) && readFileSync(`${file}.key`, 'utf8') === key;
@@ -120,10 +113,10 @@ export async function ensureBinding(): Promise<boolean> {
   const key = [contentHash(join(packageFolder, 'binding')), library, wheel, process.arch].join(' ');
   if (isCurrent(binding, key) && !(await test())) return false;
   const cxx = compiler();
-  let failure = cxx && (await compileBinding([cxx], ['-Wl,-z,initfirst']));
+  let failure = cxx && (await compileBinding([cxx]));
   if (failure) console.error(`set-up: native binding: ${cxx} failed: ${failure}; trying zig ...`);
   if (!cxx) console.error('set-up: native binding: no C++ compiler on PATH; fetching zig for it ...');
-  if (failure || !cxx) failure = await compileWithZig();
+  if (failure || !cxx) failure = await compileBindingWithZig();
   if (failure)
     throw new UserError(
       `native binding: expected it to compile and compute; ${failure}; install g++ (Debian, Ubuntu: apt install g++), then run the same command again`,
@@ -138,7 +131,7 @@ export async function ensureBinding(): Promise<boolean> {
  */
 export async function ensureOps(): Promise<boolean> {
   if (!existsSync(opsSource)) return false;
-  const key = short([contentHash(opsSource, join(__dirname, 'tensorflow-cpu.txt')), cpuFlags()].join());
+  const key = [contentHash(opsSource, join(__dirname, 'tensorflow-cpu.txt')), cpuFlags()].join(' ');
   if (isCurrent(opsFile, key)) return false;
   for (const file of [opsFile, `${opsFile}.key`]) rmSync(file, { force: true });
   mkdirSync(dirname(opsFile), { recursive: true });

@@ -46,7 +46,7 @@ async function installPackages() {
   console.error('set-up: npm packages ...');
   fs.rmSync(modules, { recursive: true, force: true });
   const flags =
-    '--no-save --ignore-scripts --include=dev --include=optional --no-audit --no-fund --logs-max=0';
+    '--no-save --ignore-scripts --include=dev --include=optional --no-audit --no-fund --logs-max=0 --loglevel=warn';
   const args = [npmProgram(), 'install', ...flags.split(' '), '--cache', cache('npm')];
   await step('npm packages', process.execPath, args, process.env);
   if (!state.installedMatchesLock(wanted, installed()))
