@@ -14,7 +14,7 @@ export interface Layers {
   beta: number;
 }
 
-export interface LayeredEnergy {
+interface LayeredEnergy {
   /** E(x), `[q]`. */
   energies: Float64Array;
   /** E_t(x), `[layers][q]`. */

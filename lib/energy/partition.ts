@@ -96,7 +96,7 @@ const NODES = [
   Array.from({ length: 12 }, (_, panel) => [(2 * panel + 1 + x!) / 24, w! / 24] as const),
 );
 
-export interface ExactCase {
+interface ExactCase {
   logZ: number;
   /** Standard error of log Z, 0 if directions are not drawn at random. */
   error: number;

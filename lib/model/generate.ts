@@ -3,11 +3,12 @@ import { AttentionCache } from '../tensor/attention';
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
 import { Random } from '../util/random';
+import { sum } from '../util/statistics';
 import { Tape } from '../tensor/tape';
 import { tf, type Tensor } from '../tensor/engine';
 import { checkTokens, inputsOf, type LanguageModel } from './model';
 
-export interface GenerateOptions {
+interface GenerateOptions {
   maxNewTokens: number;
   /** Divides the logits; 0 means greedy decoding. Default: 1. */
   temperature?: number;
@@ -62,15 +63,7 @@ function draw(logits: ArrayLike<number>, temperature: number, topK: number, rand
   const sorted = Float32Array.from(logits).sort();
   const [largest, least] = [sorted[sorted.length - 1]!, sorted[Math.max(0, sorted.length - topK)]!];
   const masses = Float64Array.from(logits, (z) => (z >= least ? Math.exp((z - largest) / temperature) : 0));
-  let left = random.uniform() * masses.reduce((a, b) => a + b, 0);
-  let chosen = 0;
-  for (let id = 0; id < masses.length; id++) {
-    if (masses[id] === 0) continue;
-    chosen = id;
-    left -= masses[id]!;
-    if (left < 0) break;
-  }
-  return chosen;
+  return random.weighted(masses, sum(masses));
 }
 
 /**

@@ -5,10 +5,10 @@ import * as ops from '../tensor/ops';
 import { Parameter } from '../tensor/parameters';
 import { Random } from '../util/random';
 import type { Node, Tape } from '../tensor/tape';
-import { DecoderOnly, type Inputs, type OutputLayer } from './model';
+import { LanguageModel, type Inputs, type OutputLayer } from './model';
 
 /** Initial values of a parameter. */
-export type InitialValues = (name: string, shape: number[]) => Float32Array;
+type InitialValues = (name: string, shape: number[]) => Float32Array;
 
 /** Names and shapes of the parameters in the order of initialisation. Weights of linear layers are `[in, out]`. */
 export function gpt2Shapes({
@@ -56,7 +56,7 @@ export function gpt2Initial({ layers }: Gpt2Config, seed: number): InitialValues
 }
 
 /** Pre-norm, tanh-GELU, learned positions, output tied to the embedding; dropout on embeddings, attention weights and branches. */
-export class Gpt2 extends DecoderOnly {
+export class Gpt2 extends LanguageModel {
   readonly parameters: Parameter[];
   protected readonly output: OutputLayer;
   private readonly named: Map<string, Parameter>;

@@ -50,20 +50,14 @@ function readConfig(path: string): Gpt2Config {
   const dropout = c.resid_pdrop ?? 0.1;
   for (const field of ['embd_pdrop', 'attn_pdrop'])
     if ((c[field] ?? 0.1) !== dropout) refuse(field, `${String(dropout)}, as resid_pdrop`);
-  const [layers, width, heads, context, vocabulary] = [
-    'n_layer',
-    'n_embd',
-    'n_head',
-    'n_positions',
-    'vocab_size',
-  ].map((field) => c[field] as number) as [number, number, number, number, number];
+  const number = (field: string) => c[field] as number;
   const config: Gpt2Config = {
     kind: 'gpt2',
-    layers,
-    width,
-    heads,
-    context,
-    vocabulary,
+    layers: number('n_layer'),
+    width: number('n_embd'),
+    heads: number('n_head'),
+    context: number('n_positions'),
+    vocabulary: number('vocab_size'),
     dropout: dropout as number,
   };
   try {

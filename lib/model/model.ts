@@ -1,4 +1,4 @@
-/** Interface and shared output layer of the language models, and the batches that they read. */
+/** Base class of the language models, and the batches that they read. */
 import type { AttentionCache, Layout } from '../tensor/attention';
 import type { ModelConfig } from './config';
 import { UserError } from '../util/errors';
@@ -28,48 +28,38 @@ export interface Batch extends Inputs {
   tokens: number;
 }
 
-export interface LanguageModel {
-  readonly config: ModelConfig;
-  /** In the order of initialisation. */
-  readonly parameters: Parameter[];
-  /**
-   * Activations of the last layer. With one cache per layer the tokens continue those in the caches.
-   * @param each called with the output of each block, `[N, C]`, in order @returns `[N, C]`
-   */
-  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node;
-  /** Logits from activations of the last layer. @param x `[n, C]` @returns `[n, V]` */
-  head(tape: Tape, x: Node): Tensor;
-  /** Mean cross-entropy, and each token's. */
-  loss(tape: Tape, batch: Batch): TokenLoss;
-  /** @returns `[N, V]` */
-  logits(tape: Tape, batch: Inputs): Tensor;
-  dispose(): void;
-}
-
 /** Weight `[V, C]` and bias `[V]` of the output layer. */
 export interface OutputLayer {
   weight: Parameter;
   bias: Parameter | null;
 }
 
-/** Base class: output layer and loss. */
-export abstract class DecoderOnly implements LanguageModel {
+/** A decoder-only language model. */
+export abstract class LanguageModel {
   abstract readonly config: ModelConfig;
+  /** In the order of initialisation. */
   abstract readonly parameters: Parameter[];
   protected abstract readonly output: OutputLayer;
 
+  /**
+   * Activations of the last layer. With one cache per layer the tokens continue those in the caches.
+   * @param each called with the output of each block, `[N, C]`, in order @returns `[N, C]`
+   */
   abstract hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node;
 
+  /** Logits from activations of the last layer. @param x `[n, C]` @returns `[n, V]` */
   head(tape: Tape, x: Node): Tensor {
     const { weight, bias } = this.output;
     const product = K.matmul(x.operand(), tape.parameter(weight).operand(), false, true);
     return bias ? K.add(product, tape.parameter(bias).value) : product;
   }
 
+  /** @returns `[N, V]` */
   logits(tape: Tape, batch: Inputs): Tensor {
     return this.head(tape, this.hidden(tape, batch));
   }
 
+  /** Mean cross-entropy, and each token's. */
   loss(tape: Tape, batch: Batch): TokenLoss {
     const { weight, bias } = this.output;
     return crossEntropy(

@@ -7,7 +7,7 @@ import { Parameter } from '../tensor/parameters';
 import { Random } from '../util/random';
 import type { Node, Tape } from '../tensor/tape';
 import { tf, type Tensor } from '../tensor/engine';
-import { DecoderOnly, type Inputs, type OutputLayer } from './model';
+import { LanguageModel, type Inputs, type OutputLayer } from './model';
 
 /** sin and cos of position / 10000^(2i/C), interleaved (Vaswani et al. 2017, section 3.5). @returns `[positions, C]`, row-major */
 function sinusoids(positions: number, width: number): Float32Array {
@@ -36,7 +36,7 @@ interface Block {
 }
 
 /** Post-norm, ReLU, sinusoidal positions, embeddings × √C, untied output; dropout on embeddings, attention weights, hidden units and residual branches. */
-export class Vanilla extends DecoderOnly {
+export class Vanilla extends LanguageModel {
   readonly parameters: Parameter[] = [];
   private readonly table: Parameter;
   private readonly blocks: Block[];

@@ -21,6 +21,12 @@ import { UserError } from './errors';
 /** Name of a file until it is complete. */
 const asideOf = (path: string): string => `${path}.${process.pid}.part`;
 
+/** The UserError for a full disk, a folder that is not writable, and the like. */
+export const cannotWrite = (path: string, error: unknown): UserError =>
+  new UserError(
+    `${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable and start again; what was there before is intact`,
+  );
+
 /** Writes to a temporary file and renames it, so that a reader never sees half of it. Throws a UserError on failure. */
 export function writeAtomically(path: string, content: string | Uint8Array): void {
   const aside = asideOf(path);
@@ -30,9 +36,7 @@ export function writeAtomically(path: string, content: string | Uint8Array): voi
     renameSync(aside, path);
   } catch (error) {
     if (existsSync(aside)) rmSync(aside);
-    throw new UserError(
-      `expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; what was there before is whole`,
-    );
+    throw cannotWrite(path, error);
   }
 }
 

@@ -101,6 +101,18 @@ export class Random {
     }
   }
 
+  /** Index drawn in proportion to weights, whose sum is `total`. */
+  weighted(weights: ArrayLike<number>, total: number): number {
+    let left = this.uniform() * total;
+    let drawn = 0;
+    for (let i = 0; i < weights.length; i++) {
+      if (weights[i] === 0) continue;
+      drawn = i; // Rounding may leave a rest after the last one.
+      if ((left -= weights[i]!) < 0) break;
+    }
+    return drawn;
+  }
+
   /** Standard normal (Box-Muller). */
   normal(): number {
     if (this.spare !== null) {

@@ -39,7 +39,7 @@ export function crossing(f: (x: number) => number, level: number, first: number)
 const CONFIDENCE = 0.95;
 
 /** P(|T| < t) for whole degrees of freedom (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4). */
-export function withinT(t: number, freedom: number): number {
+function withinT(t: number, freedom: number): number {
   const angle = Math.atan(t / Math.sqrt(freedom));
   const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
   const odd = freedom % 2 === 1;

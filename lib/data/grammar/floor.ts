@@ -77,7 +77,7 @@ function lineForms(grammar: Grammar): LineForm[] {
   });
 }
 
-export interface PositionEntropy {
+interface PositionEntropy {
   /** Share of lines that reach this position, counted from 0. */
   share: number;
   /** Entropy of the token given all before it, averaged over all lines; lines that have ended count 0. */

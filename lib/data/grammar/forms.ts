@@ -61,7 +61,7 @@ export const sentenceMoments = perGrammar((grammar): readonly [unmarked: Moments
 });
 
 /** A sequence of word classes. Its sentences are equally likely: `mass` / `sentences` each. */
-export interface SentenceForm {
+interface SentenceForm {
   classes: readonly WordClass[];
   mass: number;
   marked: boolean;

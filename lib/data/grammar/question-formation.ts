@@ -174,7 +174,7 @@ export function sampleLine(grammar: Grammar, random: Random): Line {
 }
 
 export const LINE_SPLITS = ['train', 'dev', 'test', 'generalisation'] as const;
-export type Splits = Record<(typeof LINE_SPLITS)[number], Line[]>;
+type Splits = Record<(typeof LINE_SPLITS)[number], Line[]>;
 
 /** The published numbers of lines. */
 export const PUBLISHED_LINES = { train: 100_000, dev: 1_000, test: 10_000, generalisation: 10_000 } as const;

@@ -1,6 +1,7 @@
 /** Stories of the synthetic corpus as text. */
 import { TOPICS } from './lexicon';
 import {
+  hasChoice,
   LEXICON,
   PEOPLE,
   TOWNS,
@@ -11,7 +12,6 @@ import {
 } from './synthetic';
 
 export const PLAIN: Record<string, string> = { THE: 'the', AND: 'and', THAT: 'that', WAS: 'was' };
-const CAPITAL = /^./;
 
 export const article = (word: string): string => (/^([aeio]|u(?!ni))/.test(word) ? 'an' : 'a');
 export const person = ({ cast }: Hidden, place: number) => PEOPLE[cast[place]!]!;
@@ -46,34 +46,20 @@ function wordOf(name: string, choice: number, hidden: Hidden, focus: number): st
   }
 }
 
-const hasChoice = (name: string): boolean =>
-  Object.hasOwn(LEXICON, name) || name === 'NAME' || name === 'OTHER' || name === 'OWNER';
-
-function sentenceText(
-  { classes, choices }: Sentence,
-  hidden: Hidden,
-  focusBefore: number,
-): { text: string; focus: number } {
-  let [focus, next] = [focusBefore, 0];
-  const words = classes.map((name) => {
-    const choice = hasChoice(name) ? choices[next++]! : -1;
-    if (name === 'NAME') focus = choice;
-    return wordOf(name, choice, hidden, focus);
+function paragraphText(sentences: readonly Sentence[], hidden: Hidden): string {
+  let focus = 0;
+  const texts = sentences.map(({ classes, choices }) => {
+    let next = 0;
+    const words = classes.map((name) => {
+      const choice = hasChoice(name) ? choices[next++]! : -1;
+      if (name === 'NAME') focus = choice;
+      return wordOf(name, choice, hidden, focus);
+    });
+    const text = words.map((word, i) => word || article(words[i + 1]!)).join(' ');
+    return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
   });
-  const text = words.map((word, i) => word || article(words[i + 1]!)).join(' ');
-  return { text: `${text.replace(CAPITAL, (c) => c.toUpperCase())}.`, focus };
+  return texts.join(' ');
 }
 
-export function storyText(story: Story): string {
-  const paragraphs = story.paragraphs.map((sentences) => {
-    let focus = 0;
-    return sentences
-      .map((sentence) => {
-        const { text, focus: after } = sentenceText(sentence, story, focus);
-        focus = after;
-        return text;
-      })
-      .join(' ');
-  });
-  return [titleLine(story), ...paragraphs].join('\n\n');
-}
+export const storyText = (story: Story): string =>
+  [titleLine(story), ...story.paragraphs.map((paragraph) => paragraphText(paragraph, story))].join('\n\n');

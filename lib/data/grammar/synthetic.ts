@@ -144,6 +144,9 @@ export function castProbabilities(size: number, except: number | null): number[]
 }
 
 const isLexical = (name: string): name is LexicalClass => Object.hasOwn(LEXICON, name);
+/** Whether a class has several members of which one is chosen. */
+export const hasChoice = (name: string): boolean =>
+  isLexical(name) || ['NAME', 'OTHER', 'OWNER'].includes(name);
 
 /** Probabilities of the choices of a class; null for a class without a choice. `focus` is the index in the cast of the last named subject. */
 function choicesOf(name: string, { topic, cast, thing }: Hidden, focus: number): number[] | null {
@@ -154,30 +157,19 @@ function choicesOf(name: string, { topic, cast, thing }: Hidden, focus: number):
   return name === 'OTHER' ? castProbabilities(cast.length, focus) : null;
 }
 
-function draw(probabilities: readonly number[], random: Random): number {
-  let left = random.uniform();
-  let last = 0;
-  for (let i = 0; i < probabilities.length; i++) {
-    if (probabilities[i] === 0) continue;
-    last = i;
-    if ((left -= probabilities[i]!) < 0) break;
-  }
-  return last;
-}
-
 const range = ({ least, most }: { least: number; most: number }, random: Random): number =>
   least + random.int(most - least + 1);
 
 function drawHidden(random: Random): Hidden {
   const topic = random.int(TOPICS.length);
   const town = random.int(TOWNS.length);
-  const size = draw(CAST_SIZES, random);
+  const size = random.weighted(CAST_SIZES, 1);
   const cast: number[] = [];
   while (cast.length < size) {
     const person = random.int(PEOPLE.length);
     if (!cast.includes(person)) cast.push(person);
   }
-  return { topic, town, cast, thing: draw(wordProbabilities('NOUN', topic), random) };
+  return { topic, town, cast, thing: random.weighted(wordProbabilities('NOUN', topic), 1) };
 }
 
 /** Visits the choices of a paragraph in order; `choose` returns each. */
@@ -205,7 +197,7 @@ export function drawStory(random: Random): Story {
       choices: [],
     }));
     walk(hidden, sentences, (probabilities, s) => {
-      const choice = draw(probabilities, random);
+      const choice = random.weighted(probabilities, 1);
       sentences[s]!.choices.push(choice);
       return choice;
     });

@@ -5,7 +5,7 @@ import { END_OF_TEXT, VOCABULARY, type DatasetMeta, type EntropyMeta } from './s
 import type { OnProgress } from './text';
 import { cutVocabulary, encode, encodeInto, Ids } from './tokenizer';
 
-export interface DocumentGenerator {
+interface DocumentGenerator {
   kind: 'synthetic';
   source: string;
   /** Hash of everything that the text and its probabilities depend on. */

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { tryLock } from '../../util/lock.cjs';
 import { UserError } from '../../util/errors';
 import { count } from '../../util/format';
-import { writeAtomically } from '../../util/files';
+import { cannotWrite, writeAtomically } from '../../util/files';
 import {
   datasetFolder,
   readMeta,
@@ -28,15 +28,12 @@ import {
 import type { Tokens } from './tokenise';
 import { cutVocabulary } from './tokenizer';
 
-/** Turns errors of the file system, such as a full disk, into a UserError. */
+/** Turns errors of the file system into a UserError. */
 export function writing<T>(path: string, write: () => T): T {
   try {
     return write();
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(
-      `expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; what was downloaded is kept`,
-    );
+    throw error instanceof UserError ? error : cannotWrite(path, error);
   }
 }
 
