@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkModel, type Gpt2Config } from './config';
 import { UserError } from '../util/errors';
-import { writeAtomically, writePartsAtomically } from '../util/files';
+import { cannotWrite, writeAtomically, writePartsAtomically } from '../util/files';
 import type { Parameter } from '../tensor/parameters';
 import { Gpt2, gpt2Shapes } from './gpt2';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
@@ -121,9 +121,7 @@ export async function writeGpt2(folder: string, model: Gpt2, { prefixed = true }
   try {
     await writePartsAtomically(path, safetensorsParts(tensors, valuesOf(model.parameters)));
   } catch (error) {
-    throw new UserError(
-      `${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable; what was there before is whole`,
-    );
+    throw cannotWrite(path, error);
   }
   const config = {
     architectures: [prefixed ? 'GPT2LMHeadModel' : 'GPT2Model'],
