@@ -9,7 +9,7 @@ import type { Figure } from '../report/figure';
 import { axis, COLOURS, referenceBand, referenceLine, seriesColour, title } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { beside, byTier, hardwareText } from '../train/record';
+import { withOthers, byTier, hardwareText } from '../train/record';
 import { count } from '../util/format';
 import type { Floors } from './shared/floors';
 import { PAPER_PLATEAU, plateau } from './shared/plateau';
@@ -27,7 +27,7 @@ type Run = QuestionFormationRecord;
 const label = ({ config }: Run): string => runLabel(config, `${config.model.layers} layers`);
 
 /** The committed runs, after `own` ones. */
-export const runs = (own: readonly Run[]): Run[] => beside(own, committedRecords(questionFormation));
+export const runs = (own: readonly Run[]): Run[] => withOthers(own, committedRecords(questionFormation));
 
 /** `desk: 20,000 steps, 99 to 188 min a run on 2 CPU cores`, tier by tier. */
 function subtitle(records: readonly Run[]): string {

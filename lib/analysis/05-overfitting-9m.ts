@@ -8,7 +8,7 @@ import type { Figure } from '../report/figure';
 import { axis, referenceLine, seriesColour, title } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { beside } from '../train/record';
+import { withOthers } from '../train/record';
 import { percent } from '../util/format';
 import { ownValues } from './shared/runs';
 import {
@@ -34,7 +34,7 @@ const TURNED_NATS = 0.1;
 
 /** The committed runs, after `own` ones. */
 export const runs = (own: readonly TextRecord[]): TextRecord[] =>
-  beside(own, committedRecords(overfitting9m));
+  withOthers(own, committedRecords(overfitting9m));
 
 export const scaleRows = (config: TextConfig): Row[] =>
   textScaleRows([config], runs([]), overfitting9m.tiers.full);

@@ -10,7 +10,7 @@ import { axis, referenceLine, seriesColour, title } from '../report/style';
 import { notebookObserver } from '../report/progress';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { beside, byTier } from '../train/record';
+import { withOthers, byTier } from '../train/record';
 import { layersByWidth, short } from '../util/format';
 import { excepted } from './shared/bound';
 import { fitDataLaw, lossAt, type DataLaw, type SizedLoss } from './shared/data-law';
@@ -44,7 +44,7 @@ export const ofTheModel = (records: readonly TextRecord[]): TextRecord[] =>
 
 /** The committed runs of one model per tier, also those of notebook 05, after `own` ones. */
 export const runs = (own: readonly TextRecord[]): TextRecord[] =>
-  beside(own, ofTheModel([...committedRecords(scaling90m), ...committedRecords(overfitting9m)]));
+  withOthers(own, ofTheModel([...committedRecords(scaling90m), ...committedRecords(overfitting9m)]));
 
 /** The run of notebook 05, on a tenth of the main run's text. */
 const tenthOf = ({ tier, seed }: TextConfig): TextConfig => ({ ...overfitting9m.tiers[tier], seed });

@@ -16,7 +16,7 @@ import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { allLayers, stacked } from '../train/evaluate';
-import { beside } from '../train/record';
+import { withOthers } from '../train/record';
 import { count, layersByWidth } from '../util/format';
 import { epochAxis, textLabel } from './shared/text-runs';
 import { lineTrace } from './shared/traces';
@@ -26,7 +26,7 @@ export { overfitting9m };
 
 /** The committed runs, after `own` ones. */
 export const runs = (own: readonly TextRecord[]): TextRecord[] =>
-  beside(own, committedRecords(overfitting9m));
+  withOthers(own, committedRecords(overfitting9m));
 
 /** Distances of activations to the nearest of the patterns: raw, after the last block, and normed, after the final layer norm. */
 export interface Distances {

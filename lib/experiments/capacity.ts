@@ -15,7 +15,7 @@ import { itemsHash, randomItems } from './random-items';
 
 /** Uniformly random tokens: nothing can be learned but the items themselves. */
 export interface CapacityConfig extends TrainingConfig<Gpt2Config> {
-  /** `sequences`: every token is predicted; `associations`: the last one alone, behind distinct random prefixes. */
+  /** `sequences`: every token is predicted; `associations`: the last one alone, after distinct random prefixes. */
   what: 'sequences' | 'associations';
   /** D. */
   items: number;
@@ -29,24 +29,24 @@ export interface CapacityConfig extends TrainingConfig<Gpt2Config> {
 
 /** Over all items; the held-out loss is of fresh items, at least the logarithm of their number of values. */
 export interface CapacityMeasures extends Measures {
-  /** Σ over items of what the model saves of their bits, never below 0 for an item. */
+  /** Bits of the items less their code length under the model, at least 0 for each item. */
   memorisedBits: number;
-  /** Share of items that the model continues to their end without a mistake, greedily, from their first tokens. */
+  /** Share of items whose tokens after the prompt the model predicts greedily without a mistake. */
   recalledShare: number;
 }
 
 export type CapacityRecord = RunRecord<CapacityConfig, CapacityMeasures>;
 
 /** Tokens of an item that are predicted. */
-export const predictedPerItem = ({ what, itemTokens, promptTokens }: CapacityConfig): number =>
+const predictedPerItem = ({ what, itemTokens, promptTokens }: CapacityConfig): number =>
   what === 'sequences' ? itemTokens : itemTokens - promptTokens;
 
-/** Bits of an item's predicted tokens; of all ids only the start token, the last one, stands in none. */
-export const bitsOfItem = (config: CapacityConfig): number =>
+/** Bits of an item's predicted tokens, which are uniform over all ids but that of the start token. */
+const bitsOfItem = (config: CapacityConfig): number =>
   predictedPerItem(config) * Math.log2(config.model.vocabulary - 1);
 
 /**
- * 16 tokens out of 64, 96 bits an item; one more token stands before the first. The rate is that of width 64; lists of runs
+ * 16 tokens out of 64, 96 bits an item; a start token comes before the first. The rate is that of width 64; lists of runs
  * give narrow models a larger one: at 3e-3, 6e-3 and 1.2e-2 a model of 2 × 32 memorised 2.55, 2.74 and 2.82 bits a parameter.
  */
 const desk: CapacityConfig = {
@@ -230,15 +230,15 @@ function check({ model, what, ...config }: CapacityConfig): void {
 
 /** Items per forward pass of an evaluation. */
 const EVALUATION_BATCH = 1024;
-/** Items that no run trains on. */
+/** Held-out items. */
 const FRESH = 256;
-/** Share of all that can be memorised behind which a run ends, once every item is recalled. */
+/** Once every item is recalled, a run ends when it has memorised this share of the bits that can be memorised. */
 const COMPLETE_SHARE = 0.99;
 
-/** Bits of a run's data. */
+/** Bits of the data. */
 export const bitsOf = (config: CapacityConfig): number => config.items * bitsOfItem(config);
 
-/** Bits that a model of whole recall has memorised: which of the D items a sequence is, log2(D) bits, stays open; of an association nothing does. */
+/** Most bits that can be memorised: of a sequence all but the log2(D) that say which of the D items it is, of an association all. */
 export const mostBits = (config: CapacityConfig): number =>
   bitsOf(config) - (config.what === 'sequences' ? config.items * Math.log2(config.items) : 0);
 
@@ -300,7 +300,7 @@ export class CapacityTask implements Task<CapacityMeasures> {
 
   dispose(): void {}
 
-  /** The start token, the model's last id, stands before every item. */
+  /** The start token, the model's last id, comes before every item. */
   private batch(items: Uint16Array[]): Batch {
     const { model } = this.config;
     return windowBatch(

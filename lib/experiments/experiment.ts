@@ -7,7 +7,7 @@ import { oneOf } from '../util/errors';
 export interface Experiment<C extends TrainingConfig = TrainingConfig, M extends Measures = Measures> {
   /** The field `experiment` of its configs. */
   readonly name: string;
-  /** Its run in the full tier, and what stands in for it in the others. */
+  /** Its run in each tier. */
   readonly tiers: Readonly<Record<Tier, C>>;
   /** Throws a UserError for what neither the compiler nor the general check of a config sees. */
   check(config: C): void;

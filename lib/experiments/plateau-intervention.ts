@@ -21,7 +21,7 @@ export interface PlateauMeasures extends Measures {
   trainLinesLossNats: number;
   /** Loss at each position of the held-out lines, a mean over all of them: lines that have ended count 0. */
   positionNats: number[];
-  /** Share of lines whose second half of the sentence and all behind it the model predicts greedily, token by token; equal logits, as rounding makes them, count for it. */
+  /** Share of lines of which the model predicts all from the second half of the sentence on, greedily; ties of logits count as right. */
   memorised: { train: number; heldOut: number };
 }
 

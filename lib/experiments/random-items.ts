@@ -1,11 +1,11 @@
-/** Uniformly random items: nothing in them can be learned but they themselves. */
+/** Uniformly random items: nothing can be learned but the items themselves. */
 import { createHash } from 'node:crypto';
 import { UserError } from '../util/errors';
 import { Random } from '../util/random';
 
 /**
- * `items` of `tokens` ids below `values`, uniform but for their first `prompt` tokens, which are distinct: what behind them
- * follows can be known. @returns `[items][tokens]`
+ * `items` of `tokens` ids below `values`, uniform except that their first `prompt` tokens are distinct, so that what follows
+ * them is determined. @returns `[items][tokens]`
  */
 export function randomItems(
   { items, tokens, prompt, values }: { items: number; tokens: number; prompt: number; values: number },

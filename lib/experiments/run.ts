@@ -1,11 +1,11 @@
-/** A run from its config to its record; it continues by itself where an earlier one was cut off. */
+/** Runs an experiment from config to record; an interrupted run continues by itself. */
+import { existsSync } from 'node:fs';
 import type { LanguageModel } from '../model/model';
 import { checkpointPath, loadedModel } from '../train/checkpoint';
 import type { TrainingConfig } from '../train/config';
 import { silent, type TrainingObserver } from '../train/observer';
 import { allCommitted, readRecord, recordPath, type Measures, type RunRecord } from '../train/record';
 import { train } from '../train/trainer';
-import { existsSync } from 'node:fs';
 import { checkConfig, runId, type Experiment } from './experiment';
 
 /** The record of a run that has ended, at its last step or because it was complete before; else null. */
@@ -46,7 +46,7 @@ export async function run<C extends TrainingConfig, M extends Measures>(
   return known;
 }
 
-/** Runs one after the other; one observer sees them all. */
+/** Runs one after the other, before one observer. */
 export async function runAll<C extends TrainingConfig, M extends Measures>(
   experiment: Experiment<C, M>,
   configs: readonly C[],
@@ -57,7 +57,7 @@ export async function runAll<C extends TrainingConfig, M extends Measures>(
   return records;
 }
 
-/** The model of a run as one of its checkpoints has it. Its memory is the caller's to `dispose` of. */
+/** The model in one of a run's checkpoints, for the caller to `dispose` of. */
 export const trainedModel = <C extends TrainingConfig>(
   experiment: Experiment<C>,
   config: C,

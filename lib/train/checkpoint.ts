@@ -160,7 +160,7 @@ export function loadCheckpoint<C extends TrainingConfig, M extends Measures>(
   }
 }
 
-/** The model of a run as its checkpoint has it. Its memory is the caller's to `dispose` of. */
+/** The model in a checkpoint, for the caller to `dispose` of. */
 export function loadedModel(path: string, config: TrainingConfig): LanguageModel {
   if (!existsSync(path))
     throw new UserError(`checkpoint: expected a file at ${path}; found none: train this run here first`);

@@ -1,3 +1,4 @@
+/** What a run trains on, and measurements on forward passes without dropout. */
 import type { Matrix } from '../energy/matrix';
 import type { Batch, LanguageModel } from '../model/model';
 import { Tape } from '../tensor/tape';
@@ -13,11 +14,11 @@ import { usesBf16 } from './step';
 export interface Task<M extends Measures = Measures> {
   /** SHA-256 of all data that the run sees. */
   dataHash: string;
-  /** The batches of a step, counted from 1, each made when it is called for. Its tensors belong to the caller's `tidy`. */
+  /** The batches of a step, counted from 1, each made on demand; its tensors belong to the caller's `tidy`. */
   batches(step: number): (() => Batch)[];
   /** After `step` steps. */
   evaluate(model: LanguageModel, step: number): M;
-  /** Whether more steps could change nothing of what was measured: the run ends there. Never, for a task without it. */
+  /** Whether a run may end early because more steps would change nothing that is measured; without it runs do not. */
   complete?(measures: M): boolean;
   /** Closes what the task reads from. */
   dispose(): void;
@@ -53,7 +54,7 @@ export function meanLoss(model: LanguageModel, config: TrainingConfig, batches: 
   return nats / tokens;
 }
 
-/** Loss in nats of every predicted token of a batch, in its order, and whether the model finds no token likelier. */
+/** Loss in nats of every predicted token of a batch, in its order, and whether its logit is the largest. */
 export function scored(
   model: LanguageModel,
   config: TrainingConfig,
@@ -63,14 +64,14 @@ export function scored(
   evaluated(config, (tape) => {
     const batch = make();
     const logits = model.logits(tape, batch);
-    const [values, targets, places, V] = [
+    const [values, targets, positions, V] = [
       logits.dataSync() as Float32Array,
       batch.targets.dataSync(),
       batch.predicted?.dataSync(),
       logits.shape[1]!,
     ];
     nats = Float64Array.from(targets, (target, i) => {
-      const row = values.subarray((places?.[i] ?? i) * V, ((places?.[i] ?? i) + 1) * V);
+      const row = values.subarray((positions?.[i] ?? i) * V, ((positions?.[i] ?? i) + 1) * V);
       const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
       right.push(row[target] === largest);
       return largest - row[target]! + Math.log(row.reduce((sum, z) => sum + Math.exp(z - largest), 0));
@@ -79,7 +80,7 @@ export function scored(
   return { nats, right };
 }
 
-/** Matrices of one width, one below the other. */
+/** Rows of several matrices of one width as one matrix. */
 export function stacked(parts: readonly Matrix[]): Matrix {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const { width } = parts[0]!;
@@ -88,7 +89,7 @@ export function stacked(parts: readonly Matrix[]): Matrix {
   return { values, rows, width };
 }
 
-/** Activations behind every block, and those of the last layer as the output sees them, one row per token that is read. */
+/** Output of every block, and the last layer's activations as the output layer reads them, `[tokens, C]` each. */
 export function allLayers(model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix[] {
   const { width } = model.config;
   const perBatch = batches.map((make) => {
@@ -103,6 +104,6 @@ export function allLayers(model: LanguageModel, config: TrainingConfig, batches:
   return perBatch[0]!.map((_, layer) => stacked(perBatch.map((layers) => layers[layer]!)));
 }
 
-/** Last-layer activations, one row per token that is read, as the output sees them: for GPT-2 behind its final layer norm. */
+/** Last-layer activations as the output layer reads them, for GPT-2 after its final layer norm. @returns `[tokens, C]` */
 export const lastLayer = (model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): Matrix =>
   allLayers(model, config, batches).at(-1)!;

@@ -100,7 +100,7 @@ function graphFor(
   return graph;
 }
 
-/** Tensors of a batch: all that differs from step to step, beside the parameters. */
+/** Tensors of a batch: all inputs of a step but the parameters. */
 function tensorsOf({ inputs, predicted, targets, positions, share, layout: { ragged } }: Batch): Tensor[] {
   return [
     inputs,

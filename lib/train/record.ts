@@ -1,4 +1,4 @@
-/** The record of a run: all that is needed to judge its numbers and to make them again. */
+/** The record of a run as JSON: all that is needed to judge its numbers and to reproduce them. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,11 +30,11 @@ export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends 
   config: C;
   configHash: string;
   dataHash: string;
-  /** The source the run was made with, all in order if it went on with another; "+" behind it: with changes that were not committed. */
+  /** Commits of the source, in order, if the run was continued with another; "+" marks changes that were not committed. */
   commit: string;
   versions: { node: string; tensorflow: string | null; tfjs: string };
   hardware: { cpu: string; cores: number; memoryGiB: number; device: 'cpu' | 'gpu' };
-  /** What products were computed in: not what the config asks for where the hardware has no bfloat16. Records from before it was kept have none. */
+  /** Precision of products: fp32 where the hardware has no bfloat16, whatever the config asks for. Old records have none. */
   computedIn?: 'fp32' | 'bf16';
   startedAt: string;
   /** Null while the run has not ended. */
@@ -102,13 +102,13 @@ export const allCommitted = (): RunRecord[] =>
     .sort()
     .map((name) => readRecord(join(paths.runs, name)));
 
-/** The records of an execution, and of others those that are not among them. */
-export const beside = <R extends RunRecord>(own: readonly R[], others: readonly R[]): R[] => [
+/** Records, and those of others that are not among them. */
+export const withOthers = <R extends RunRecord>(own: readonly R[], others: readonly R[]): R[] => [
   ...own,
   ...others.filter(({ id }) => !own.some((record) => record.id === id)),
 ];
 
-/** `2 CPU cores`, `a GPU`: of all runs, each once. */
+/** `2 CPU cores, a GPU`: the hardware of some runs. */
 export const hardwareText = (records: readonly Pick<RunRecord, 'hardware'>[]): string =>
   [
     ...new Set(
@@ -116,7 +116,7 @@ export const hardwareText = (records: readonly Pick<RunRecord, 'hardware'>[]): s
     ),
   ].join(', ');
 
-/** Items of one key together, in the order in which keys come. */
+/** Items by key, in the order of the first item of each. */
 export function grouped<T, K extends string | number>(
   items: readonly T[],
   key: (item: T) => K,
@@ -126,11 +126,11 @@ export function grouped<T, K extends string | number>(
   return [...groups];
 }
 
-/** Those of the fullest tier among them. */
+/** The items of the fullest tier that any of them has. */
 export const ofFullestTier = <T>(items: readonly T[], tierOf: (item: T) => Tier): T[] =>
   grouped(items, tierOf).sort(([a], [b]) => TIERS.indexOf(b) - TIERS.indexOf(a))[0]?.[1] ?? [];
 
-/** Runs of one tier together: within one experiment only they share a model. */
+/** Records by tier. */
 export const byTier = <R extends Pick<RunRecord, 'config'>>(
   records: readonly R[],
 ): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);

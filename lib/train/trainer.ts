@@ -78,7 +78,7 @@ class Training<C extends TrainingConfig, M extends Measures> {
   private since = nothing();
   private readonly minutesBefore: number;
   private readonly startedAt = performance.now();
-  /** What this session has trained. */
+  /** In this process. */
   private trained = { steps: 0, seconds: 0, tokens: 0 };
 
   constructor(
@@ -108,18 +108,18 @@ class Training<C extends TrainingConfig, M extends Measures> {
     const { config, record } = this;
     if (step > config.steps)
       throw new UserError(
-        `config.steps: expected at least ${step}, where the run's checkpoint stands; got ${config.steps}: ask for more, or delete ${path} to begin anew`,
+        `config.steps: expected at least ${step}, the step of the run's checkpoint; got ${config.steps}: ask for more, or delete ${path} to start from the beginning`,
       );
     if (dataHash !== record.dataHash)
       throw new UserError(
-        `checkpoint ${path}: expected data ${record.dataHash.slice(0, 12)}; got ${dataHash.slice(0, 12)}: the data set has changed since; make it again as it was, or delete the checkpoint to begin anew`,
+        `checkpoint ${path}: expected data ${record.dataHash.slice(0, 12)}; got ${dataHash.slice(0, 12)}: the data set has changed since; restore it, or delete the checkpoint to start from the beginning`,
       );
     if (computedIn && computedIn !== record.computedIn)
       throw new UserError(
-        `checkpoint ${path}: expected products in ${computedIn}, as it was made with; this machine has ${record.computedIn}: continue it where it began, or delete the checkpoint to begin anew`,
+        `checkpoint ${path}: expected products in ${computedIn}, as it was begun; got ${record.computedIn}, which this machine has: continue the run where it began, or delete the checkpoint to start from the beginning`,
       );
     [this.step, this.tokensSeen, this.since] = [step, tokensSeen, since];
-    // A session that trains no further step leaves the run the work of those before.
+    // A process that trains no further step adds no commit.
     const commits =
       step < config.steps && !commit.endsWith(record.commit) ? `${commit}, ${record.commit}` : commit;
     this.record = { ...record, startedAt, minutes, curve, tokensPerSecond, commit: commits };
@@ -181,7 +181,7 @@ class Training<C extends TrainingConfig, M extends Measures> {
     return point;
   }
 
-  /** This very step's point of the curve, if it has one. */
+  /** The curve's point of the current step, if it has one. */
   private pointNow(): CurvePoint<M> | undefined {
     const last = this.record.curve.at(-1);
     return last?.step === this.step ? last : undefined;
@@ -192,7 +192,7 @@ class Training<C extends TrainingConfig, M extends Measures> {
     return this.step >= this.config.steps || (now !== undefined && this.task.complete?.(now) === true);
   }
 
-  /** Whether this very step's held-out loss is the lowest so far. */
+  /** Whether the current step's held-out loss is the lowest so far. */
   private isBest(): boolean {
     const now = this.pointNow();
     return (
@@ -201,7 +201,7 @@ class Training<C extends TrainingConfig, M extends Measures> {
     );
   }
 
-  /** After a save, and after a kill between a save and this. */
+  /** Called after a save, and on start, in case the process was killed between the two. */
   private nameBest(): void {
     if (this.isBest()) linkCheckpoint(checkpointPath(this.id), checkpointPath(this.id, 'best'));
   }

@@ -30,7 +30,7 @@ function trained(config: CapacityConfig, steps: number) {
   return measures;
 }
 
-test('nothing is memorised before training; 16 items are known by heart after it, and fresh ones only cost more', () => {
+test('nothing is memorised before training; 16 items are after it, and fresh ones only cost more', () => {
   for (const [config, bits] of [
     [SEQUENCES, 16 * 6 * 6],
     [ASSOCIATIONS, 16 * 6],

@@ -157,7 +157,7 @@ test('energies: the patterns are the last-layer activations of training windows,
   model.dispose();
 });
 
-test('a text trained on until it is known by heart has memorised share 1; without the question there is none', () => {
+test('a text trained on until it is memorised has memorised share 1; without the question there is none', () => {
   const dataset = fakeDataset(COUNTING, COUNTING);
   const task = new TextTask(CONFIG, dataset);
   const model = buildModel(CONFIG.model, 1);

@@ -4,7 +4,7 @@ import { finishedRecords } from '../../experiments/run';
 import type { Row } from '../../report/table';
 import type { OwnValue } from '../../report/verdict';
 import type { Tier, TrainingConfig } from '../../train/config';
-import { beside, type Measures, type RunRecord } from '../../train/record';
+import { withOthers, type Measures, type RunRecord } from '../../train/record';
 
 /** `desk, 6 layers, seed 1` */
 export const runLabel = ({ tier, seed }: Pick<TrainingConfig, 'tier' | 'seed'>, ...what: string[]): string =>
@@ -19,7 +19,7 @@ export function runsOf<C extends TrainingConfig, M extends Measures>(
   const ids = [...new Set(own.map(({ config }) => config.tier))]
     .flatMap(list)
     .map((config) => runId(experiment, config));
-  return beside(
+  return withOthers(
     ids.flatMap((id) => own.find((record) => record.id === id) ?? []),
     finishedRecords(experiment, list('desk')),
   );

@@ -1,4 +1,4 @@
-/** Trains runs of a sweep, one after the other, as its parent names them. */
+/** Trains the runs that its parent process names, one after the other. */
 import type { Tier } from '../../train/config';
 import { tick } from '../../report/display';
 import { lossText, Throttle } from '../../report/terminal';
@@ -7,20 +7,21 @@ import { run } from '../../experiments/run';
 import { silent } from '../../train/observer';
 import { errorText } from './arguments';
 
-interface Task {
+/** A run of a list. */
+interface ListedRun {
   name: string;
   tier: Tier;
   index: number;
 }
 
-export type Answer =
+export type WorkerMessage =
   | { kind: 'progress'; share: number }
   | { kind: 'done'; minutes: number; text: string }
   | { kind: 'failed'; message: string };
 
-const answer = (message: Answer) => process.send!(message);
+const answer = (message: WorkerMessage) => process.send!(message);
 
-async function train({ name, tier, index }: Task): Promise<void> {
+async function train({ name, tier, index }: ListedRun): Promise<void> {
   const pace = new Throttle(0.5);
   const config = sweeps()[name]!(tier)[index]!;
   const record = await run(experimentOf(config), config, {
@@ -34,8 +35,8 @@ async function train({ name, tier, index }: Task): Promise<void> {
   answer({ kind: 'done', minutes: record.minutes, text: lossText(record.curve.at(-1)!) });
 }
 
-process.on('message', (task: Task) => {
-  train(task).catch((error) =>
+process.on('message', (listed: ListedRun) => {
+  train(listed).catch((error) =>
     answer({ kind: 'failed', message: errorText('sweep', error).replace(/^sweep: /, '') }),
   );
 });

@@ -11,11 +11,11 @@ import { runId } from '../../experiments/experiment';
 import { finishedRecord } from '../../experiments/run';
 import { main, parse } from './arguments';
 import { exitCode, onStop } from '../setup/processes.cjs';
-import type { Answer } from './sweep-worker';
+import type { WorkerMessage } from './sweep-worker';
 
 const USAGE = {
   command: 'sweep',
-  summary: `Trains every run of a sweep: ${Object.keys(sweeps()).join(', ')}. What is finished is left as it is, what was cut off goes on, and a run that fails stops no other.`,
+  summary: `Trains a list of runs: ${Object.keys(sweeps()).join(', ')}. Finished runs are skipped, interrupted ones continue, and a failed run does not stop the others.`,
   positionals: 'NAME',
   options: {
     tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'desk' },
@@ -23,11 +23,11 @@ const USAGE = {
       type: 'string',
       help: 'runs at a time, one thread each if more than one (default: one per core)',
     },
-    list: { type: 'boolean', help: 'say which runs there are and which are finished, and train none' },
+    list: { type: 'boolean', help: 'list the runs and which are finished, and train none' },
   },
 } as const;
 
-/** Runs of a sweep under way. */
+/** Runs of a list in worker processes. */
 class Sweep {
   private readonly line = new TerminalLine();
   private readonly workers = new Set<ChildProcess>();
@@ -58,7 +58,7 @@ class Sweep {
     this.line.clear();
   }
 
-  /** Ends all workers; their runs go on from their last checkpoints another time. */
+  /** Ends all workers; their runs continue from their last checkpoints next time. */
   abandon(): void {
     for (const worker of this.workers) worker.kill('SIGKILL');
     this.line.clear();
@@ -90,7 +90,7 @@ class Sweep {
       const died = (code: number | null, signal: NodeJS.Signals | null) =>
         end('FAILED: ', `its process ended with code ${exitCode(code, signal)}`);
       worker.on('exit', died);
-      worker.on('message', (answer: Answer) => {
+      worker.on('message', (answer: WorkerMessage) => {
         if (answer.kind === 'progress') this.shares.set(index, answer.share);
         else if (answer.kind === 'failed') end('FAILED: ', answer.message);
         else end(`${answer.minutes.toFixed(1)} min  ${answer.text}`);
@@ -132,7 +132,7 @@ main('sweep', async (argv) => {
   onStop((signal) => {
     sweep.abandon();
     console.error(
-      '\nsweep: stopped; every run goes on from its last checkpoint when the sweep is started again',
+      '\nsweep: stopped; runs continue from their last checkpoints when the sweep is started again',
     );
     process.exit(exitCode(null, signal));
   });
@@ -140,6 +140,6 @@ main('sweep', async (argv) => {
   await sweep.train(Math.min(jobs, indices.length));
   if (sweep.failed.length)
     throw new UserError(
-      `${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): mend what their lines say and start the sweep again`,
+      `${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): fix what their lines say and start the sweep again`,
     );
 });

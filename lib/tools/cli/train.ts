@@ -61,7 +61,7 @@ main('train', async (argv) => {
   const { values, positionals } = parse(
     {
       command: 'train',
-      summary: `Trains one run of ${EXPERIMENTS.map(({ name }) => name).join(', ')}; continues by itself where an earlier one was cut off.`,
+      summary: `Trains one run of ${EXPERIMENTS.map(({ name }) => name).join(', ')}; an interrupted run continues by itself.`,
       positionals: 'EXPERIMENT',
       options: OPTIONS,
     },
