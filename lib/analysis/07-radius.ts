@@ -51,7 +51,7 @@ function nearest(patterns: Matrix[], states: Matrix[]): Record<'training' | 'hel
 const WINDOWS: Record<Tier, number> = { smoke: 4, quick: 24, desk: 24, full: 24 };
 
 /** Of a model on the text of a run. @param name in tables */
-export function distancesOf(
+function distancesOf(
   model: LanguageModel,
   config: TextConfig,
   name = `${config.tier}, ${layersByWidth(config.model)}`,

@@ -62,11 +62,11 @@ export function positionsOf({ config, curve }: PlateauRecord): Positions {
 const FREE_NATS = 0.01;
 
 /** Loss where words are copied, nats per line: all of it is excess. */
-export const copiedNats = ({ entropy, loss }: Pick<Positions, 'entropy' | 'loss'>): number =>
+const copiedNats = ({ entropy, loss }: Pick<Positions, 'entropy' | 'loss'>): number =>
   sum(loss.filter((_, t) => entropy[t]! <= FREE_NATS));
 
 /** Loss above what the same lines cost at best, nats per line. */
-export const excessNats = ({ loss, surprisalNats }: Positions): number => sum(loss) - surprisalNats;
+const excessNats = ({ loss, surprisalNats }: Positions): number => sum(loss) - surprisalNats;
 
 /** Share of the excess at positions where words are free. */
 export const excessAtFree = (at: Positions): number => 1 - copiedNats(at) / excessNats(at);

@@ -30,10 +30,10 @@ export const SECTIONS = [
 ] as const;
 
 /** Tier of this execution: the variable TIER, which `reproduce --tier` sets; quick without it, as in JupyterLab. */
-export const tierFromEnvironment = (): Tier => oneOf('TIER', process.env.TIER ?? 'quick', TIERS);
+const tierFromEnvironment = (): Tier => oneOf('TIER', process.env.TIER ?? 'quick', TIERS);
 
 /** Seed of this execution: the variable SEED, which `reproduce --seed` sets; 1 without it. */
-export const seedFromEnvironment = (): number => wholeNumber('SEED', process.env.SEED ?? '1', 1);
+const seedFromEnvironment = (): number => wholeNumber('SEED', process.env.SEED ?? '1', 1);
 
 /** Tier and seed of this execution; shows them with the engine, Node's version and the device. */
 export function openNotebook(): { tier: Tier; seed: number } {

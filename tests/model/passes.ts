@@ -4,7 +4,7 @@ import type { Batch, LanguageModel } from '../../lib/model/model';
 import type { Parameter } from '../../lib/tensor/parameters';
 import { Random } from '../../lib/util/random';
 import { Tape, type TapeOptions } from '../../lib/tensor/tape';
-import { tf, type Tensor } from '../../lib/tensor/engine';
+import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 
 export type MakeBatch = () => Batch;
@@ -19,7 +19,7 @@ const tapeOptions = ({ dropoutSeed, bf16 = false }: Options, record: boolean): T
   dropout: dropoutSeed === undefined ? undefined : tf.scalar(dropoutSeed, 'int32'),
 });
 
-export function withPass<R>(make: MakeBatch, options: Options, body: (tape: Tape, batch: Batch) => R): R {
+function withPass<R>(make: MakeBatch, options: Options, body: (tape: Tape, batch: Batch) => R): R {
   let result!: R;
   tf.tidy(() => {
     const tape = new Tape(tapeOptions(options, false));
@@ -125,7 +125,3 @@ export async function checkPlainTfjs<M extends LanguageModel>(
     );
   });
 }
-
-/** Values of a tensor that a function makes. */
-export const valuesOf = (make: () => Tensor): Float32Array =>
-  tf.tidy(() => make().dataSync() as never) as unknown as Float32Array;

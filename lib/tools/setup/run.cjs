@@ -7,7 +7,15 @@ const path = require('node:path');
 const { allocator, cache, cuda, root } = require('./environment.cjs');
 const { endAll, ended, exitCode, inherited, onStop, Problem, step } = require('./processes.cjs');
 const { lock } = require('../../util/lock.cjs');
-const state = require('./state.cjs');
+const {
+  clearStamp,
+  hasGpu,
+  installedMatchesLock,
+  onPath,
+  readJson,
+  reasonToSetUp,
+  writeStamp,
+} = require('./state.cjs');
 
 process.env.TSX_TSCONFIG_PATH = path.join(root, 'tsconfig.json');
 
@@ -21,7 +29,7 @@ const commands = () =>
 function npmProgram() {
   const given = process.env.npm_execpath;
   if (given && path.basename(given) === 'npm-cli.js' && fs.existsSync(given)) return given;
-  const found = state.onPath('npm');
+  const found = onPath('npm');
   if (found) return fs.realpathSync(found);
   throw new Problem(
     'expected npm on PATH; found none; install it (it comes with Node), then run the same command again',
@@ -34,14 +42,14 @@ function npmProgram() {
  * refuses a lock file without the packages for other platforms, which some registries do not carry.
  */
 async function installPackages() {
-  const wanted = state.readJson(path.join(root, 'package-lock.json'));
+  const wanted = readJson(path.join(root, 'package-lock.json'));
   if (!wanted)
     throw new Problem(
       'package-lock.json: expected JSON; found none that can be read; run: git checkout package-lock.json',
     );
   const modules = path.join(root, 'node_modules');
-  const installed = () => state.readJson(path.join(modules, '.package-lock.json'));
-  if (state.installedMatchesLock(wanted, installed())) return;
+  const installed = () => readJson(path.join(modules, '.package-lock.json'));
+  if (installedMatchesLock(wanted, installed())) return;
   const start = Date.now();
   console.error('set-up: npm packages ...');
   fs.rmSync(modules, { recursive: true, force: true });
@@ -49,7 +57,7 @@ async function installPackages() {
     '--no-save --ignore-scripts --include=dev --include=optional --no-audit --no-fund --logs-max=0 --loglevel=warn';
   const args = [npmProgram(), 'install', ...flags.split(' '), '--cache', cache('npm')];
   await step('npm packages', process.execPath, args, process.env);
-  if (!state.installedMatchesLock(wanted, installed()))
+  if (!installedMatchesLock(wanted, installed()))
     throw new Problem(
       'npm packages: installed packages differ from package-lock.json; run: git checkout package.json package-lock.json',
     );
@@ -65,7 +73,7 @@ function checkFolder() {
   if (fs.existsSync(path.join(root, '.venv'))) return;
   const { bavail, bsize } = fs.statfsSync(root);
   const freeGiB = (bavail * bsize) / 2 ** 30;
-  const neededGiB = state.hasGpu() ? ROOM_GIB.gpu : ROOM_GIB.cpu;
+  const neededGiB = hasGpu() ? ROOM_GIB.gpu : ROOM_GIB.cpu;
   if (freeGiB < neededGiB)
     throw new Problem(
       `expected ${neededGiB} GiB free on the disk of ${root}; there are ${freeGiB.toFixed(1)}; free some and run the same command again`,
@@ -74,7 +82,7 @@ function checkFolder() {
 
 /** Runs set-up if there is anything to do, one at a time in a project folder. */
 async function ensureSetUp() {
-  if (!state.reasonToSetUp()) return;
+  if (!reasonToSetUp()) return;
   checkFolder();
   const held = await lock(cache('setup'), () =>
     console.error('set-up: another command is setting up; waiting for it'),
@@ -86,15 +94,15 @@ async function ensureSetUp() {
     process.exit(exitCode(null, signal));
   });
   try {
-    const reason = state.reasonToSetUp();
+    const reason = reasonToSetUp();
     if (!reason) return;
     const start = Date.now();
     console.error(`set-up (${reason})`);
-    state.begin();
+    clearStamp();
     await installPackages();
     require(require.resolve('tsx/cjs'));
     await require('./setup').setUp();
-    state.end();
+    writeStamp();
     console.error(`set-up: done, ${((Date.now() - start) / 1000).toFixed(0)} s`);
   } finally {
     endAll();

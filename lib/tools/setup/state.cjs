@@ -125,9 +125,9 @@ const reasonToSetUp = () =>
   );
 
 /** Until set-up ends there is no stamp, so that one that was cut off is never taken for done. */
-const begin = () => fs.rmSync(stamp, { force: true });
+const clearStamp = () => fs.rmSync(stamp, { force: true });
 
-function end() {
+function writeStamp() {
   fs.writeFileSync(`${stamp}.part`, JSON.stringify(dependsOn(), null, 1));
   fs.renameSync(`${stamp}.part`, stamp);
 }
@@ -156,7 +156,7 @@ module.exports = {
   dependsOn,
   setupReason,
   reasonToSetUp,
-  begin,
-  end,
+  clearStamp,
+  writeStamp,
   installedMatchesLock,
 };
