@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
+import { engine, tf } from '../../tensor/engine';
 import { paths } from '../../util/paths';
 import { main, parse } from './arguments';
 import { opsFile, opsSource } from '../setup/native';
@@ -138,7 +139,7 @@ const near = (expected: number[], got: number[]): Check => ({
 });
 
 /** [[1,2],[3,4]]·[[5,6],[7,8]], and the derivative 1 − tanh² of tanh. */
-function computed(tf: typeof import('../../tensor/engine').tf): { matMul: Check; gradient: Check } {
+function computed(): { matMul: Check; gradient: Check } {
   const product = tf.tidy(() =>
     Array.from(
       tf
@@ -187,18 +188,17 @@ function opsItems(): Item[] {
   return [existsSync(opsFile) ? built : absent];
 }
 
-/** Loads TensorFlow and computes: here, since a broken library must not keep the other items from being printed. */
+/** Loads TensorFlow and computes. A library that does not load is an item like the others. */
 function engineItems(): { items: Item[]; checks: Record<string, Check> } {
   const advice = 'remove node_modules and run the same command again';
   try {
-    const { tf, engine } = require('../../tensor/engine') as typeof import('../../tensor/engine');
     const { device, tensorflowVersion, tfjsVersion, bf16 } = engine();
     const items: Item[] = [
       { name: 'TensorFlow', state: 'ok', value: `${tensorflowVersion} on the ${device.toUpperCase()}` },
       { name: 'TFJS', state: 'ok', value: tfjsVersion },
       { name: 'bf16', state: 'ok', value: bf16 ? 'in hardware' : 'not in hardware: fp32 is used' },
     ];
-    const checks = computed(tf);
+    const checks = computed();
     for (const [name, { expected, got, ok }] of Object.entries(checks)) {
       const value = `got ${shown(got)}, expected ${shown(expected)}`;
       items.push(ok ? { name, state: 'ok', value } : { name, state: 'missing', value, advice });

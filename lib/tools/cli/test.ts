@@ -78,8 +78,8 @@ if (require.main === module)
     // Two at a time: each test may load TensorFlow, which itself uses every core.
     process.exit(
       node(
-        '--import',
-        pathToFileURL(require.resolve('tsx')).href,
+        '--require',
+        require.resolve('tsx/cjs'),
         '--test',
         '--test-concurrency=2',
         `--test-reporter=${pathToFileURL(join(__dirname, 'test-reporter.cjs')).href}`,
