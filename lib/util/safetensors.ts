@@ -104,7 +104,7 @@ export class SafetensorsFile {
       } = entry;
       if (to < from || to > bytes)
         throw this.broken(
-          `${name}: expected bytes within the ${bytes} behind the header; its offsets say ${from} to ${to}`,
+          `${name}: expected bytes within the ${bytes} after the header; its offsets say ${from} to ${to}`,
         );
       return { name, dtype, shape, from, to };
     });
@@ -123,7 +123,7 @@ export class SafetensorsFile {
         );
       end = to;
     }
-    if (end !== bytes) throw this.broken(`expected ${end} bytes of values behind the header; got ${bytes}`);
+    if (end !== bytes) throw this.broken(`expected ${end} bytes of values after the header; got ${bytes}`);
     return new Map(entries.map((entry) => [entry.name, entry]));
   }
 
