@@ -45,7 +45,7 @@ import { circles, lineTrace, MARKED, markerTrace } from './shared/traces';
 
 export * from './shared/notebook';
 export { exponentFigure, exponentTexts, recallRows, recalls } from './09-recall';
-export { longerRows, runRows } from './shared/capacity-runs';
+export { capacityRunRows as runRows, longerRows } from './shared/capacity-runs';
 export { memoryCapacities } from './shared/memories';
 export { capacity, capacityRuns };
 

@@ -19,7 +19,7 @@ export const bitsPerParameter = (record: CapacityRecord): number =>
 export const keepsSettled = (record: RunRecord): boolean => isSettled(record, 'bits');
 const settledText = (record: RunRecord): string => (keepsSettled(record) ? 'yes' : 'no');
 
-export const runRows = (records: readonly CapacityRecord[]): Row[] =>
+export const capacityRunRows = (records: readonly CapacityRecord[]): Row[] =>
   records.map((record) => {
     const { config, minutes, curve } = record;
     const { all, withoutEmbeddings } = gpt2Parameters(config.model);

@@ -1,4 +1,4 @@
-/** `npm test [-- NAME...]`: types and format, then the tests on Node's own runner, whose summary closes the output. */
+/** `npm test [-- NAME...]`: types, format and unused code, then the tests on Node's own runner, whose summary closes the output. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -53,6 +53,11 @@ const CHECKS: [program: string, args: string[], advice: string][] = [
     ['--check', '--log-level=warn', '--cache', '--cache-location', '.cache/prettier', 'lib', 'tests'],
     'run "npm run format"',
   ],
+  [
+    'knip',
+    ['--treat-config-hints-as-errors'],
+    'remove the unused code named above, or only the word "export" where the file itself uses it',
+  ],
 ];
 
 if (require.main === module)
@@ -61,7 +66,7 @@ if (require.main === module)
       {
         command: 'test',
         summary:
-          'Checks types and format and runs the tests; names choose test files by a part of their path.',
+          'Checks types, format and unused code and runs the tests; names choose test files by a part of their path.',
         positionals: '[NAME...]',
         options: {},
       },
@@ -69,7 +74,7 @@ if (require.main === module)
     );
     const files = selectTests(allTests(), positionals);
     console.log(
-      `types, format, ${files.length} test files${positionals.length ? '' : ': about 5 minutes on 2 CPU cores'}; ` +
+      `types, format, unused code, ${files.length} test files${positionals.length ? '' : ': about 5 minutes on 2 CPU cores'}; ` +
         `${findChromium() ? '' : 'without Chromium no browser tests; '}skipped tests are named at the end`,
     );
     for (const [program, args, advice] of CHECKS)
