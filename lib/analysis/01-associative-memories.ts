@@ -28,7 +28,7 @@ export { memoryCapacities } from './shared/memories';
 export * from './01-inequalities';
 
 /** The four surfaces of Figure 1 with β = 1, `[y][x]` over a square grid. */
-export interface Landscapes {
+interface Landscapes {
   ticks: number[];
   surfaces: Record<string, number[][]>;
 }

@@ -39,7 +39,7 @@ function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: n
 const [STACKS, SMOKE_STACKS, STATES, STEPS] = [220, 10, 8, 6];
 
 /** Over random stacks, along descents: the largest rise of the energy in an update, and the largest amounts by which the majorisers fail. In units of distance. */
-export interface Violations {
+interface Violations {
   cases: number;
   rise: number;
   below: number;
@@ -115,7 +115,7 @@ const PATTERN_LINES = 60;
 const STATE_LINES = 30;
 
 /** Of a model: energies of held-out activations after each block, and how far a block's step points down the energy. */
-export interface Stack {
+interface Stack {
   name: string;
   /** Mean global energy after each block. */
   energies: number[];

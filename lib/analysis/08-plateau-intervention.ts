@@ -54,7 +54,7 @@ const LISTS = {
   slower10Layers,
 };
 
-export type Interventions = Record<keyof typeof LISTS, PlateauRecord[]>;
+type Interventions = Record<keyof typeof LISTS, PlateauRecord[]>;
 
 /** All runs of a tier, list by list. */
 export const configs = (tier: Tier): PlateauConfig[] => Object.values(LISTS).flatMap((list) => list(tier));

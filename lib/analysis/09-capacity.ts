@@ -50,7 +50,7 @@ export { memoryCapacities } from './shared/memories';
 export { capacity, capacityRuns };
 
 /** Runs of the sweep, and those of the desk tier with more steps. */
-export interface CapacityRuns {
+interface CapacityRuns {
   records: CapacityRecord[];
   longer: CapacityRecord[];
 }
@@ -93,7 +93,7 @@ export function bitsFigure(records: readonly CapacityRecord[]): Figure {
 }
 
 /** Most bits that a model memorised in a settled run, per seed; saturated where the data of one held at least 1.5 times what it memorised. */
-export interface Saturation {
+interface Saturation {
   tier: Tier;
   size: string;
   seed: number;

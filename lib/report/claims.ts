@@ -15,7 +15,7 @@ import { expectedText, unfitness, type Question, type Verdict } from './verdict'
 export const CLAIMS_PAGE = '00-claims';
 
 /** What an execution of a notebook left. */
-export interface Execution {
+interface Execution {
   minutes: number;
   verdicts: Verdict[];
 }

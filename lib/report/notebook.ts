@@ -1,14 +1,18 @@
 /**
- * What every notebook is built from. A notebook has six sections, `## Claim` to `## What would change it`, in this order,
- * at most 20 cells of at most 25 lines, and no logic of its own: cells call `lib`. It ends with computed verdicts.
+ * How a notebook is built: six sections, `## Claim` to `## What would change it`, in this order, at most 20 cells of at most
+ * 25 lines, and no logic of its own. Cells call its analysis, `lib/analysis/NN-name.ts`, which is its only import. It ends with
+ * computed verdicts.
  *
  *   ## Claim                 the paper's sentence, its number, the tolerance: text only, before any run
- *   ## Scale                 const { tier, seed } = openNotebook();   const config = experiment[tier];
- *                            showTable([{ '': 'ours', 'steps': config.steps, … }, { '': 'paper', … }]);
- *   ## Experiment            const record = await run({ ...config, seed }, notebookObserver());   several: runAll(configs, notebookObserver(configs.length))
- *   ## Figure                await show(figure);   await saveFigure('NN-name', figure);
- *   ## Verdict               showVerdict({ claim, source, paper: 1, tolerance: 0.05, unit: 'nats per token',
- *                                          ours: [{ seed, tier, value, unfit: tier === 'quick' ? 'a tenth of the steps' : undefined }] });
+ *   ## Scale                 import * as subject from './lib/analysis/NN-name';
+ *                            const { tier, seed } = subject.openNotebook();
+ *                            subject.showTable(subject.scaleRows(config));
+ *   ## Experiment            const record = await subject.run(experiment, config, subject.notebookObserver());
+ *                            const records = subject.runs([record]);   with the committed ones
+ *   ## Figure                const figure = subject.lossFigure(records);
+ *                            await subject.saveFigure('name', figure);
+ *                            await subject.show(figure);
+ *   ## Verdict               subject.showVerdict(...subject.questions(records));
  *   ## What would change it  two sentences
  *
  * Files: notebooks/NN-name.ts in jupytext's percent format and notebooks/NN-name.ipynb with outputs. Write either one;
@@ -19,25 +23,13 @@ import { oneOf, wholeNumber } from '../util/errors';
 import { banner } from '../tensor/engine';
 import { Display } from './display';
 
-/** Headings of a notebook, in their order. */
-export const SECTIONS = [
-  'Claim',
-  'Scale',
-  'Experiment',
-  'Figure',
-  'Verdict',
-  'What would change it',
-] as const;
-
-/** Tier of this execution: the variable TIER, which `reproduce --tier` sets; quick without it, as in JupyterLab. */
-const tierFromEnvironment = (): Tier => oneOf('TIER', process.env.TIER ?? 'quick', TIERS);
-
-/** Seed of this execution: the variable SEED, which `reproduce --seed` sets; 1 without it. */
-const seedFromEnvironment = (): number => wholeNumber('SEED', process.env.SEED ?? '1', 1);
-
-/** Tier and seed of this execution; shows them with the engine, Node's version and the device. */
+/**
+ * Tier and seed of this execution: the variables TIER and SEED, which `reproduce` sets; quick and 1 without them, as in
+ * JupyterLab. Shows them with the engine, Node's version and the device.
+ */
 export function openNotebook(): { tier: Tier; seed: number } {
-  const [tier, seed] = [tierFromEnvironment(), seedFromEnvironment()];
+  const tier = oneOf('TIER', process.env.TIER ?? 'quick', TIERS);
+  const seed = wholeNumber('SEED', process.env.SEED ?? '1', 1);
   const text = `Tier ${tier}, seed ${seed}. ${banner()}`;
   new Display().show({
     data: { 'text/markdown': `**Tier ${tier}, seed ${seed}.** ${banner()}`, 'text/plain': text },

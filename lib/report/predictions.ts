@@ -1,7 +1,7 @@
 /** Predictions: what was said before the runs, and what came of it. One that fails stays in the table. */
 import type { Row } from './table';
 
-export interface Prediction {
+interface Prediction {
   claim: string;
   expected: string;
   /** null: its runs are missing, or have not settled. */

@@ -114,7 +114,7 @@ export const title = (text: string, subtitle?: string): Layout['title'] =>
     ...(subtitle ? { subtitle: { text: subtitle, font: { size: 11, color: '#57606a' } } } : {}),
   }) as Layout['title'];
 
-export interface ReferenceOptions {
+interface ReferenceOptions {
   colour?: string;
   dash?: 'solid' | 'dash' | 'dot' | 'dashdot';
   /** Place of the label: above or below the line, at its left or right end. */

@@ -2,7 +2,7 @@
 import { tabular } from '../util/format';
 import { Display, escapeHtml } from './display';
 
-export type CellValue = string | number | boolean | null | undefined;
+type CellValue = string | number | boolean | null | undefined;
 
 /** One line of a table: a value for each heading, which carries the unit, as in `{ 'loss (nats)': 1.02 }`. */
 export type Row = Record<string, CellValue>;

@@ -8,7 +8,7 @@ import { htmlTable, textTable } from './table';
 
 export const VERDICT_MIME = 'application/vnd.memorization.verdict+json';
 
-export type Outcome = 'REPRODUCED' | 'NOT REPRODUCED' | 'INCONCLUSIVE';
+type Outcome = 'REPRODUCED' | 'NOT REPRODUCED' | 'INCONCLUSIVE';
 
 /** One run's value, to be compared with the paper's. */
 export interface OwnValue {

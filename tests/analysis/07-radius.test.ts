@@ -10,9 +10,9 @@ import {
 } from '../../lib/analysis/07-radius';
 import { radius } from '../../lib/energy/partition';
 import { verdict } from '../../lib/report/verdict';
-import { UserError } from '../../lib/util/errors';
 import { paths } from '../../lib/util/paths';
 import { assertClose } from '../assert-close';
+import { refusal } from '../refusal';
 
 test('the median of the raw held-out distances over r*', () => {
   const some = (values: number[]) => ({ training: Float64Array.of(9), heldOut: Float64Array.from(values) });
@@ -40,7 +40,7 @@ test('published weights come from the folder that GPT2_WEIGHTS names', () => {
     assert.equal(model.config.layers, 2);
     model.dispose();
     process.env.GPT2_WEIGHTS = '/nowhere';
-    assert.throws(publishedModel, UserError);
+    assert.throws(publishedModel, refusal('/nowhere'));
   } finally {
     delete process.env.GPT2_WEIGHTS;
   }

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { loadImage, createCanvas } from '@napi-rs/canvas';
-import { UserError } from '../../lib/util/errors';
 import { figureBundle, plainFigure, pngOf, saveFigure, type Figure } from '../../lib/report/figure';
 import { COLOURS, referenceBand, referenceLine } from '../../lib/report/style';
 import { transformMatrix } from '../../lib/report/text-boxes';
+import { refusal } from '../refusal';
 
 const unpack = ({ dtype, bdata }: { dtype: string; bdata: string }): number[] => {
   const bytes = Uint8Array.from(Buffer.from(bdata, 'base64')).buffer;
@@ -123,10 +123,7 @@ test('a 3-D figure needs a still, and is refused without one instead of hanging'
       },
     ],
   };
-  await assert.rejects(
-    pngOf(surface),
-    (error: Error) => error instanceof UserError && /still.*surface/.test(error.message),
-  );
+  await assert.rejects(pngOf(surface), refusal('still', 'surface'));
   const png = await pngOf({
     ...surface,
     still: {
@@ -151,7 +148,7 @@ test('saving writes the PNG and the JSON that made it, and nothing else; a name 
     await saveFigure('a-curve', { data: [{ y: [1, 2] }] });
     assert.deepEqual(readdirSync(folder).sort(), ['a-curve.json', 'a-curve.png']);
     assert.deepEqual(JSON.parse(readFileSync(join(folder, 'a-curve.json'), 'utf8')).data, [{ y: [1, 2] }]);
-    await assert.rejects(saveFigure('../curve', { data: [] }), UserError);
+    await assert.rejects(saveFigure('../curve', { data: [] }), refusal('figure name', '../curve'));
   } finally {
     delete process.env.FIGURES;
     rmSync(folder, { recursive: true });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { UserError } from '../../lib/util/errors';
 import {
   expectedText,
   VERDICT_MIME,
@@ -9,6 +8,7 @@ import {
   type OwnValue,
   type Question,
 } from '../../lib/report/verdict';
+import { refusal } from '../refusal';
 
 const question = (...ours: OwnValue[]): Question => ({
   claim: 'c < d',
@@ -88,8 +88,8 @@ test('a diverged run is outside', () => {
 });
 
 test('a tolerance of 0 or no number from the paper is refused', () => {
-  assert.throws(() => verdict({ ...question(desk(1, 1)), tolerance: 0 }), UserError);
-  assert.throws(() => verdict({ ...question(desk(1, 1)), paper: NaN }), UserError);
+  assert.throws(() => verdict({ ...question(desk(1, 1)), tolerance: 0 }), refusal('tolerance', 0));
+  assert.throws(() => verdict({ ...question(desk(1, 1)), paper: NaN }), refusal('paper', 'NaN'));
 });
 
 test('the output shows each seed and carries the verdict for reproduce', () => {

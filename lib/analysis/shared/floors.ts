@@ -23,7 +23,7 @@ export interface Floors {
 }
 
 /** What lines are drawn from, and how many for training: all that decides which they are. */
-export interface LineSet {
+interface LineSet {
   grammar: FamilyName;
   trainLines: number;
 }

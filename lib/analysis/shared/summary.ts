@@ -2,7 +2,7 @@
 import { engine } from '../../tensor/engine';
 
 /** Of the values of a group. The standard deviation is that of a sample, 0 for one value. */
-export interface Summary {
+interface Summary {
   count: number;
   mean: number;
   std: number;

@@ -43,7 +43,7 @@ export function entropyLines(entropy: EntropyMeta | null): Partial<Shape>[] {
 }
 
 /** The end of a run, and the point of its curve with the lowest held-out loss. */
-export interface TextEnd {
+interface TextEnd {
   last: CurvePoint<TextMeasures>;
   lowest: CurvePoint<TextMeasures>;
   /** Held-out minus training loss at the end, nats per token. */
