@@ -1,7 +1,7 @@
 /** What notebook 01 shows: energy landscapes, retrieval from noise, and capacities measured against theory. */
 import { distanceEnergy } from '../energy/distance';
 import { modernHopfield } from '../energy/hopfield';
-import type { Figure } from '../report/figure';
+import { chart, type Figure } from '../report/figure';
 import { axis, CIVIDIS, COLOURS, referenceLine, seriesColour, title } from '../report/style';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
@@ -28,7 +28,7 @@ export { memoryCapacities } from './shared/memories';
 export * from './01-inequalities';
 
 /** The four surfaces of Figure 1 with β = 1, `[y][x]` over a square grid. */
-interface Landscapes {
+export interface Landscapes {
   ticks: number[];
   surfaces: Record<string, number[][]>;
 }
@@ -169,19 +169,15 @@ export function overloadFigure(all: readonly MemoryCapacity[], tier: Tier, seed:
       MARKED,
     );
   });
-  return {
+  return chart({
+    title: 'Where each memory fails',
+    subtitle: `wrong signs after retrieval beyond the capacity; seed ${seed}; half of the signs wrong: nothing is left`,
+    x: axis('patterns stored', 'multiples of the capacity'),
+    y: axis('signs wrong', 'share', { rangemode: 'tozero' }),
     data: curves,
-    layout: {
-      title: title(
-        'Where each memory fails',
-        `wrong signs after retrieval beyond the capacity; seed ${seed}; half of the signs wrong: nothing is left`,
-      ),
-      xaxis: axis('patterns stored', 'multiples of the capacity'),
-      yaxis: axis('signs wrong', 'share', { rangemode: 'tozero' }),
-      height: 380,
-      shapes: [referenceLine(MOST_WRONG, 'held up to here', { end: 'left' })],
-    },
-  };
+    height: 380,
+    shapes: [referenceLine(MOST_WRONG, 'held up to here', { end: 'left' })],
+  });
 }
 
 /** What theory says of the capacity, up to a factor for the powers. */
@@ -208,7 +204,11 @@ const overSeeds = (all: readonly MemoryCapacity[]) =>
 
 export function capacityFigure(all: readonly MemoryCapacity[], tier: Tier): Figure {
   const groups = overSeeds(all);
-  return {
+  return chart({
+    title: 'Capacity: patterns held against width',
+    subtitle: `${SEEDS} seeds, bars: range; held: at most ${percent(MOST_WRONG)} of signs wrong after retrieval; dotted: theory; tier ${tier}`,
+    x: axis('n', 'units, log scale', { type: 'log' }),
+    y: axis('patterns held', 'log scale', { type: 'log' }),
     data: MEMORIES.flatMap(({ name }, i) => {
       const own = groups.filter(({ model }) => model === name);
       const widths = own.map(({ n }) => n);
@@ -225,23 +225,19 @@ export function capacityFigure(all: readonly MemoryCapacity[], tier: Tier): Figu
         lineTrace(`${name}: ${law}`, widths, widths.map(value), { color, dash: 'dot', width: 1.5 }),
       ];
     }),
-    layout: {
-      title: title(
-        'Capacity: patterns held against width',
-        `${SEEDS} seeds, bars: range; held: at most ${percent(MOST_WRONG)} of signs wrong after retrieval; dotted: theory; tier ${tier}`,
-      ),
-      xaxis: axis('n', 'units, log scale', { type: 'log' }),
-      yaxis: axis('patterns held', 'log scale', { type: 'log' }),
-      height: 480,
-    },
-  };
+    height: 480,
+  });
 }
 
 /** Wrong signs after retrieval against flipped signs before it, for few patterns. */
 export function noiseFigure(tier: Tier, seed: number): Figure {
   const [n, d] = tier === 'smoke' ? [16, 3] : [64, 6];
   const flips = Array.from({ length: 10 }, (_, i) => 0.05 * i);
-  return {
+  return chart({
+    title: 'Retrieval from noise',
+    subtitle: `${d} patterns of width ${n}; seed ${seed}`,
+    x: axis('signs flipped at the start', 'share'),
+    y: axis('signs wrong at the end', 'share', { rangemode: 'tozero' }),
     data: MEMORIES.map((memory, i) => ({
       type: 'scatter' as const,
       mode: 'lines+markers' as const,
@@ -253,13 +249,8 @@ export function noiseFigure(tier: Tier, seed: number): Figure {
         return signErrors(memory, spinPatterns(d, n, random), tier === 'smoke' ? 5 : 100, share, random);
       }),
     })),
-    layout: {
-      title: title('Retrieval from noise', `${d} patterns of width ${n}; seed ${seed}`),
-      xaxis: axis('signs flipped at the start', 'share'),
-      yaxis: axis('signs wrong at the end', 'share', { rangemode: 'tozero' }),
-      height: 380,
-    },
-  };
+    height: 380,
+  });
 }
 
 /** Capacity and theory, a row per memory and width. */

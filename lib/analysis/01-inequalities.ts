@@ -63,7 +63,7 @@ export function softMinQuestion(tier: Tier, seed: number): Question {
 }
 
 /** Of a memory, the largest rise of its energy under its own update, as a share of 1 + |E|. */
-interface Rise {
+export interface Rise {
   model: string;
   rise: number;
 }

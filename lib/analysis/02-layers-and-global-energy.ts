@@ -10,8 +10,8 @@ import {
 import { trainedModel } from '../experiments/run';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import type { Figure } from '../report/figure';
-import { axis, COLOURS, title } from '../report/style';
+import { chart, type Figure } from '../report/figure';
+import { axis, COLOURS } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
@@ -39,7 +39,7 @@ function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: n
 const [STACKS, SMOKE_STACKS, STATES, STEPS] = [220, 10, 8, 6];
 
 /** Over random stacks, along descents: the largest rise of the energy in an update, and the largest amounts by which the majorisers fail. In units of distance. */
-interface Violations {
+export interface Violations {
   cases: number;
   rise: number;
   below: number;
@@ -80,7 +80,11 @@ export function descentFigure(start: readonly number[], patterns = FIGURE_1, ste
   const bound = path.slice(1).map((x, i) => majorisers({ layers, beta: 1, at: [path[i]!], states: [x] }));
   const updates = path.map((_, i) => i);
   const later = updates.slice(1);
-  return {
+  return chart({
+    title: 'Descent of the global energy',
+    subtitle: `three layers with one pattern each, start (${start.join(', ')}), β = 1`,
+    x: axis('update', 'MM steps'),
+    y: axis('energy', 'units of distance'),
     data: [
       lineTrace('energy E', updates, energies, { color: COLOURS.ours, dash: 'solid' }, MARKED),
       lineTrace(
@@ -98,16 +102,8 @@ export function descentFigure(start: readonly number[], patterns = FIGURE_1, ste
         MARKED,
       ),
     ],
-    layout: {
-      title: title(
-        'Descent of the global energy',
-        `three layers with one pattern each, start (${start.join(', ')}), β = 1`,
-      ),
-      xaxis: axis('update', 'MM steps'),
-      yaxis: axis('energy', 'units of distance'),
-      height: 380,
-    },
-  };
+    height: 380,
+  });
 }
 
 /** Lines whose activations are patterns, and held-out lines whose activations are states. */
@@ -115,7 +111,7 @@ const PATTERN_LINES = 60;
 const STATE_LINES = 30;
 
 /** Of a model: energies of held-out activations after each block, and how far a block's step points down the energy. */
-interface Stack {
+export interface Stack {
   name: string;
   /** Mean global energy after each block. */
   energies: number[];
@@ -185,26 +181,23 @@ export function stacks(config: QuestionFormationConfig): Stack[] {
 export const stackFigure = (
   stacks: readonly Stack[],
   { model, steps, tier, seed }: QuestionFormationConfig,
-): Figure => ({
-  data: stacks.map(({ name, energies }, i) =>
-    lineTrace(
-      name,
-      energies.map((_, t) => t + 1),
-      energies,
-      { color: [COLOURS.ours, COLOURS.faint][i]! },
-      MARKED,
+): Figure =>
+  chart({
+    title: 'Global energy of held-out activations from block to block',
+    subtitle: `question formation, ${model.layers} layers × ${model.width}, ${count(steps)} steps, tier ${tier}, seed ${seed}`,
+    x: axis('block', undefined, { dtick: 1 }),
+    y: axis('mean energy', 'units of distance'),
+    data: stacks.map(({ name, energies }, i) =>
+      lineTrace(
+        name,
+        energies.map((_, t) => t + 1),
+        energies,
+        { color: [COLOURS.ours, COLOURS.faint][i]! },
+        MARKED,
+      ),
     ),
-  ),
-  layout: {
-    title: title(
-      'Global energy of held-out activations from block to block',
-      `question formation, ${model.layers} layers × ${model.width}, ${count(steps)} steps, tier ${tier}, seed ${seed}`,
-    ),
-    xaxis: axis('block', undefined, { dtick: 1 }),
-    yaxis: axis('mean energy', 'units of distance'),
     height: 380,
-  },
-});
+  });
 
 export const stackRows = (stacks: readonly Stack[]): Row[] =>
   stacks.flatMap(({ name, energies, falling, alignment }) =>

@@ -1,8 +1,8 @@
 /** What notebook 03 shows: the partition function, the radius r*, the claimed bound on the cross-entropy, and what runs measured. */
 import { layeredEnergy } from '../energy/layers';
 import { claimedCrossEntropy, exactCase, logPartition, meanEnergy, radius } from '../energy/partition';
-import type { Figure } from '../report/figure';
-import { axis, COLOURS, referenceLine, title } from '../report/style';
+import { chart, type Figure } from '../report/figure';
+import { axis, COLOURS, referenceLine } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
@@ -37,7 +37,11 @@ export const radiusRows = (): Row[] =>
 export function boundFigure(n = 2): Figure {
   const radii = Array.from({ length: 60 }, (_, i) => radius(n) * 10 ** (-0.9 + (1.6 * i) / 59));
   const logZ = radii.map((r) => logPartition({ n, r, d: 1 }));
-  return {
+  return chart({
+    title: 'The claimed bound and two exact quantities',
+    subtitle: `one pattern, n = ${n}, p = exp(−E)/Z on a ball of radius r, which moves along the curves`,
+    x: axis('log Z', 'nats'),
+    y: axis('cross-entropy', 'nats', { range: [-4, 6] }),
     data: [
       lineTrace('claimed: log Z + 1/Z', logZ, logZ.map(claimedCrossEntropy), {
         color: COLOURS.ours,
@@ -54,22 +58,18 @@ export function boundFigure(n = 2): Figure {
         { color: COLOURS.third, dash: 'dash' },
       ),
     ],
-    layout: {
-      title: title(
-        'The claimed bound and two exact quantities',
-        `one pattern, n = ${n}, p = exp(−E)/Z on a ball of radius r, which moves along the curves`,
-      ),
-      xaxis: axis('log Z', 'nats'),
-      yaxis: axis('cross-entropy', 'nats', { range: [-4, 6] }),
-      shapes: [referenceLine(CLAIMED_NATS, 'claimed lower bound 1', { end: 'left' })],
-    },
-  };
+    shapes: [referenceLine(CLAIMED_NATS, 'claimed lower bound 1', { end: 'left' })],
+  });
 }
 
 /** The mean energy at r*, which the claimed form takes for 1, against the width. */
 export function meanEnergyFigure(): Figure {
   const widths = Array.from({ length: 40 }, (_, i) => Math.round(10 ** ((3.25 * i) / 39)));
-  return {
+  return chart({
+    title: 'The term that the bound takes for 1/Z',
+    subtitle: 'mean energy of p at the radius where Z = 1',
+    x: axis('n', 'width of a pattern, log scale', { type: 'log' }),
+    y: axis('mean energy', 'nats', { type: 'log' }),
     data: [
       lineTrace(
         'mean energy at r*(n)',
@@ -79,14 +79,9 @@ export function meanEnergyFigure(): Figure {
         MARKED,
       ),
     ],
-    layout: {
-      title: title('The term that the bound takes for 1/Z', 'mean energy of p at the radius where Z = 1'),
-      xaxis: axis('n', 'width of a pattern, log scale', { type: 'log' }),
-      yaxis: axis('mean energy', 'nats', { type: 'log' }),
-      shapes: [referenceLine(1, '1/Z at Z = 1', { end: 'left' })],
-      height: 380,
-    },
-  };
+    shapes: [referenceLine(1, '1/Z at Z = 1', { end: 'left' })],
+    height: 380,
+  });
 }
 
 /** Few random patterns, exactly: the separation that the theory assumes, and what becomes of Z and the cross-entropy without it. */

@@ -5,8 +5,8 @@ import {
   type QuestionFormationRecord,
 } from '../experiments/question-formation';
 import { committedRecords } from '../experiments/run';
-import type { Figure } from '../report/figure';
-import { axis, COLOURS, referenceBand, referenceLine, seriesColour, title } from '../report/style';
+import { chart, type Figure } from '../report/figure';
+import { axis, COLOURS, referenceBand, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import { withOthers, byTier, hardwareText } from '../train/record';
@@ -44,12 +44,13 @@ function subtitle(records: readonly Run[]): string {
 const stepsAxis = axis('step', 'optimiser updates, log scale', { type: 'log' });
 
 /** Training and held-out loss of every run, with the paper's plateau and the exact floors. */
-export const lossFigure = (records: readonly Run[], { unique, memorised }: Floors): Figure => ({
-  data: records.flatMap((record, i) => lossTraces(record, label(record), seriesColour(i), (p) => p.step)),
-  layout: {
-    title: title('Question formation: loss against steps', subtitle(records)),
-    xaxis: stepsAxis,
-    yaxis: axis('loss', 'nats per token', { range: [0.4, 2.2] }),
+export const lossFigure = (records: readonly Run[], { unique, memorised }: Floors): Figure =>
+  chart({
+    title: 'Question formation: loss against steps',
+    subtitle: subtitle(records),
+    x: stepsAxis,
+    y: axis('loss', 'nats per token', { range: [0.4, 2.2] }),
+    data: records.flatMap((record, i) => lossTraces(record, label(record), seriesColour(i), (p) => p.step)),
     shapes: [
       referenceBand(PAPER_PLATEAU.nats, PAPER_PLATEAU.tolerance),
       referenceLine(PAPER_PLATEAU.nats, 'published plateau 1.00 ± 0.05', { side: 'above', end: 'left' }),
@@ -66,29 +67,25 @@ export const lossFigure = (records: readonly Run[], { unique, memorised }: Floor
         end: 'left',
       }),
     ],
-  },
-});
+  });
 
 /** Share of questions in which the model prefers the main auxiliary: 1 is the hierarchical rule, 0 the linear one. */
-export const generalisationFigure = (records: readonly Run[]): Figure => ({
-  data: records.map((record, i) =>
-    lineTrace(
-      label(record),
-      record.curve.map((p) => p.step),
-      record.curve.map((p) => p.generalisation),
-      { color: seriesColour(i) },
+export const generalisationFigure = (records: readonly Run[]): Figure =>
+  chart({
+    title: 'Question formation: hierarchical generalisation',
+    subtitle: 'first word after "quest" on questions whose subject carries a relative clause',
+    x: stepsAxis,
+    y: axis('main auxiliary preferred', 'share of questions', { range: [-0.02, 1.02] }),
+    data: records.map((record, i) =>
+      lineTrace(
+        label(record),
+        record.curve.map((p) => p.step),
+        record.curve.map((p) => p.generalisation),
+        { color: seriesColour(i) },
+      ),
     ),
-  ),
-  layout: {
-    title: title(
-      'Question formation: hierarchical generalisation',
-      'first word after "quest" on questions whose subject carries a relative clause',
-    ),
-    xaxis: stepsAxis,
-    yaxis: axis('main auxiliary preferred', 'share of questions', { range: [-0.02, 1.02] }),
     shapes: [referenceLine(0.5, 'no preference')],
-  },
-});
+  });
 
 /** The published settings, the committed runs and the run to be made. */
 export function scaleRows(config: QuestionFormationConfig): Row[] {

@@ -4,8 +4,8 @@ import { overfitting9m } from '../experiments/overfitting-9m';
 import { committedRecords } from '../experiments/run';
 import { scaling90m } from '../experiments/scaling-90m';
 import type { TextConfig, TextMeasures, TextRecord } from '../experiments/text-task';
-import type { Figure } from '../report/figure';
-import { axis, referenceLine, seriesColour, title } from '../report/style';
+import { chart, type Figure } from '../report/figure';
+import { axis, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import { withOthers } from '../train/record';
@@ -40,40 +40,37 @@ export const scaleRows = (config: TextConfig): Row[] =>
   textScaleRows([config], runs([]), overfitting9m.tiers.full);
 
 /** Losses of every run over epochs, with the entropy of the text where it is known. */
-export const lossFigure = (records: readonly TextRecord[], entropy: EntropyMeta | null): Figure => ({
-  data: textTraces(records, 'epoch'),
-  layout: {
-    title: title('Overfitting: loss against epochs', subtitle(records)),
-    xaxis: epochAxis,
-    yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }),
+export const lossFigure = (records: readonly TextRecord[], entropy: EntropyMeta | null): Figure =>
+  chart({
+    title: 'Overfitting: loss against epochs',
+    subtitle: subtitle(records),
+    x: epochAxis,
+    y: axis('loss', 'nats per token', { rangemode: 'tozero' }),
+    data: textTraces(records, 'epoch'),
     shapes: [
       referenceLine(VANISHED_NATS, `vanished: under ${VANISHED_NATS}`, { side: 'above' }),
       ...entropyLines(entropy),
     ],
-  },
-});
+  });
 
 /** Share of training windows continued word for word, over epochs. */
-export const memoryFigure = (records: readonly TextRecord[]): Figure => ({
-  data: records.map((record, i) =>
-    lineTrace(
-      textLabel(record),
-      record.curve.map((p) => p.epoch),
-      record.curve.map((p) => p.memorisedShare),
-      { color: seriesColour(i) },
-      { ...MARKED, marker: { size: 5 } },
+export const memoryFigure = (records: readonly TextRecord[]): Figure =>
+  chart({
+    title: 'Training windows known by heart',
+    subtitle: 'after 32 tokens of a training window, the next 32 by greedy choice are the text itself',
+    x: epochAxis,
+    y: axis('memorised', 'share of windows', { range: [-0.02, 1.02] }),
+    data: records.map((record, i) =>
+      lineTrace(
+        textLabel(record),
+        record.curve.map((p) => p.epoch),
+        record.curve.map((p) => p.memorisedShare),
+        { color: seriesColour(i) },
+        { ...MARKED, marker: { size: 5 } },
+      ),
     ),
-  ),
-  layout: {
-    title: title(
-      'Training windows known by heart',
-      'after 32 tokens of a training window, the next 32 by greedy choice are the text itself',
-    ),
-    xaxis: epochAxis,
-    yaxis: axis('memorised', 'share of windows', { range: [-0.02, 1.02] }),
     height: 340,
-  },
-});
+  });
 
 type Energies = NonNullable<TextMeasures['energies']>;
 
@@ -85,29 +82,26 @@ const ENERGIES = {
 } as const;
 
 /** The distance energy of last-layer activations over epochs: of training windows, with and without their own patterns, and of held-out ones. */
-export const energyFigure = (records: readonly TextRecord[]): Figure => ({
-  data: records
-    .filter(({ curve }) => curve[0]!.energies)
-    .flatMap((record, i) =>
-      (Object.keys(ENERGIES) as (keyof Energies)[]).map((of) =>
-        lineTrace(
-          `${ENERGIES[of][0]} (${textLabel(record)})`,
-          record.curve.map((p) => p.epoch),
-          record.curve.map((p) => p.energies?.[of] ?? null),
-          { color: seriesColour(i), width: 2, dash: ENERGIES[of][1] },
+export const energyFigure = (records: readonly TextRecord[]): Figure =>
+  chart({
+    title: 'Distance energy of last-layer activations',
+    subtitle: 'E(x) = −log Σ exp(−‖x − ρ‖), patterns ρ: activations of training windows',
+    x: epochAxis,
+    y: axis('mean energy', 'units of distance'),
+    data: records
+      .filter(({ curve }) => curve[0]!.energies)
+      .flatMap((record, i) =>
+        (Object.keys(ENERGIES) as (keyof Energies)[]).map((of) =>
+          lineTrace(
+            `${ENERGIES[of][0]} (${textLabel(record)})`,
+            record.curve.map((p) => p.epoch),
+            record.curve.map((p) => p.energies?.[of] ?? null),
+            { color: seriesColour(i), width: 2, dash: ENERGIES[of][1] },
+          ),
         ),
       ),
-    ),
-  layout: {
-    title: title(
-      'Distance energy of last-layer activations',
-      'E(x) = −log Σ exp(−‖x − ρ‖), patterns ρ: activations of training windows',
-    ),
-    xaxis: epochAxis,
-    yaxis: axis('mean energy', 'units of distance'),
     shapes: [referenceLine(0, 'on a pattern far from all others', { side: 'below' })],
-  },
-});
+  });
 
 /** How much deeper a unit of energy is: a density e times as large. */
 const DEEPER = 1;

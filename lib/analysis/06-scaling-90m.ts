@@ -5,8 +5,8 @@ import { overfitting9m } from '../experiments/overfitting-9m';
 import { committedRecords, run, runAll } from '../experiments/run';
 import { scaling90m, smallerRuns } from '../experiments/scaling-90m';
 import type { TextConfig, TextRecord } from '../experiments/text-task';
-import type { Figure, Trace } from '../report/figure';
-import { axis, referenceLine, seriesColour, title } from '../report/style';
+import { chart, type Figure, type Trace } from '../report/figure';
+import { axis, referenceLine, seriesColour } from '../report/style';
 import { notebookObserver } from '../report/progress';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
@@ -89,15 +89,14 @@ export function lossFigure(all: readonly TextRecord[], entropy: EntropyMeta | nu
   const records = all.filter(
     (record) => record.config.seed === main.seed && record.config.steps === mainOf(record).steps,
   );
-  return {
+  return chart({
+    title: 'Ten times the text: loss against steps',
+    subtitle: subtitle(records),
+    x: axis('step', 'optimiser updates'),
+    y: axis('loss', 'nats per token', { rangemode: 'tozero' }),
     data: textTraces(records, 'step'),
-    layout: {
-      title: title('Ten times the text: loss against steps', subtitle(records)),
-      xaxis: axis('step', 'optimiser updates'),
-      yaxis: axis('loss', 'nats per token', { rangemode: 'tozero' }),
-      shapes: references(main, entropy),
-    },
-  };
+    shapes: references(main, entropy),
+  });
 }
 
 function lawTrace(fitted: DataLaw, sizes: readonly number[], tier: string, color: string): Trace {
@@ -113,42 +112,40 @@ function lawTrace(fitted: DataLaw, sizes: readonly number[], tier: string, color
 }
 
 /** Lowest held-out loss against D, means over seeds with their range, and the fitted law of each tier. */
-export const sizeFigure = (records: readonly TextRecord[], entropy: EntropyMeta | null): Figure => ({
-  data: byTier(records).flatMap(([tier, own], i): Trace[] => {
-    const groups = summaries(
-      points(own).map(({ tokens, lossNats }) => ({ tokens, value: lossNats })),
-      ['tokens'],
-      'tokens',
-    );
-    const sizes = groups.map(({ tokens }) => tokens);
-    const fitted = law(own);
-    const color = seriesColour(i);
-    const allTurned = (tokens: number) =>
-      own.every((record) => record.config.trainTokens !== tokens || hasTurned(record));
-    return [
-      {
-        type: 'scatter',
-        mode: 'markers',
-        name: `${tier}, ${layersByWidth(own[0]!.config.model)}`,
-        x: sizes,
-        y: groups.map(({ mean }) => mean),
-        error_y: rangeBars(groups),
-        text: groups.map(({ count }) => `${count} seed${count > 1 ? 's' : ''}`),
-        marker: { color, size: 9, symbol: circles(sizes, allTurned) },
-      },
-      ...(fitted ? [lawTrace(fitted, sizes, tier, color)] : []),
-    ];
-  }),
-  layout: {
-    title: title(
-      'Lowest held-out loss against the size of the text',
+export const sizeFigure = (records: readonly TextRecord[], entropy: EntropyMeta | null): Figure =>
+  chart({
+    title: 'Lowest held-out loss against the size of the text',
+    subtitle:
       'one size of model per tier; bars: range over seeds; hollow: not turned when the run ended, and not in the fit',
-    ),
-    xaxis: axis('D', 'training tokens, log scale', { type: 'log' }),
-    yaxis: axis('lowest held-out loss', 'nats per token'),
+    x: axis('D', 'training tokens, log scale', { type: 'log' }),
+    y: axis('lowest held-out loss', 'nats per token'),
+    data: byTier(records).flatMap(([tier, own], i): Trace[] => {
+      const groups = summaries(
+        points(own).map(({ tokens, lossNats }) => ({ tokens, value: lossNats })),
+        ['tokens'],
+        'tokens',
+      );
+      const sizes = groups.map(({ tokens }) => tokens);
+      const fitted = law(own);
+      const color = seriesColour(i);
+      const allTurned = (tokens: number) =>
+        own.every((record) => record.config.trainTokens !== tokens || hasTurned(record));
+      return [
+        {
+          type: 'scatter',
+          mode: 'markers',
+          name: `${tier}, ${layersByWidth(own[0]!.config.model)}`,
+          x: sizes,
+          y: groups.map(({ mean }) => mean),
+          error_y: rangeBars(groups),
+          text: groups.map(({ count }) => `${count} seed${count > 1 ? 's' : ''}`),
+          marker: { color, size: 9, symbol: circles(sizes, allTurned) },
+        },
+        ...(fitted ? [lawTrace(fitted, sizes, tier, color)] : []),
+      ];
+    }),
     shapes: references(records[0]!.config, entropy),
-  },
-});
+  });
 
 /** The fitted law of each tier next to Chinchilla's exponent. */
 export const lawRows = (records: readonly TextRecord[]): Row[] =>

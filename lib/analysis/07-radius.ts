@@ -10,7 +10,7 @@ import type { TextConfig, TextRecord } from '../experiments/text-task';
 import type { Gpt2 } from '../model/gpt2';
 import { readGpt2 } from '../model/hugging-face';
 import { windowBatch, type LanguageModel } from '../model/model';
-import type { Figure } from '../report/figure';
+import { chart, type Figure } from '../report/figure';
 import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
@@ -139,7 +139,11 @@ export function histogramFigure(all: Distances, which: 'raw' | 'normed', config:
 /** Mean distances after the final layer norm along training, from the curve of each run. */
 export function alongFigure(records: readonly TextRecord[]): Figure {
   const widths = [...new Set(records.map(({ config }) => config.model.width))];
-  return {
+  return chart({
+    title: 'Mean nearest-neighbour distance along training',
+    subtitle: 'last-layer activations behind the final layer norm; patterns: other training windows',
+    x: epochAxis,
+    y: axis('distance', 'units of activation', { rangemode: 'tozero' }),
     data: records.flatMap((record, i) =>
       (['others', 'heldOut'] as const).map((of) =>
         lineTrace(
@@ -150,16 +154,8 @@ export function alongFigure(records: readonly TextRecord[]): Figure {
         ),
       ),
     ),
-    layout: {
-      title: title(
-        'Mean nearest-neighbour distance along training',
-        'last-layer activations behind the final layer norm; patterns: other training windows',
-      ),
-      xaxis: epochAxis,
-      yaxis: axis('distance', 'units of activation', { rangemode: 'tozero' }),
-      shapes: widths.map((n) => referenceLine(radius(n), `r*(${n}) = ${radius(n).toFixed(2)}`)),
-    },
-  };
+    shapes: widths.map((n) => referenceLine(radius(n), `r*(${n}) = ${radius(n).toFixed(2)}`)),
+  });
 }
 
 export const distanceRows = (all: readonly Distances[]): Row[] =>

@@ -1,7 +1,7 @@
 /** Losses of notebook 08 on single lines: position by position, and where there are few of them. */
 import type { PlateauMeasures, PlateauRecord } from '../experiments/plateau-intervention';
-import type { Figure } from '../report/figure';
-import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
+import { chart, type Figure } from '../report/figure';
+import { axis, COLOURS, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import { ofFullestTier, type CurvePoint } from '../train/record';
 import { count, layersByWidth, percent } from '../util/format';
@@ -81,7 +81,11 @@ export function positionFigure(records: readonly PlateauRecord[]): Figure {
   const own = original(records);
   const { entropy } = positionsOf(own[0]!);
   const x = entropy.map((_, t) => t + 1);
-  return {
+  return chart({
+    title: 'Position by position',
+    subtitle: label(own[0]!),
+    x: axis('position in the line'),
+    y: axis('nats per line'),
     data: [
       {
         type: 'bar',
@@ -101,12 +105,7 @@ export function positionFigure(records: readonly PlateauRecord[]): Figure {
         );
       }),
     ],
-    layout: {
-      title: title('Position by position', label(own[0]!)),
-      xaxis: axis('position in the line'),
-      yaxis: axis('nats per line'),
-    },
-  };
+  });
 }
 
 export const excessRows = (records: readonly PlateauRecord[]): Row[] =>
@@ -141,7 +140,11 @@ export function sizeFigure(records: readonly PlateauRecord[]): Figure {
       { color, dash },
       MARKED,
     );
-  return {
+  return chart({
+    title: 'Fewer lines: how far below 1?',
+    subtitle: own.length ? `${label(own[0]!)} and larger D, no dropout` : 'no finished run',
+    x: axis('D', 'training lines, log scale', { type: 'log' }),
+    y: axis('loss', 'nats per token; share', { rangemode: 'tozero' }),
     data: [
       trace('training lines', (r) => lastOf(r).trainLinesLossNats, COLOURS.ours, 'solid'),
       trace('held-out lines', (r) => lastOf(r).heldOutLossNats, COLOURS.second, 'solid'),
@@ -159,16 +162,8 @@ export function sizeFigure(records: readonly PlateauRecord[]): Figure {
         'dash',
       ),
     ],
-    layout: {
-      title: title(
-        'Fewer lines: how far below 1?',
-        own.length ? `${label(own[0]!)} and larger D, no dropout` : 'no finished run',
-      ),
-      xaxis: axis('D', 'training lines, log scale', { type: 'log' }),
-      yaxis: axis('loss', 'nats per token; share', { rangemode: 'tozero' }),
-      shapes: [referenceLine(PAPER_PLATEAU.nats, 'claimed bound 1', { end: 'left' })],
-    },
-  };
+    shapes: [referenceLine(PAPER_PLATEAU.nats, 'claimed bound 1', { end: 'left' })],
+  });
 }
 
 /** Loss on held-out lines above what these very lines cost at best, nats per token. */

@@ -12,9 +12,9 @@ import {
 } from '../experiments/plateau-intervention';
 import { questionFormation } from '../experiments/question-formation';
 import { committedRecords } from '../experiments/run';
-import type { Figure } from '../report/figure';
+import { chart, type Figure } from '../report/figure';
 import { prediction, type Predictions } from '../report/predictions';
-import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
+import { axis, COLOURS, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import type { Tier } from '../train/config';
@@ -54,7 +54,7 @@ const LISTS = {
   slower10Layers,
 };
 
-type Interventions = Record<keyof typeof LISTS, PlateauRecord[]>;
+export type Interventions = Record<keyof typeof LISTS, PlateauRecord[]>;
 
 /** All runs of a tier, list by list. */
 export const configs = (tier: Tier): PlateauConfig[] => Object.values(LISTS).flatMap((list) => list(tier));
@@ -106,7 +106,11 @@ function fit(
 export function floorFigure({ grammars: records }: Interventions): Figure {
   const range: [number, number] = [0.5, 1.7];
   const highest = Math.max(range[1], ...records.map((record) => plateau(record).trainLossNats));
-  return {
+  return chart({
+    title: 'Does the plateau follow the data or stay at 1?',
+    subtitle: 'one model on grammars that differ in word classes or rule weights alone; hollow: not settled',
+    x: axis('entropy of the lines', 'nats per token', { range }),
+    y: axis('training loss, last quarter', 'nats per token', { range: [range[0], highest + 0.05] }),
     data: [
       lineTrace('the plateau is the floor: slope 1', range, range, { color: COLOURS.third, dash: 'dot' }),
       ...byTier(records).map(([tier, own], i) => {
@@ -122,16 +126,8 @@ export function floorFigure({ grammars: records }: Interventions): Figure {
         );
       }),
     ],
-    layout: {
-      title: title(
-        'Does the plateau follow the data or stay at 1?',
-        'one model on grammars that differ in word classes or rule weights alone; hollow: not settled',
-      ),
-      xaxis: axis('entropy of the lines', 'nats per token', { range }),
-      yaxis: axis('training loss, last quarter', 'nats per token', { range: [range[0], highest + 0.05] }),
-      shapes: [referenceLine(PAPER_PLATEAU.nats, 'the paper: 1, whatever the data', { end: 'left' })],
-    },
-  };
+    shapes: [referenceLine(PAPER_PLATEAU.nats, 'the paper: 1, whatever the data', { end: 'left' })],
+  });
 }
 
 /** One slope a seed, over its settled runs; where they are on fewer than three grammars, over all of its runs, and they decide nothing. */

@@ -9,9 +9,9 @@ import {
   type CapacityRecord,
 } from '../experiments/capacity';
 import { gpt2Parameters } from '../model/config';
-import type { Figure } from '../report/figure';
+import { chart, type Figure } from '../report/figure';
 import { prediction, type Predictions } from '../report/predictions';
-import { axis, COLOURS, seriesColour, title } from '../report/style';
+import { axis, COLOURS, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import type { Tier } from '../train/config';
@@ -50,7 +50,7 @@ export { memoryCapacities } from './shared/memories';
 export { capacity, capacityRuns };
 
 /** Runs of the sweep, and those of the desk tier with more steps. */
-interface CapacityRuns {
+export interface CapacityRuns {
   records: CapacityRecord[];
   longer: CapacityRecord[];
 }
@@ -66,7 +66,12 @@ export function bitsFigure(records: readonly CapacityRecord[]): Figure {
   const groups = families(records, 'sequences');
   const all = groups.flat().map(({ config }) => bitsOf(config));
   const range = [Math.min(...all), Math.max(...all)];
-  return {
+  return chart({
+    title: 'Memorised bits against bits of the data',
+    subtitle:
+      'uniformly random tokens: nothing can be learned but the items; one seed a model; hollow: not settled',
+    x: axis('data', 'bits, log scale', { type: 'log' }),
+    y: axis('memorised', 'bits, log scale', { type: 'log' }),
     data: [
       lineTrace('everything is memorised', range, range, { color: COLOURS.faint, dash: 'dot' }),
       ...groups.map((group, i) => {
@@ -81,19 +86,11 @@ export function bitsFigure(records: readonly CapacityRecord[]): Figure {
         );
       }),
     ],
-    layout: {
-      title: title(
-        'Memorised bits against bits of the data',
-        'uniformly random tokens: nothing can be learned but the items; one seed a model; hollow: not settled',
-      ),
-      xaxis: axis('data', 'bits, log scale', { type: 'log' }),
-      yaxis: axis('memorised', 'bits, log scale', { type: 'log' }),
-    },
-  };
+  });
 }
 
 /** Most bits that a model memorised in a settled run, per seed; saturated where the data of one held at least 1.5 times what it memorised. */
-interface Saturation {
+export interface Saturation {
   tier: Tier;
   size: string;
   seed: number;
@@ -279,7 +276,12 @@ export function parametersFigure(all: readonly Saturation[], memories: readonly 
   const trained = all.filter(({ precision }) => precision === 'fp32');
   const sizes = trained.map((p) => p.parameters);
   const range = [Math.min(...sizes, 100), Math.max(...sizes)];
-  return {
+  return chart({
+    title: 'What each memory gets out of a parameter',
+    subtitle:
+      'hollow: not saturated; memories of notebook 01: patterns of n signs, n bits each; parameters: weights, or numbers stored',
+    x: axis('parameters', 'log scale', { type: 'log' }),
+    y: axis('bits held', 'log scale', { type: 'log' }),
     data: [
       lineTrace(
         `${MORRIS_BITS} bits per parameter (Morris et al. 2025)`,
@@ -304,13 +306,5 @@ export function parametersFigure(all: readonly Saturation[], memories: readonly 
         );
       }),
     ],
-    layout: {
-      title: title(
-        'What each memory gets out of a parameter',
-        'hollow: not saturated; memories of notebook 01: patterns of n signs, n bits each; parameters: weights, or numbers stored',
-      ),
-      xaxis: axis('parameters', 'log scale', { type: 'log' }),
-      yaxis: axis('bits held', 'log scale', { type: 'log' }),
-    },
-  };
+  });
 }

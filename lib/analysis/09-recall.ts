@@ -1,8 +1,8 @@
 /** Recall in notebook 09: how many items each model gives back whole, and the exponent of N against D. */
 import type { CapacityRecord } from '../experiments/capacity';
 import { gpt2Parameters } from '../model/config';
-import type { Figure } from '../report/figure';
-import { axis, COLOURS, seriesColour, title } from '../report/style';
+import { chart, type Figure } from '../report/figure';
+import { axis, COLOURS, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import type { Tier } from '../train/config';
@@ -173,7 +173,14 @@ export function exponentFigure(all: readonly Recall[]): Figure {
   const through = (k: number) =>
     ends.map((d) => (first ? first.parameters * (d / middle(first)) ** k : d ** k));
   const sizes = known.map(({ parameters }) => Math.log10(parameters));
-  return {
+  return chart({
+    title: 'Parameters against items recalled',
+    subtitle: `where recall falls below ${percent(RECALLED)}; bars: from what is held to what is lost; lines through the fullest tier's first point`,
+    x: axis('D', 'items, log scale', { type: 'log' }),
+    y: axis('N', 'parameters, log scale', {
+      type: 'log',
+      ...(first ? { range: [Math.min(...sizes) - 0.5, Math.max(...sizes) + 0.5] } : {}),
+    }),
     data: [
       ...trainedAlike(known).map(([name, own], i) =>
         markerTrace(
@@ -195,16 +202,5 @@ export function exponentFigure(all: readonly Recall[]): Figure {
       lineTrace('slope 1', ends, through(1), { color: COLOURS.faint, dash: 'dot' }),
       lineTrace('slope 2 (the paper)', ends, through(2), { color: COLOURS.paper, dash: 'dash' }),
     ],
-    layout: {
-      title: title(
-        'Parameters against items recalled',
-        `where recall falls below ${percent(RECALLED)}; bars: from what is held to what is lost; lines through the fullest tier's first point`,
-      ),
-      xaxis: axis('D', 'items, log scale', { type: 'log' }),
-      yaxis: axis('N', 'parameters, log scale', {
-        type: 'log',
-        ...(first ? { range: [Math.min(...sizes) - 0.5, Math.max(...sizes) + 0.5] } : {}),
-      }),
-    },
-  };
+  });
 }

@@ -1,12 +1,12 @@
 /** Figures: interactive in JupyterLab and in reports, a PNG where neither is (GitHub), both from one Plotly description. */
 import { join } from 'node:path';
-import type { Config, Data, Layout, PlotData } from 'plotly.js';
+import type { Config, Data, Layout, LayoutAxis, PlotData } from 'plotly.js';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
 import { Display, type Bundle } from './display';
 import { toPng, type PlainFigure } from './static-image';
-import { TEMPLATE } from './style';
+import { TEMPLATE, title as titled } from './style';
 
 /** A trace, with what @types/plotly.js leaves out. */
 export type Trace = Partial<Data> | (Partial<PlotData> & { zmid?: number });
@@ -17,6 +17,21 @@ export interface Figure {
   config?: Partial<Config>;
   /** 2-D figure for the PNG of a 3-D one, which needs one. */
   still?: Figure;
+}
+
+/** A figure with two axes; of the layout all else, such as its height or lines across it, as Plotly has it. */
+export const chart = ({ title, subtitle, x: xaxis, y: yaxis, data, ...layout }: Chart): Figure => ({
+  data,
+  layout: { title: titled(title, subtitle), xaxis, yaxis, ...layout },
+});
+
+interface Chart extends Omit<Partial<Layout>, 'title' | 'xaxis' | 'yaxis'> {
+  title: string;
+  /** Tier, seed and what else one must know to read it. */
+  subtitle?: string;
+  x: Partial<LayoutAxis>;
+  y: Partial<LayoutAxis>;
+  data: Trace[];
 }
 
 const PLOTLY_MIME = 'application/vnd.plotly.v1+json';

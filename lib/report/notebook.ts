@@ -17,6 +17,8 @@
  *
  * Files: notebooks/NN-name.ts in jupytext's percent format and notebooks/NN-name.ipynb with outputs. Write either one;
  * `npm run reproduce -- NN --save` executes it and writes both. Cells import from './lib/…', which the kernel reads live.
+ * Trap: the types of what a cell keeps in a variable are exported by `lib`, though no file imports them: the kernel names them.
+ * A folder is not imported for its index: the kernel does not find it.
  */
 import { TIERS, type Tier } from '../train/config';
 import { oneOf, wholeNumber } from '../util/errors';

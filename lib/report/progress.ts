@@ -3,8 +3,8 @@ import type { CurvePoint } from '../train/record';
 import type { TrainingObserver, TrainingProgress } from '../train/observer';
 import { writeAtomically } from '../util/files';
 import { Display, tick } from './display';
-import { show, type Figure } from './figure';
-import { axis, COLOURS, title } from './style';
+import { chart, show, type Figure } from './figure';
+import { axis, COLOURS } from './style';
 import { percentDone, progressText, startText, Throttle } from './terminal';
 
 /** Bar of HTML's own element, so that it takes the look of the page. */
@@ -22,18 +22,17 @@ export function curveFigure(curve: readonly CurvePoint[], steps: number, subtitl
     line: { color },
     marker: { size: 5 },
   });
-  return {
+  return chart({
+    title: 'Loss while training',
+    subtitle: subtitle,
+    x: axis('step', 'optimiser updates', { range: [0, steps] }),
+    y: axis('loss', 'nats per token'),
     data: [
       line('training', COLOURS.ours, (p) => p.trainLossNats),
       line('held out', COLOURS.second, (p) => p.heldOutLossNats),
     ],
-    layout: {
-      title: title('Loss while training', subtitle),
-      xaxis: axis('step', 'optimiser updates', { range: [0, steps] }),
-      yaxis: axis('loss', 'nats per token'),
-      height: 340,
-    },
-  };
+    height: 340,
+  });
 }
 
 /** File through which a notebook tells `reproduce` how far it is; `reproduce` names it in the environment. */
