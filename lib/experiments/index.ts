@@ -1,8 +1,8 @@
 /** The registry: every experiment. */
-import type { TrainingConfig } from '../train/config';
+import { decides, type TrainingConfig } from '../train/config';
 import { oneOf } from '../util/errors';
 import { capacity } from './capacity';
-import type { Experiment } from './experiment';
+import { runId, type Experiment } from './experiment';
 import { overfitting9m } from './overfitting-9m';
 import { plateauIntervention } from './plateau-intervention';
 import { questionFormation } from './question-formation';
@@ -28,3 +28,10 @@ export const experimentOf = ({ experiment }: TrainingConfig): Experiment =>
 /** All lists of runs by name. */
 export const sweeps = (): NonNullable<Experiment['sweeps']> =>
   Object.assign({}, ...EXPERIMENTS.map((experiment) => experiment.sweeps));
+
+export const idOf = (config: TrainingConfig): string => runId(experimentOf(config), config);
+
+/** Whether a list names this run, in a tier that decides: only such runs are evidence. */
+export const isListed = (config: TrainingConfig): boolean =>
+  decides(config.tier) &&
+  Object.values(sweeps()).some((list) => list(config.tier).some((run) => idOf(run) === idOf(config)));

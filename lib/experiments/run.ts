@@ -1,22 +1,57 @@
 /** Runs an experiment from config to record; an interrupted run continues by itself. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { LanguageModel } from '../model/model';
 import { checkpointPath, loadedModel } from '../train/checkpoint';
 import type { TrainingConfig } from '../train/config';
 import { silent, type TrainingObserver } from '../train/observer';
-import { allCommitted, readRecord, recordPath, type Measures, type RunRecord } from '../train/record';
+import {
+  allCommitted,
+  committedPath,
+  readRecord,
+  recordPath,
+  type Measures,
+  type RunRecord,
+} from '../train/record';
 import { train } from '../train/trainer';
+import { UserError } from '../util/errors';
+import { writeAtomically } from '../util/files';
+import { isListed } from '.';
 import { checkConfig, runId, type Experiment } from './experiment';
 
-/** The record of a run that has ended, at its last step or because it was complete before; else null. */
+function recordAt<C extends TrainingConfig, M extends Measures>(
+  path: string,
+  { steps }: C,
+): RunRecord<C, M> | null {
+  if (!existsSync(path)) return null;
+  const record = readRecord(path) as RunRecord<C, M>;
+  return record.config.steps >= steps ? record : null;
+}
+
+/** The record of a run that has ended, at its last step or because it was complete before; the committed one before this machine's. Null for none. */
 export function finishedRecord<C extends TrainingConfig, M extends Measures>(
   experiment: Experiment<C, M>,
   config: C,
 ): RunRecord<C, M> | null {
-  const path = recordPath(runId(experiment, config), config.tier);
-  if (!existsSync(path)) return null;
-  const record = readRecord(path) as RunRecord<C, M>;
-  return record.finishedAt !== null && record.config.steps >= config.steps ? record : null;
+  const id = runId(experiment, config);
+  return recordAt(committedPath(id), config) ?? recordAt(recordPath(id), config);
+}
+
+/** Makes the record of a finished run evidence: copies it to data/runs, from where git takes it. @returns its path there */
+export function commitRecord<C extends TrainingConfig>(experiment: Experiment<C>, config: C): string {
+  const id = runId(experiment, config);
+  if (!isListed(config))
+    throw new UserError(
+      `--commit: expected a desk or full run that a list names, as "npm run sweep -- NAME --list" prints them; got ${id}: add it to a list of its experiment`,
+    );
+  const [from, to] = [recordPath(id), committedPath(id)];
+  const own = recordAt(from, config);
+  const known = recordAt(to, own?.config ?? config);
+  if (!own && !known)
+    throw new UserError(
+      `--commit: expected a finished run of ${config.steps} steps; ${id} is not: train it first`,
+    );
+  if (!known) writeAtomically(to, readFileSync(from, 'utf8'));
+  return to;
 }
 
 /** The finished records among those of a list of runs, in its order. */
@@ -25,11 +60,11 @@ export const finishedRecords = <C extends TrainingConfig, M extends Measures>(
   configs: readonly C[],
 ): RunRecord<C, M>[] => configs.flatMap((config) => finishedRecord(experiment, config) ?? []);
 
-/** The committed records of an experiment, in the order of their ids. */
+/** The committed records of an experiment whose runs a list names, in the order of their ids. */
 export const committedRecords = <C extends TrainingConfig, M extends Measures>({
   name,
 }: Experiment<C, M>): RunRecord<C, M>[] =>
-  allCommitted().filter(({ config }) => config.experiment === name) as RunRecord<C, M>[];
+  allCommitted().filter(({ config }) => config.experiment === name && isListed(config)) as RunRecord<C, M>[];
 
 /** The finished record of this run, if there is one; else trains, from the last checkpoint if there is one. */
 export async function run<C extends TrainingConfig, M extends Measures>(

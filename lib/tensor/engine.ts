@@ -124,6 +124,7 @@ let loaded: Loaded | null = null;
 /** TensorFlow, loaded at the first call: programs that only read files answer at once. */
 const theEngine = (): Loaded => (loaded ??= load());
 const native = (): NativeBackend => theEngine().native!;
+export const isLoaded = (): boolean => loaded !== null;
 
 /** TFJS on the engine of this machine. */
 export const tf = new Proxy({} as typeof tfjs, {

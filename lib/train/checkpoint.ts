@@ -129,6 +129,17 @@ function verify(path: string): void {
     throw broken('its content does not match its SHA-256: it is damaged or cut off');
 }
 
+/** What a checkpoint says of its run, unchecked; null where there is none that can be read. */
+export function checkpointState(path: string): RunState | null {
+  try {
+    const file = new SafetensorsFile(path);
+    file.close();
+    return JSON.parse(file.metadata.state!) as RunState;
+  } catch {
+    return null;
+  }
+}
+
 /** Puts a checkpoint's numbers into the parameters. Returns null where there is no file; throws a UserError where it is not this run's. */
 export function loadCheckpoint<C extends TrainingConfig, M extends Measures>(
   path: string,

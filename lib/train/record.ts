@@ -1,11 +1,12 @@
 /** The record of a run as JSON: all that is needed to judge its numbers and to reproduce them. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import type { Arithmetic } from '../tensor/arithmetic';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
-import { decides, TIERS, type Tier, type TrainingConfig } from './config';
+import { TIERS, type Tier, type TrainingConfig } from './config';
 
 /** What an evaluation measures; an experiment adds its own. */
 export interface Measures {
@@ -25,7 +26,8 @@ export type CurvePoint<M extends Measures = Measures> = M & {
 };
 
 export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends Measures = Measures> {
-  format: 1;
+  /** Records of format 1 have neither `engine` nor `sha256`. */
+  format: 1 | 2;
   id: string;
   config: C;
   configHash: string;
@@ -36,6 +38,8 @@ export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends 
   hardware: { cpu: string; cores: number; memoryGiB: number; device: 'cpu' | 'gpu' };
   /** Precision of products: fp32 where the hardware has no bfloat16, whatever the config asks for. Old records have none. */
   computedIn?: 'fp32' | 'bf16';
+  /** Machines that differ in it may differ in bits. */
+  engine?: Arithmetic;
   startedAt: string;
   /** Null while the run has not ended. */
   finishedAt: string | null;
@@ -45,6 +49,8 @@ export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends 
   /** Mean over the training steps of the last session, evaluations left out. */
   tokensPerSecond: number;
   curve: CurvePoint<M>[];
+  /** Of the record without this field. */
+  sha256?: string;
 }
 
 /** Text of a value with the keys of its objects sorted, so that equal values have equal texts. */
@@ -55,44 +61,82 @@ function canonical(value: unknown): string {
   return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join()}}`;
 }
 
+const sha256 = (value: unknown): string => createHash('sha256').update(canonical(value)).digest('hex');
+
 /** SHA-256 of what decides the weights after any step and the points of the curve. A run may be given more steps later. */
 export function configHash(config: TrainingConfig): string {
   const { steps, checkpointEverySteps, tier, ...decisive } = config;
-  return createHash('sha256').update(canonical(decisive)).digest('hex');
+  return sha256(decisive);
 }
 
-/** Folder of a run's checkpoint and, while it is not committed, its record. */
+/** As it reads from its file. */
+function recordHash({ sha256: _, ...rest }: RunRecord): string {
+  return sha256(JSON.parse(JSON.stringify(rest)));
+}
+
+/** Folder of a run's checkpoints and record. */
 export const runFolder = (id: string): string => join(paths.local, 'runs', id);
 
-/** Where a run's record is kept: desk and full ones are committed. */
-export const recordPath = (id: string, tier: Tier): string =>
-  decides(tier) ? join(paths.runs, `${id}.json`) : join(runFolder(id), 'record.json');
+/** Where a run leaves its record. */
+export const recordPath = (id: string): string => join(runFolder(id), 'record.json');
+/** Where a record that was committed on purpose is. */
+export const committedPath = (id: string): string => join(paths.runs, `${id}.json`);
 
-export function writeRecord(record: RunRecord): void {
-  writeAtomically(recordPath(record.id, record.config.tier), `${JSON.stringify(record, null, 1)}\n`);
+/** @returns the record with its hash */
+export function writeRecord<R extends RunRecord>(record: R, path = recordPath(record.id)): R {
+  const sealed = { ...record, sha256: recordHash(record) };
+  writeAtomically(path, `${JSON.stringify(sealed, null, 1)}\n`);
+  return sealed;
 }
 
+/** What is wrong with what was read as a record: expected what, got what. */
+function fault(record: RunRecord): string | undefined {
+  const { id, config, curve, finishedAt } = record;
+  if (!(record.format === 1 || record.format === 2) || !Array.isArray(curve) || !config?.tier)
+    return `expected format 1 or 2 with config and curve; got format ${String(record.format)}: it is from another program or version`;
+  const hash = configHash(config);
+  if (record.configHash !== hash)
+    return `expected config hash ${hash.slice(0, 12)}; it says ${String(record.configHash).slice(0, 12)}: it was edited or damaged`;
+  const [start, end] = [
+    `${config.experiment}-${config.tier}-${config.model.layers}-layers`,
+    `-seed-${config.seed}-${hash.slice(0, 6)}`,
+  ];
+  if (!id?.startsWith(start) || !id.endsWith(end))
+    return `expected the id ${start}…${end}; got ${id}: it was edited or damaged`;
+  if (!(Date.parse(finishedAt ?? '') > 0))
+    return `expected the time when the run ended; got ${finishedAt}: the run has not ended`;
+  const bad = curve.find(
+    ({ step, trainLossNats, heldOutLossNats }, i) =>
+      !(step > (curve[i - 1]?.step ?? 0) && step <= config.steps) ||
+      !Number.isFinite(trainLossNats) ||
+      !Number.isFinite(heldOutLossNats),
+  );
+  if (!curve.length || bad)
+    return `expected a curve of ascending steps with both losses; got ${bad ? `${bad.trainLossNats} and ${bad.heldOutLossNats} at step ${bad.step}` : 'none'}: it was edited or damaged`;
+  if (record.format === 2 && record.sha256 !== recordHash(record))
+    return `expected SHA-256 ${recordHash(record).slice(0, 12)}; it says ${String(record.sha256).slice(0, 12)}: it was edited or damaged`;
+}
+
+/** Reads a record and checks all that can be checked; throws a UserError that names the first fault. */
 export function readRecord(path: string): RunRecord {
-  if (!existsSync(path))
-    throw new UserError(`record: expected a file at ${path}; found none: run the experiment first`);
-  let record: RunRecord;
+  const remedy = path.startsWith(paths.runs)
+    ? `restore it with "git checkout -- data/runs/${basename(path)}"`
+    : 'delete it and run the experiment again';
+  const refuse = (why: string): never => {
+    throw new UserError(`record ${path}: ${why}; ${remedy}`);
+  };
+  let record: RunRecord | null;
   try {
-    record = JSON.parse(readFileSync(path, 'utf8')) as RunRecord;
-  } catch {
-    throw new UserError(
-      `record ${path}: expected JSON; it is damaged: restore it from git or run the experiment again`,
-    );
+    record = JSON.parse(readFileSync(path, 'utf8')) as RunRecord | null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      throw new UserError(`record: expected a file at ${path}; found none: run the experiment first`);
+    return refuse(code ? `expected a file; got ${code}` : 'expected JSON; it is damaged');
   }
-  const whole = record.format === 1 && Array.isArray(record.curve) && record.config !== undefined;
-  if (!whole)
-    throw new UserError(
-      `record ${path}: expected format 1 with config and curve; got format ${String(record.format)}: it is from another program or version`,
-    );
-  if (configHash(record.config) !== record.configHash)
-    throw new UserError(
-      `record ${path}: expected config hash ${configHash(record.config).slice(0, 12)}; it says ${String(record.configHash).slice(0, 12)}: it was edited or damaged, restore it from git`,
-    );
-  return record;
+  if (record === null || typeof record !== 'object') return refuse('expected an object; it is damaged');
+  const why = fault(record);
+  return why === undefined ? record : refuse(why);
 }
 
 /** All committed records, in the order of their ids. */

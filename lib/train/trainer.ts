@@ -3,11 +3,13 @@ import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import { engine } from '../tensor/engine';
+import { arithmetic, threadsNow } from '../tensor/arithmetic';
+import { engine, isLoaded } from '../tensor/engine';
 import { UserError } from '../util/errors';
 import { paths } from '../util/paths';
 import {
   checkpointPath,
+  checkpointState,
   linkCheckpoint,
   loadCheckpoint,
   saveCheckpoint,
@@ -45,7 +47,7 @@ function newRecord<C extends TrainingConfig, M extends Measures>(
 ): RunRecord<C, M> {
   const { tensorflowVersion, tfjsVersion, device } = engine();
   return {
-    format: 1,
+    format: 2,
     id,
     config,
     configHash: configHash(config),
@@ -59,6 +61,7 @@ function newRecord<C extends TrainingConfig, M extends Measures>(
       device,
     },
     computedIn: usesBf16(config) ? 'bf16' : 'fp32',
+    engine: arithmetic(),
     startedAt: new Date().toISOString(),
     finishedAt: null,
     minutes: 0,
@@ -66,6 +69,20 @@ function newRecord<C extends TrainingConfig, M extends Measures>(
     tokensPerSecond: 0,
     curve: [],
   };
+}
+
+/** How a run goes on with the arithmetic it began with. */
+const REMEDIES = {
+  threads: 'set TF_NUM_INTRAOP_THREADS to that number',
+  oneDnn: 'set TF_ENABLE_ONEDNN_OPTS to 1 or 0 as then',
+  fused: 'go on with the program it began with',
+} as const;
+
+/** A run goes on with the number of threads that it began with, if the engine is not loaded yet. */
+export function takeThreads(id: string): void {
+  const threads = checkpointState(checkpointPath(id))?.record.engine?.threads;
+  if (threads === undefined || threads === threadsNow() || isLoaded()) return;
+  process.env.TF_NUM_INTRAOP_THREADS = process.env.OMP_NUM_THREADS = String(threads);
 }
 
 const nothing = (): RunningMeans => ({ steps: 0, tokens: 0, nats: 0, gradientNorms: 0 });
@@ -102,7 +119,7 @@ class Training<C extends TrainingConfig, M extends Measures> {
       step,
       tokensSeen,
       since,
-      record: { startedAt, minutes, curve, commit, tokensPerSecond, dataHash, computedIn },
+      record: { startedAt, minutes, curve, commit, tokensPerSecond, dataHash, computedIn, engine: begun },
     }: RunState<C, M>,
   ): void {
     const { config, record } = this;
@@ -118,6 +135,11 @@ class Training<C extends TrainingConfig, M extends Measures> {
       throw new UserError(
         `checkpoint ${path}: expected products in ${computedIn}, as it was begun; got ${record.computedIn}, which this machine has: continue the run where it began, or delete the checkpoint to start from the beginning`,
       );
+    for (const key of ['threads', 'oneDnn', 'fused'] as const)
+      if (begun && begun[key] !== record.engine![key])
+        throw new UserError(
+          `checkpoint ${path}: expected ${key} ${begun[key]}, as it was made with; here it is ${record.engine![key]}, which gives other bits: ${REMEDIES[key]}, or delete the checkpoint to start this run from the beginning`,
+        );
     [this.step, this.tokensSeen, this.since] = [step, tokensSeen, since];
     // A process that trains no further step adds no commit.
     const commits =
@@ -147,10 +169,9 @@ class Training<C extends TrainingConfig, M extends Measures> {
         await observer.evaluated(this.evaluate(result), record.curve);
       if (this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0) await this.save();
     }
-    record.finishedAt = new Date().toISOString();
-    writeRecord(record);
-    await observer.finished(record);
-    return record;
+    const written = writeRecord({ ...record, finishedAt: new Date().toISOString() });
+    await observer.finished(written);
+    return written;
   }
 
   private count({ lossNats, tokens, gradientNorm }: StepResult, seconds: number): void {
@@ -221,6 +242,7 @@ export async function train<C extends TrainingConfig, M extends Measures>(
   task: Task<M>,
   observer: TrainingObserver,
 ): Promise<RunRecord<C, M>> {
+  takeThreads(id);
   const model = buildModel(config.model, config.seed);
   try {
     return await new Training(id, config, model, task, observer).toTheEnd();

@@ -99,7 +99,7 @@ function session(
 
 /** Curve and weights of a finished run, whose folder is then removed. */
 function taken(config: TextConfig) {
-  const { curve, minutes } = readRecord(recordPath(runId(overfitting9m, config), config.tier));
+  const { curve, minutes } = readRecord(recordPath(runId(overfitting9m, config)));
   const all = {
     curve,
     minutes,

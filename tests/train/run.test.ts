@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,13 +13,21 @@ import {
 import { afterEach, beforeEach, test } from 'node:test';
 import { runId } from '../../lib/experiments/experiment';
 import { questionFormation, type QuestionFormationConfig } from '../../lib/experiments/question-formation';
-import { run, runAll, trainedModel } from '../../lib/experiments/run';
+import { commitRecord, run, runAll, trainedModel } from '../../lib/experiments/run';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
 import { checkpointPath, loadCheckpoint } from '../../lib/train/checkpoint';
 import { silent, type TrainingObserver } from '../../lib/train/observer';
 import { QuestionFormationTask } from '../../lib/experiments/question-formation';
-import { configHash, readRecord, recordPath, runFolder, type RunRecord } from '../../lib/train/record';
+import {
+  committedPath,
+  configHash,
+  readRecord,
+  recordPath,
+  runFolder,
+  type RunRecord,
+} from '../../lib/train/record';
+import { threadsNow } from '../../lib/tensor/arithmetic';
 import { DivergedError, trainStep } from '../../lib/train/step';
 import type { Task } from '../../lib/train/evaluate';
 import { train } from '../../lib/train/trainer';
@@ -135,6 +144,35 @@ test('a run goes on in the precision it began in, or not at all', async () => {
     run(questionFormation, CONFIG),
     new RegExp(`^UserError: checkpoint .*: expected products in ${other}, as it was begun; got ${begun}`),
   );
+});
+
+test('a run goes on with the threads it began with, or not at all; a record says with how many', async () => {
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+  const { TF_NUM_INTRAOP_THREADS: before } = process.env;
+  try {
+    process.env.TF_NUM_INTRAOP_THREADS = '7';
+    await assert.rejects(
+      run(questionFormation, CONFIG),
+      refusal('checkpoint', 'threads', '7', 'TF_NUM_INTRAOP_THREADS'),
+    );
+  } finally {
+    if (before === undefined) delete process.env.TF_NUM_INTRAOP_THREADS;
+    else process.env.TF_NUM_INTRAOP_THREADS = before;
+  }
+  const { engine } = await run(questionFormation, CONFIG);
+  assert.equal(engine!.threads, threadsNow());
+});
+
+test('a record is evidence only if it was committed, and only runs that a list names can be', async () => {
+  const { id } = await run(questionFormation, CONFIG);
+  assert.ok(!existsSync(committedPath(id)));
+  assert.throws(() => commitRecord(questionFormation, CONFIG), refusal('--commit: ', id, 'list'));
+  const { desk } = questionFormation.tiers;
+  assert.throws(
+    () => commitRecord(questionFormation, { ...desk, steps: desk.steps + 1 }),
+    refusal('--commit: ', 'train it first'),
+  );
+  assert.equal(commitRecord(questionFormation, desk), committedPath(runId(questionFormation, desk)));
 });
 
 test('the best checkpoint is that of the lowest held-out loss, kept when later ones are worse', async () => {
@@ -261,16 +299,31 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
 
 test('damaged records are refused in one line', async () => {
   const record = await run(questionFormation, CONFIG);
-  const path = recordPath(record.id, CONFIG.tier);
+  const path = recordPath(record.id);
   const text = readFileSync(path, 'utf8');
   for (const [bad, what] of [
     [text.slice(0, 300), /expected JSON/],
     ['{"format":9}', /format 1/],
+    ['null', /expected an object/],
     [text.replace('"trainLines": 60', '"trainLines": 61'), /config hash/],
+    [text.replace(/"id": "[^"]*"/, '"id": "question-formation-smoke-1-layers-seed-1-000000"'), /the id/],
+    [text.replace(/"finishedAt": "[^"]*"/, '"finishedAt": null'), /has not ended/],
+    [text.replace(/"curve": \[[^]*?\n \]/, '"curve": []'), /a curve .*got none/],
+    [text.replace(/"heldOutLossNats": [^,]*/, '"heldOutLossNats": null'), /a curve .* and null at step 5/],
+    [text.replace('"step": 5', '"step": 13'), /a curve .* at step 13/],
+    [text.replace(/"trainLossNats": /, '"trainLossNats": 1'), /SHA-256/],
   ] as const) {
+    assert.notEqual(bad, text);
     writeFileSync(path, bad);
+    assert.throws(() => readRecord(path), refusal(path, 'delete it and run the experiment again'));
     assert.throws(() => readRecord(path), what);
   }
+  rmSync(path);
+  mkdirSync(path);
+  assert.throws(() => readRecord(path), refusal(path, 'EISDIR'));
+  rmSync(path, { recursive: true });
+  writeFileSync(path, text);
+  assert.deepEqual(readRecord(path), record);
   assert.throws(() => readRecord(`${path}.none`), /found none/);
 });
 

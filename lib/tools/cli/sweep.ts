@@ -8,7 +8,7 @@ import { bar, TerminalLine } from '../../report/terminal';
 import { duration } from '../../util/format';
 import { experimentOf, sweeps } from '../../experiments';
 import { runId } from '../../experiments/experiment';
-import { finishedRecord } from '../../experiments/run';
+import { commitRecord, finishedRecord } from '../../experiments/run';
 import { main, parse } from './arguments';
 import { exitCode, onStop } from '../setup/processes.cjs';
 import type { WorkerMessage } from './sweep-worker';
@@ -21,9 +21,10 @@ const USAGE = {
     tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'desk' },
     jobs: {
       type: 'string',
-      help: 'runs at a time, one thread each if more than one (default: one per core)',
+      help: 'runs at a time, one thread each; 1: one run with all threads (default: one per core)',
     },
     list: { type: 'boolean', help: 'list the runs and which are finished, and train none' },
+    commit: { type: 'boolean', help: 'copy the records of finished runs to data/runs, and train none' },
   },
 } as const;
 
@@ -42,19 +43,21 @@ class Sweep {
     private readonly tier: Tier,
     private readonly indices: number[],
     private readonly ids: string[],
+    /** At a time. They alone say how many threads a run has, since its bits depend on it. */
+    private readonly jobs: number,
   ) {}
 
-  async train(jobs: number): Promise<void> {
+  async train(): Promise<void> {
     const waiting = [...this.indices];
     const drain = async () => {
-      let worker = this.worker(jobs);
+      let worker = this.worker();
       for (let index; (index = waiting.shift()) !== undefined;) {
-        if (!worker.connected) worker = this.worker(jobs);
+        if (!worker.connected) worker = this.worker();
         await this.one(worker, index);
       }
       if (worker.connected) worker.disconnect();
     };
-    await Promise.all(Array.from({ length: jobs }, drain));
+    await Promise.all(Array.from({ length: Math.min(this.jobs, waiting.length) }, drain));
     this.line.clear();
   }
 
@@ -64,9 +67,9 @@ class Sweep {
     this.line.clear();
   }
 
-  private worker(jobs: number): ChildProcess {
+  private worker(): ChildProcess {
     const threads =
-      jobs > 1 ? { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
+      this.jobs > 1 ? { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
     const worker = fork(join(__dirname, 'sweep-worker.ts'), [], {
       env: { ...process.env, ...threads },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -127,8 +130,17 @@ main('sweep', async (argv) => {
       console.log(`${indices.includes(i) ? 'to do   ' : 'finished'}  ${ids[i]}`);
     return;
   }
+  if (values.commit) {
+    for (const [i, config] of configs.entries())
+      console.log(
+        indices.includes(i)
+          ? `to do      ${ids[i]}`
+          : `committed  ${commitRecord(experimentOf(config), config)}`,
+      );
+    return;
+  }
   console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);
-  const sweep = new Sweep(name, tier, indices, ids);
+  const sweep = new Sweep(name, tier, indices, ids, jobs);
   onStop((signal) => {
     sweep.abandon();
     console.error(
@@ -136,8 +148,7 @@ main('sweep', async (argv) => {
     );
     process.exit(exitCode(null, signal));
   });
-  // A run that is alone has all cores.
-  await sweep.train(Math.min(jobs, indices.length));
+  await sweep.train();
   if (sweep.failed.length)
     throw new UserError(
       `${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): fix what their lines say and start the sweep again`,

@@ -1,12 +1,14 @@
 /** `npm run train -- EXPERIMENT`: one run without Jupyter. */
+import { existsSync } from 'node:fs';
 import { EXPERIMENTS, experimentNamed } from '../../experiments';
-import type { Experiment } from '../../experiments/experiment';
-import { run } from '../../experiments/run';
+import { runId, type Experiment } from '../../experiments/experiment';
+import { commitRecord, run } from '../../experiments/run';
 import { GPT2_SIZES } from '../../model/config';
 import { isText, type TextConfig } from '../../experiments/text-task';
 import { TIERS, type TrainingConfig } from '../../train/config';
 import { banner } from '../../tensor/engine';
-import { recordPath } from '../../train/record';
+import { committedPath, recordPath } from '../../train/record';
+import { takeThreads } from '../../train/trainer';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { terminalObserver } from '../../report/terminal';
 import { main, numberOfTokens, parse, type Values } from './arguments';
@@ -20,6 +22,10 @@ const OPTIONS = {
   size: {
     type: 'string',
     help: `layers, width and heads of GPT-2 ${Object.keys(GPT2_SIZES).join(', ')}; for texts`,
+  },
+  commit: {
+    type: 'boolean',
+    help: "copy the record of this run, which is finished and one of the experiment's lists, to data/runs, and train none",
   },
 } as const;
 
@@ -70,7 +76,9 @@ main('train', async (argv) => {
   if (positionals.length > 1) throw new UserError(`expected one experiment; got ${positionals.join(' ')}`);
   const experiment = experimentNamed(positionals[0]);
   const config = configOf(experiment, values);
+  if (values.commit) return console.log(`record: ${commitRecord(experiment, config)}`);
+  takeThreads(runId(experiment, config));
   console.log(banner());
-  const record = await run(experiment, config, terminalObserver(experiment.summary));
-  console.log(`record: ${recordPath(record.id, config.tier)}`);
+  const { id } = await run(experiment, config, terminalObserver(experiment.summary));
+  console.log(`record: ${[recordPath(id), committedPath(id)].find((path) => existsSync(path))}`);
 });

@@ -1,0 +1,35 @@
+/** What decides the bits of a result besides config and code. */
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { engine } from './engine';
+
+export interface Arithmetic {
+  /** Threads within an op: sums over them are split by their number. */
+  threads: number;
+  /** Whether TensorFlow computes with oneDNN. */
+  oneDnn: boolean;
+  /** The CPU's instructions for vectors and matrices. */
+  cpuFeatures: string[];
+  /** Whether the fused ops are used. */
+  fused: boolean;
+}
+
+/** TensorFlow's own rule for oneDNN on Linux: on where the CPU has one of these, unless TF_ENABLE_ONEDNN_OPTS says otherwise. */
+const ONEDNN_FEATURES = ['avx512_vnni', 'avx512_bf16', 'avx_vnni', 'amx_tile', 'amx_int8', 'amx_bf16'];
+
+function cpuFeatures(): string[] {
+  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
+  const [, flags = ''] = /^(?:flags|Features)\s*: (.*)$/m.exec(info) ?? [];
+  return flags.split(' ').filter((flag) => /^(avx|fma|amx|asimd|sve|bf16)/.test(flag));
+}
+
+/** Threads that TensorFlow takes when it is loaded now. */
+export const threadsNow = (): number => Number(process.env.TF_NUM_INTRAOP_THREADS) || availableParallelism();
+
+/** Loads the engine. */
+export function arithmetic(): Arithmetic {
+  const { fused = false } = engine() as { fused?: boolean };
+  const [features, wish] = [cpuFeatures(), process.env.TF_ENABLE_ONEDNN_OPTS];
+  const oneDnn = wish ? /^(1|true)$/i.test(wish) : ONEDNN_FEATURES.some((name) => features.includes(name));
+  return { threads: threadsNow(), oneDnn, cpuFeatures: features, fused };
+}
