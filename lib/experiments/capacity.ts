@@ -11,6 +11,7 @@ import { count, percent } from '../util/format';
 import { Random } from '../util/random';
 import { sum } from '../util/statistics';
 import type { Experiment } from './experiment';
+import type { RegisteredPrediction } from './prediction';
 import { itemsHash, randomItems } from './random-items';
 
 /** Uniformly random tokens: nothing can be learned but the items themselves. */
@@ -321,3 +322,25 @@ export const capacity: Experiment<CapacityConfig, CapacityMeasures> = {
     `${count(Math.round(memorisedBits))} bits memorised, ${percent(recalledShare)} recalled`,
   sweeps: { capacity: (tier) => [...capacityRuns(tier), ...longerCapacityRuns(tier)] },
 };
+
+/** Registered before the run of 2 × 64 on 37,568 associations for 55,000 steps, and those on items as long as the model is wide. */
+export const EXPONENT_PREDICTIONS: RegisteredPrediction[] = [
+  {
+    id: 'M1',
+    claim: 'At constant depth, parameters grow less than as items to the 1.19',
+    by: 'ours',
+    rule: { quantity: 'memorised by 2 × 64 on 37,568 associations', atLeast: 2.3, unit: 'bits a parameter' },
+  },
+  {
+    id: 'M2',
+    claim: 'Items as long as the model is wide: parameters as items squared',
+    by: 'ours',
+    rule: { quantity: 'exponent of the parameters in items', atLeast: 1.75, atMost: 2.25, unit: '' },
+  },
+  {
+    id: 'M3',
+    claim: 'Items as long as the model is wide: parameters as their bits',
+    by: 'ours',
+    rule: { quantity: 'exponent of the parameters in bits', atLeast: 0.85, atMost: 1.15, unit: '' },
+  },
+];

@@ -6,6 +6,7 @@ import { runId, type Experiment } from './experiment';
 import { overfitting9m } from './overfitting-9m';
 import { plateauIntervention } from './plateau-intervention';
 import { questionFormation } from './question-formation';
+import { replica } from './replica';
 import { scaling90m } from './scaling-90m';
 
 export const EXPERIMENTS: Experiment[] = [
@@ -14,6 +15,7 @@ export const EXPERIMENTS: Experiment[] = [
   scaling90m,
   plateauIntervention,
   capacity,
+  replica,
 ];
 
 /** Throws a UserError that names the known ones unless there is an experiment of this name. */

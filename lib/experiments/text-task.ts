@@ -1,7 +1,7 @@
 /** GPT-2 on windows of a text: held-out loss, memorised share of the training text, distance energies. `overfitting-9m` and `scaling-90m` share it. */
 import { STORIES } from '../data/grammar/synthetic-entropy';
 import { makeGenerated } from '../data/text/generated';
-import { datasetNames, openDataset, type Dataset } from '../data/text/shards';
+import { datasetNames, openDataset, VOCABULARY, vocabularyOf, type Dataset } from '../data/text/shards';
 import { Epochs, Windows } from '../data/text/windows';
 import { distanceEnergy, nearestNeighbours } from '../energy/distance';
 import type { Matrix } from '../energy/matrix';
@@ -97,7 +97,7 @@ function check(config: TextConfig): void {
 
 export class TextTask implements Task<TextMeasures> {
   readonly dataHash: string;
-  private readonly train: Windows;
+  protected readonly train: Windows;
   private readonly heldOut: Uint16Array[];
   private readonly probes: Uint16Array[];
   /** Windows whose activations are the patterns of the distance energy, and windows whose activations are states in it. */
@@ -106,7 +106,7 @@ export class TextTask implements Task<TextMeasures> {
 
   /** `dispose` closes the data set. */
   constructor(
-    private readonly config: TextConfig,
+    protected readonly config: TextConfig,
     private readonly dataset: Dataset,
   ) {
     const { context } = config.model;
@@ -136,27 +136,37 @@ export class TextTask implements Task<TextMeasures> {
   evaluate(model: LanguageModel, step: number): TextMeasures {
     const { accumulate, batchWindows, memorised: parts } = this.config;
     return {
-      heldOutLossNats: meanLoss(
-        model,
-        this.config,
-        this.inBatches(this.heldOut, (window) => window),
-      ),
+      heldOutLossNats: this.lossOn(model, this.heldOut),
       epoch: (step * accumulate * batchWindows) / this.train.count,
       memorisedShare: parts && memorisedShare(model, this.probes, parts),
       ...(this.config.energy ? this.geometry(model) : { energies: null, nearest: null }),
     };
   }
 
+  /** Mean over the predicted tokens, without an update, nats. */
+  protected lossOn(model: LanguageModel, windows: readonly Uint16Array[]): number {
+    return meanLoss(
+      model,
+      this.config,
+      this.inBatches(windows, (window) => window),
+    );
+  }
+
+  /** Last-layer activations of each window, `[T, width]`. */
+  protected activations(model: LanguageModel, windows: readonly Uint16Array[]): Matrix[] {
+    return windows.map((window) =>
+      lastLayer(
+        model,
+        this.config,
+        this.inBatches([window], (w) => w),
+      ),
+    );
+  }
+
   private geometry(model: LanguageModel): Pick<TextMeasures, 'energies' | 'nearest'> {
-    const rows = (windows: Uint16Array[]) =>
-      windows.map((window) =>
-        lastLayer(
-          model,
-          this.config,
-          this.inBatches([window], (w) => w),
-        ),
-      );
-    const [train, heldOut] = [rows(this.compared.train), rows(this.compared.heldOut)];
+    const [train, heldOut] = [this.compared.train, this.compared.heldOut].map((windows) =>
+      this.activations(model, windows),
+    ) as [Matrix[], Matrix[]];
     const energy = (patterns: Matrix[], states: Matrix[]) =>
       mean(distanceEnergy({ patterns: stacked(patterns), states: stacked(states), beta: 1 }));
     const distance = (patterns: Matrix[], states: Matrix[]) =>
@@ -181,24 +191,40 @@ export class TextTask implements Task<TextMeasures> {
     this.dataset.validation.close();
   }
 
-  private inBatches<T>(items: readonly T[], read: (item: T) => Uint16Array): (() => Batch)[] {
+  protected inBatches<T>(items: readonly T[], read: (item: T) => Uint16Array): (() => Batch)[] {
     const { batchWindows, model } = this.config;
     return inGroups(items, batchWindows).map((group) => () => windowBatch(group.map(read), model));
   }
 }
 
-/** Needs neither network nor files: it is made where it is missing, in seconds. */
-const SYNTHETIC = { name: 'synthetic', limits: { train: 2_000_000, validation: 500_000 }, seed: 1 } as const;
+/** Need neither network nor files: they are made where they are missing, in seconds. */
+const SYNTHETIC = { limits: { train: 2_000_000, validation: 500_000 }, seed: 1 } as const;
+const GENERATED = new Map([
+  ['synthetic', { ...SYNTHETIC, vocabulary: VOCABULARY }],
+  ['synthetic-2048', { ...SYNTHETIC, vocabulary: 2048 }],
+]);
+
+/** The data set of a config, whose vocabulary is the model's. */
+export async function openText({ dataset: name, model }: TextConfig): Promise<Dataset> {
+  const generated = GENERATED.get(name);
+  if (generated && !datasetNames().includes(name)) await makeGenerated(STORIES, { name, ...generated });
+  const dataset = openDataset(name);
+  const vocabulary = vocabularyOf(dataset.meta);
+  if (model.vocabulary !== vocabulary)
+    refuse(
+      'model.vocabulary',
+      `${vocabulary}, that of data set ${name}`,
+      model.vocabulary,
+      'set it, or make the data set with --vocabulary',
+    );
+  return dataset;
+}
 
 /** What all experiments on texts have in common. */
 export const onText: Omit<Experiment<TextConfig, TextMeasures>, 'name' | 'tiers'> = {
   check,
   idPart: ({ trainTokens }) => `-${trainTokens}-tokens`,
-  async task(config) {
-    if (config.dataset === SYNTHETIC.name && !datasetNames().includes(SYNTHETIC.name))
-      await makeGenerated(STORIES, SYNTHETIC);
-    return new TextTask(config, openDataset(config.dataset));
-  },
+  task: async (config) => new TextTask(config, await openText(config)),
   summary: ({ epoch, memorisedShare }) =>
     `epoch ${epoch.toFixed(1)}${memorisedShare === null ? '' : `, memorised ${percent(memorisedShare)}`}`,
 };

@@ -18,6 +18,10 @@ export function sum(values: Iterable<number>): number {
 /** Mean; NaN of nothing. */
 export const mean = (values: ArrayLike<number> & Iterable<number>): number => sum(values) / values.length;
 
+/** Share of pairs (a, b) with a < b, of equals half: the area under the ROC curve. NaN for none. */
+export const shareBelow = (as: readonly number[], bs: readonly number[]): number =>
+  mean(as.flatMap((a) => bs.map((b) => (a < b ? 1 : a === b ? 0.5 : 0))));
+
 /** ‖x − y‖² in float64, from the differences. */
 export function squaredDistance(x: ArrayLike<number>, y: ArrayLike<number>): number {
   let total = 0;

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Random } from '../../lib/util/random';
-import { bootstrapSlope, line, meanEstimate, studentT, type Point } from '../../lib/util/statistics';
+import {
+  bootstrapSlope,
+  line,
+  meanEstimate,
+  shareBelow,
+  studentT,
+  type Point,
+} from '../../lib/util/statistics';
 import { assertClose } from '../assert-close';
 
 test("Student's t: two-sided 95% points of printed tables", () => {
@@ -84,4 +91,10 @@ test('a mean with its interval', () => {
     absolute: 1e-3,
     what: 'mean',
   });
+});
+
+test('the share of pairs in order, equals counted half', () => {
+  assert.equal(shareBelow([1, 2], [3, 4]), 1);
+  assert.equal(shareBelow([3, 4], [1, 2]), 0);
+  assert.equal(shareBelow([1, 3], [2, 3]), (1 + 1 + 0 + 0.5) / 4);
 });
