@@ -28,8 +28,11 @@ import {
 export interface ReplicaConfig extends TextConfig {
   /** Training windows, always the same, whose loss is evaluated as that of held-out windows is. */
   trainingWindows: number;
-  /** Training windows whose energies are compared with those of as many windows of the text that follows the training text. */
-  energyAuc: { windows: number; everySteps: number } | null;
+  /**
+   * How often the memorised share and the energies are measured, which take more time than the losses, and how many training
+   * windows' energies are compared with those of as many windows of the text that follows the training text.
+   */
+  probes: { everySteps: number; energyWindows: number };
 }
 
 export interface ReplicaMeasures extends TextMeasures {
@@ -50,7 +53,7 @@ const MEASURES = {
   trainingWindows: 64,
   memorised: { windows: 64, prefix: 32, continuation: 32 },
   energy: null,
-  energyAuc: { windows: 64, everySteps: 500 },
+  probes: { everySteps: 500, energyWindows: 32 },
 };
 
 /** As published: nanoGPT's recipe on OpenWebText, of which each arm reads the beginning. */
@@ -88,7 +91,7 @@ const quick: ReplicaConfig = {
   evaluationWindows: 16,
   trainingWindows: 16,
   memorised: { windows: 16, prefix: 16, continuation: 16 },
-  energyAuc: { windows: 16, everySteps: 200 },
+  probes: { everySteps: 200, energyWindows: 16 },
 };
 
 const smoke: ReplicaConfig = {
@@ -103,7 +106,7 @@ const smoke: ReplicaConfig = {
   evaluationWindows: 4,
   trainingWindows: 4,
   memorised: { windows: 4, prefix: 8, continuation: 4 },
-  energyAuc: { windows: 4, everySteps: 4 },
+  probes: { everySteps: 4, energyWindows: 4 },
   checkpointEverySteps: 4,
 };
 
@@ -208,29 +211,34 @@ export class ReplicaTask extends TextTask {
     dataset: Dataset,
   ) {
     super(config, dataset);
-    const { trainTokens, trainingWindows, energyAuc, model } = config;
-    const windows = energyAuc?.windows ?? 0;
+    const { trainTokens, trainingWindows, probes, model } = config;
     const spread = (from: Windows, count: number) => from.spread(count).map((i) => from.read(i));
     this.fixed = spread(this.train, trainingWindows);
-    this.patterns = spread(this.train, windows);
+    this.patterns = spread(this.train, probes.energyWindows);
     const rest = dataset.train.tokens - trainTokens;
     const source = {
       tokens: rest,
       read: (start: number, count: number) => dataset.train.read(trainTokens + start, count),
     };
     const what = `text of ${dataset.name} that follows the training text`;
-    this.following = windows
-      ? spread(new Windows(what, source, Math.min(rest, trainTokens), model.context), windows)
-      : [];
+    const following = new Windows(what, source, Math.min(rest, trainTokens), model.context);
+    this.following = spread(following, probes.energyWindows);
   }
 
   override evaluate(model: LanguageModel, step: number): ReplicaMeasures {
-    const { energyAuc } = this.config;
     return {
       ...super.evaluate(model, step),
       trainWindowsLossNats: this.lossOn(model, this.fixed),
-      energyAuc: energyAuc && step % energyAuc.everySteps === 0 ? this.auc(model) : null,
+      energyAuc: this.isProbed(step) ? this.auc(model) : null,
     };
+  }
+
+  private isProbed(step: number): boolean {
+    return step % this.config.probes.everySteps === 0;
+  }
+
+  protected override memorised(model: LanguageModel, step: number): number | null {
+    return this.isProbed(step) ? super.memorised(model, step) : null;
   }
 
   private auc(model: LanguageModel): number {
@@ -254,9 +262,8 @@ export class ReplicaTask extends TextTask {
 function check(config: ReplicaConfig): void {
   onText.check(config);
   checkWhole('trainingWindows', config.trainingWindows);
-  if (config.energyAuc === null) return;
-  checkWhole('energyAuc.windows', config.energyAuc.windows, 2);
-  checkWhole('energyAuc.everySteps', config.energyAuc.everySteps);
+  checkWhole('probes.everySteps', config.probes.everySteps);
+  checkWhole('probes.energyWindows', config.probes.energyWindows, 2);
 }
 
 export const replica: Experiment<ReplicaConfig, ReplicaMeasures> = {

@@ -134,13 +134,18 @@ export class TextTask implements Task<TextMeasures> {
   }
 
   evaluate(model: LanguageModel, step: number): TextMeasures {
-    const { accumulate, batchWindows, memorised: parts } = this.config;
+    const { accumulate, batchWindows } = this.config;
     return {
       heldOutLossNats: this.lossOn(model, this.heldOut),
       epoch: (step * accumulate * batchWindows) / this.train.count,
-      memorisedShare: parts && memorisedShare(model, this.probes, parts),
+      memorisedShare: this.memorised(model, step),
       ...(this.config.energy ? this.geometry(model) : { energies: null, nearest: null }),
     };
+  }
+
+  protected memorised(model: LanguageModel, _step: number): number | null {
+    const { memorised: parts } = this.config;
+    return parts && memorisedShare(model, this.probes, parts);
   }
 
   /** Mean over the predicted tokens, without an update, nats. */

@@ -110,15 +110,15 @@ const CONFIG: ReplicaConfig = {
   batchWindows: 2,
   evaluationWindows: 5,
   trainingWindows: 5,
-  memorised: null,
-  energyAuc: { windows: 3, everySteps: 4 },
+  memorised: { windows: 3, prefix: 4, continuation: 2 },
+  probes: { everySteps: 4, energyWindows: 3 },
 };
 
 test('the training loss is that of fixed windows; the AUC compares energies without the own window', () => {
   const text = textLike(400, 500, 1);
   const task = new ReplicaTask(CONFIG, fakeDataset(text, textLike(161, 500, 3)));
   const model = buildModel(CONFIG.model, 1);
-  const { trainWindowsLossNats, energyAuc, epoch } = task.evaluate(model, 4);
+  const { trainWindowsLossNats, energyAuc, epoch, memorisedShare } = task.evaluate(model, 4);
   const window = (first: number) => text.slice(first, first + 9);
   const direct = meanLoss(model, CONFIG, [
     () =>
@@ -140,7 +140,9 @@ test('the training loss is that of fixed windows; the AUC compares energies with
     following.map((other, j): number => (energy(own, i) < energy(other, j) ? 1 : 0)),
   );
   assertClose([energyAuc!], [mean(pairs)], { absolute: 1e-12, what: 'AUC' });
-  assert.equal(task.evaluate(model, 6).energyAuc, null);
+  assert.equal(memorisedShare, 0);
+  const between = task.evaluate(model, 6);
+  assert.deepEqual([between.energyAuc, between.memorisedShare], [null, null]);
   model.dispose();
   task.dispose();
   assert.throws(
