@@ -73,12 +73,12 @@ function newRecord<C extends TrainingConfig, M extends Measures>(
 
 /** How a run goes on with the arithmetic it began with. */
 const REMEDIES = {
-  threads: 'set TF_NUM_INTRAOP_THREADS to that number',
+  threads: 'set TF_NUM_INTRAOP_THREADS to that number, or give the sweep the --jobs that it had',
   oneDnn: 'set TF_ENABLE_ONEDNN_OPTS to 1 or 0 as then',
   fused: 'go on with the program it began with',
 } as const;
 
-/** A run goes on with the number of threads that it began with, if the engine is not loaded yet. */
+/** Sets the number of threads to that which a run began with; for commands that train one run, before the engine is loaded. */
 export function takeThreads(id: string): void {
   const threads = checkpointState(checkpointPath(id))?.record.engine?.threads;
   if (threads === undefined || threads === threadsNow() || isLoaded()) return;
@@ -242,7 +242,6 @@ export async function train<C extends TrainingConfig, M extends Measures>(
   task: Task<M>,
   observer: TrainingObserver,
 ): Promise<RunRecord<C, M>> {
-  takeThreads(id);
   const model = buildModel(config.model, config.seed);
   try {
     return await new Training(id, config, model, task, observer).toTheEnd();

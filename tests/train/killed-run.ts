@@ -4,7 +4,7 @@ import { runId } from '../../lib/experiments/experiment';
 import { overfitting9m } from '../../lib/experiments/overfitting-9m';
 import { silent } from '../../lib/train/observer';
 import { TextTask, type TextConfig } from '../../lib/experiments/text-task';
-import { train } from '../../lib/train/trainer';
+import { takeThreads, train } from '../../lib/train/trainer';
 import { fakeDataset, textLike } from './fake-dataset';
 
 /** Trains to the end, from where an earlier process got. */
@@ -21,5 +21,8 @@ export async function trainText(config: TextConfig, told: (line: string) => void
   });
 }
 
-if (require.main === module)
-  void trainText(JSON.parse(process.argv[2]!) as TextConfig, (line) => process.stdout.write(`${line}\n`));
+if (require.main === module) {
+  const config = JSON.parse(process.argv[2]!) as TextConfig;
+  takeThreads(runId(overfitting9m, config));
+  void trainText(config, (line) => process.stdout.write(`${line}\n`));
+}
