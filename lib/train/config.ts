@@ -8,7 +8,7 @@ import { oneOf } from '../util/errors';
 export const TIERS = ['smoke', 'quick', 'desk', 'full'] as const;
 export type Tier = (typeof TIERS)[number];
 
-/** Tiers whose runs decide a claim and whose records are committed; the others are for a first look and for tests. */
+/** Tiers whose runs decide a claim and whose records can be committed; the others are for a first look and for tests. */
 export const decides = (tier: Tier): boolean => tier === 'desk' || tier === 'full';
 
 /** Linear warm-up from 0 to `peak` over `warmupSteps`, then linear decay to 0 at `decaySteps`. A step is one optimiser update. */

@@ -19,7 +19,7 @@ export const paths = {
   figures: join(root, 'figures'),
   /** Committed records of desk and full runs. */
   runs: join(root, 'data', 'runs'),
-  /** Not in git: checkpoints, records of quick and smoke runs, data sets. */
+  /** Not in git: checkpoints, records as runs leave them, data sets. */
   local: join(root, 'data', 'local'),
   /** Not in git: caches of npm, pip and Jupyter. */
   cache: join(root, '.cache'),

@@ -129,9 +129,11 @@ function commandFor(name: string): string {
   const [, tokens] = /^openwebtext-(all|[\d.]+[kmb])$/.exec(name) ?? [];
   if (tokens)
     return `openwebtext --tokens ${tokens === 'all' ? tokens : tokens.toUpperCase().replace('K', 'k')}`;
+  // As the experiments name a data set of a smaller vocabulary.
+  const vocabulary = Number(/-(\d+)$/.exec(name)?.[1]);
   return name === 'synthetic'
     ? 'synthetic --tokens 2M --seed 1'
-    : `text --from FOLDER_OR_FILE --name ${name}`;
+    : `text --from FOLDER_OR_FILE${vocabulary >= 257 ? ` --vocabulary ${vocabulary}` : ''} --name ${name}`;
 }
 
 export function readMeta(name: string): DatasetMeta {

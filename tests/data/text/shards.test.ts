@@ -44,6 +44,7 @@ test('a data set that is not there names the command that makes it', () => {
     'openwebtext-123.456m': 'openwebtext --tokens 123.456M',
     'openwebtext-7k': 'openwebtext --tokens 7k',
     'test-none': 'text --from FOLDER_OR_FILE --name test-none',
+    'test-2048': 'text --from FOLDER_OR_FILE --vocabulary 2048 --name test-2048',
   };
   for (const [name, command] of Object.entries(commands))
     assert.throws(() => openDataset(name), refusal(`data set ${name}: `, `npm run data -- ${command}`));
