@@ -111,7 +111,7 @@ export const REPLICA_PREDICTIONS: SeededPrediction<ReplicaRecord>[] = [
     claim: 'Whether the losses part is decided by the load of the memory',
     by: 'ours',
     rule: {
-      quantity: `of the loads ${[...LOADS, loadOf(arm('desk', 'C', 1)).toFixed(1)].join(', ')}, each after ${PASSES.at(-1)} passes, the smallest whose gap is under ${GAP} nats a token`,
+      quantity: `of the loads ${[LOADS[0], loadOf(arm('desk', 'C', 1)).toFixed(1), LOADS[1]].join(', ')}, each after ${PASSES.at(-1)} passes, the smallest whose gap is under ${GAP} nats a token`,
       atLeast: 0.5,
       atMost: 2,
       unit: 'times 3.6 bits a parameter',

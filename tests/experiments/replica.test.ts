@@ -332,7 +332,7 @@ test('a crossing lies between two evaluations; passes have the nearest one; a ru
   );
   assert.match(
     ruleText(REPLICA_PREDICTIONS[4]!.rule),
-    /loads 0\.35, 3, 1\.1, .* under 0\.5 .*: from 0\.5 to 2/,
+    /loads 0\.35, 1\.1, 3, .* under 0\.5 .*: from 0\.5 to 2/,
   );
   assert.match(ruleText(REPLICA_PREDICTIONS[6]!.rule), /reaches 0\.5 .*: from 12 to 18 passes$/);
   const end = { ...curve.at(-1)!, heldOutLossNats: 4.5, trainWindowsLossNats: 3 };
