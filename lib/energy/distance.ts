@@ -64,7 +64,7 @@ function eachBlock(
   const middle = tf.tidy(() => tf.mean(tensorOf(rowRange(patterns, 0, AT_A_TIME)), 0, true));
   const about = (rows: Tensor) => [rows, K.sumLast(K.square(rows))] as const;
   const parts = (norms: Tensor) => {
-    const high = K.float32(K.operand(norms, true));
+    const high = K.float32(K.bfloat16(norms));
     return [high, K.sub(norms, high)];
   };
   for (let firstState = 0; firstState < states.rows; firstState += AT_A_TIME) {

@@ -90,4 +90,6 @@ export const tensorOf = (m: Matrix): Tensor => tf.tensor2d(m.values, [m.rows, m.
 
 /** a b or a bᵀ, `[m, n]`; if `coarse`, in bfloat16. */
 export const matrixProduct = (a: Tensor, b: Tensor, transposeB = false, coarse = false): Tensor =>
-  K.matmul(K.operand(a, coarse), K.operand(b, coarse), false, transposeB);
+  coarse
+    ? K.float32(K.matMul(K.bfloat16(a), K.bfloat16(b), false, transposeB))
+    : K.matMul(a, b, false, transposeB);

@@ -40,7 +40,7 @@ function continued(
         const tape = new Tape({ bf16: false, record: false });
         const x = model.hidden(tape, inputsOf(unread, n === 0 ? 0 : longest + n - 1), caches);
         const width = unread[0]!.length;
-        const last = K.gatherRows(
+        const last = K.gather(
           x.value,
           tf.tensor1d(
             Array.from({ length: lines }, (_, b) => (b + 1) * width - 1),

@@ -70,7 +70,6 @@ export class Gpt2 extends LanguageModel {
     this.parameters = gpt2Shapes(config).map(
       ([name, shape]) => new Parameter(name, shape, values(name, shape)),
     );
-    Parameter.joinVectors(this.parameters);
     this.named = new Map(this.parameters.map((p) => [p.name, p]));
     this.output = { weight: this.get('wte.weight'), bias: null };
   }
@@ -81,28 +80,26 @@ export class Gpt2 extends LanguageModel {
 
   hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node {
     const { layers, heads, dropout } = this.config;
-    const norm = (x: Node, name: string) =>
-      ops.layerNorm(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
+    const norm = (name: string) => ({ gain: this.get(`${name}.weight`), bias: this.get(`${name}.bias`) });
     const linear = (x: Node, name: string) =>
       ops.linear(tape, x, this.get(`${name}.weight`), this.get(`${name}.bias`));
     const words = ops.embedding(tape, this.get('wte.weight'), batch.inputs);
     const places = ops.embedding(tape, this.get('wpe.weight'), batch.positions);
-    let x = ops.dropout(tape, ops.add(tape, words, places), dropout);
+    const embedded = ops.dropout(tape, ops.add(tape, words, places), dropout);
+    // Each sum with the norm that follows it: that of the next half block, at the end the last one.
+    let { sum, normal, wide } = ops.residualNorm(tape, embedded, null, norm('h.0.ln_1'));
     for (let i = 0; i < layers; i++) {
-      const h = `h.${i}`;
-      const seen = ops.attention(
-        tape,
-        linear(norm(x, `${h}.ln_1`), `${h}.attn.c_attn`),
-        batch.layout,
-        heads,
-        dropout,
-        caches?.[i],
-      );
-      x = ops.add(tape, x, ops.dropout(tape, linear(seen, `${h}.attn.c_proj`), dropout));
-      const up = ops.gelu(tape, linear(norm(x, `${h}.ln_2`), `${h}.mlp.c_fc`));
-      x = ops.add(tape, x, ops.dropout(tape, linear(up, `${h}.mlp.c_proj`), dropout));
-      each?.(x);
+      const [h, isLast] = [`h.${i}`, i + 1 === layers];
+      const qkv = linear(normal, `${h}.attn.c_attn`);
+      const seen = ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]);
+      const attended = linear(seen, `${h}.attn.c_proj`);
+      ({ sum, normal } = ops.residualNorm(tape, sum, attended, norm(`${h}.ln_2`), dropout));
+      const up = ops.activation(tape, linear(normal, `${h}.mlp.c_fc`), 'gelu');
+      const fed = linear(up, `${h}.mlp.c_proj`);
+      const next = norm(isLast ? 'ln_f' : `h.${i + 1}.ln_1`);
+      ({ sum, normal, wide } = ops.residualNorm(tape, sum, fed, next, dropout, isLast));
+      each?.(sum);
     }
-    return norm(x, 'ln_f');
+    return wide;
   }
 }

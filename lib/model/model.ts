@@ -1,10 +1,11 @@
 /** Base class of the language models, and the batches that they read. */
-import type { AttentionCache, Layout } from '../tensor/attention';
+import type { AttentionCache } from '../tensor/attention';
 import type { ModelConfig } from './config';
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
 import { crossEntropy, rows, type TokenLoss } from '../tensor/ops';
-import { disposeParameters, type Parameter } from '../tensor/parameters';
+import type { Parameter } from '../tensor/parameters';
+import type { Layout } from '../tensor/functional';
 import type { Node, Tape } from '../tensor/tape';
 import { tf, type Tensor } from '../tensor/engine';
 
@@ -22,8 +23,8 @@ export interface Batch extends Inputs {
   predicted: Tensor | null;
   /** `[n]` int32. */
   targets: Tensor;
-  /** `[]` float32: one over the tokens of the whole step. */
-  share: Tensor;
+  /** `[]` float32: one over the predicted tokens of the whole step. */
+  inverseTokens: Tensor;
   /** Predicted tokens, n. */
   tokens: number;
 }
@@ -50,7 +51,7 @@ export abstract class LanguageModel {
   /** Logits from activations of the last layer. @param x `[n, C]` @returns `[n, V]` */
   head(tape: Tape, x: Node): Tensor {
     const { weight, bias } = this.output;
-    const product = K.matmul(x.operand(), tape.parameter(weight).operand(), false, true);
+    const product = K.float32(K.matMul(tape.operand(x.value), tape.parameter(weight).operand, false, true));
     return bias ? K.add(product, tape.parameter(bias).value) : product;
   }
 
@@ -68,12 +69,12 @@ export abstract class LanguageModel {
       weight,
       bias,
       batch.targets,
-      batch.share,
+      batch.inverseTokens,
     );
   }
 
   dispose(): void {
-    disposeParameters(this.parameters);
+    for (const p of this.parameters) p.dispose();
   }
 }
 
@@ -86,35 +87,31 @@ const vector = (values: Int32Array): Tensor => tf.tensor1d(values, 'int32');
 export function batchOf(lines: ArrayLike<number>[], start: number): Batch {
   const tokens = lines.reduce((n, line) => n + line.length, 0);
   const longest = lines.reduce((n, line) => Math.max(n, line.length), 0);
-  const [inputs, targets, positions, slots] = [0, 1, 2, 3].map(() => new Int32Array(tokens)) as [
+  const [inputs, targets, positions, padded] = [0, 1, 2, 3].map(() => new Int32Array(tokens)) as [
     Int32Array,
     Int32Array,
     Int32Array,
     Int32Array,
   ];
+  const starts = new Int32Array(lines.length + 1);
   let at = 0;
   lines.forEach((line, b) => {
+    starts[b + 1] = at + line.length;
     for (let t = 0; t < line.length; t++, at++) {
       inputs[at] = t === 0 ? start : line[t - 1]!;
       targets[at] = line[t]!;
       positions[at] = t;
-      slots[at] = b * longest + t;
+      padded[at] = b * longest + t;
     }
   });
-  const rows = lines.length * longest;
-  const ragged = {
-    slots: vector(slots),
-    rows: tf.scalar(rows, 'int32'),
-    square: vector(Int32Array.of(longest, longest)),
-  };
   return {
     inputs: vector(inputs),
     predicted: null,
     targets: vector(targets),
     positions: vector(positions),
-    share: tf.scalar(1 / tokens),
+    inverseTokens: tf.scalar(1 / tokens),
     tokens,
-    layout: { lines: lines.length, longest, ragged },
+    layout: { lines: lines.length, longest, starts: vector(starts), padded: vector(padded) },
   };
 }
 
@@ -146,7 +143,12 @@ export function inputsOf(sequences: readonly ArrayLike<number>[], from = 0): Inp
     inputs.set(sequence, b * longest);
     for (let t = 0; t < longest; t++) positions[b * longest + t] = from + t;
   });
-  return { inputs: vector(inputs), positions: vector(positions), layout: { lines, longest, ragged: null } };
+  const starts = vector(Int32Array.from({ length: lines + 1 }, (_, b) => b * longest));
+  return {
+    inputs: vector(inputs),
+    positions: vector(positions),
+    layout: { lines, longest, starts, padded: null },
+  };
 }
 
 /**
@@ -183,7 +185,7 @@ export function windowBatch(
     ...inputsOf(heads),
     predicted: indices,
     targets: vector(Int32Array.from(tails.flat())),
-    share: tf.scalar(1 / tokens),
+    inverseTokens: tf.scalar(1 / tokens),
     tokens,
   };
 }

@@ -88,7 +88,6 @@ export class Vanilla extends LanguageModel {
       weight: make('head.weight', [V, C], random.normals(V * C, 0.01)),
       bias: constant('head.bias', V, 0),
     };
-    Parameter.joinVectors(this.parameters);
     this.positions = tf.keep(tf.tensor2d(sinusoids(context, C), [context, C]));
   }
 
@@ -96,33 +95,22 @@ export class Vanilla extends LanguageModel {
   hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node {
     const { width: C, dropout, heads } = this.config;
     const words = ops.embedding(tape, this.table, batch.inputs, Math.sqrt(C));
-    const places = tape.node(K.gatherRows(this.positions, batch.positions));
-    let x = ops.dropout(tape, ops.add(tape, words, places), dropout);
+    const places = tape.node(K.gather(this.positions, batch.positions));
+    let wide = ops.dropout(tape, ops.add(tape, words, places), dropout);
+    let normal = wide;
     this.blocks.forEach((b, i) => {
-      const qkv = ops.linear(tape, x, b.qkvWeight, b.qkvBias);
-      const attended = ops.linear(
-        tape,
-        ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]),
-        b.outWeight,
-        b.outBias,
-      );
-      x = ops.layerNorm(
-        tape,
-        ops.add(tape, x, ops.dropout(tape, attended, dropout)),
-        b.norm1Gain,
-        b.norm1Bias,
-      );
-      const fed = ops.reluFeedForward(
-        tape,
-        x,
-        { weight: b.upWeight, bias: b.upBias },
-        { weight: b.downWeight, bias: b.downBias },
-        dropout,
-      );
-      x = ops.layerNorm(tape, ops.add(tape, x, ops.dropout(tape, fed, dropout)), b.norm2Gain, b.norm2Bias);
-      each?.(x);
+      const qkv = ops.linear(tape, normal, b.qkvWeight, b.qkvBias);
+      const seen = ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]);
+      const attended = ops.linear(tape, seen, b.outWeight, b.outBias);
+      const norm1 = { gain: b.norm1Gain, bias: b.norm1Bias };
+      ({ normal, wide } = ops.residualNorm(tape, wide, attended, norm1, dropout, true));
+      const up = ops.activation(tape, ops.linear(tape, normal, b.upWeight, b.upBias), 'relu', dropout);
+      const fed = ops.linear(tape, up, b.downWeight, b.downBias);
+      const norm2 = { gain: b.norm2Gain, bias: b.norm2Bias };
+      ({ normal, wide } = ops.residualNorm(tape, wide, fed, norm2, dropout, true));
+      each?.(wide);
     });
-    return x;
+    return wide;
   }
 
   dispose(): void {

@@ -28,7 +28,7 @@ export const threadsNow = (): number => Number(process.env.TF_NUM_INTRAOP_THREAD
 
 /** Loads the engine. */
 export function arithmetic(): Arithmetic {
-  const { fused = false } = engine() as { fused?: boolean };
+  const { fused } = engine();
   const [features, wish] = [cpuFeatures(), process.env.TF_ENABLE_ONEDNN_OPTS];
   const oneDnn = wish ? /^(1|true)$/i.test(wish) : ONEDNN_FEATURES.some((name) => features.includes(name));
   return { threads: threadsNow(), oneDnn, cpuFeatures: features, fused };

@@ -1,18 +1,23 @@
-/** The only file that imports TensorFlow: it picks the engine, says which, and runs native ops by name. */
+/** The only file that imports TensorFlow: it loads it, says what computes, and runs native ops by name. */
 import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
 import * as util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs';
 import { UserError, oneOf } from '../util/errors';
+import { paths } from '../util/paths';
 
 export type Tensor = tfjs.Tensor;
 
-/** What computes. `bf16`: whether products in bfloat16 run in hardware here. */
+/** What computes. */
 export interface Engine {
-  name: 'tensorflow' | 'tfjs-cpu';
   device: 'cpu' | 'gpu';
-  tensorflowVersion: string | null;
+  tensorflowVersion: string;
   tfjsVersion: string;
+  /** Whether products in bfloat16 run in hardware here. */
   bf16: boolean;
+  /** Whether the fused ops of `native/ops.cc` are loaded; without them compositions of stock ops compute the same. */
+  fused: boolean;
 }
 
 /** The part of tfjs-node's backend that `run` needs; it is public in the package, though without types. */
@@ -22,6 +27,7 @@ interface NativeBackend {
     TF_Version: string;
     TF_ATTR_TYPE: number;
     TF_ATTR_INT: number;
+    TF_ATTR_FLOAT: number;
     TF_ATTR_BOOL: number;
     TF_ATTR_STRING: number;
     TF_ATTR_SHAPE: number;
@@ -35,7 +41,7 @@ interface NativeBackend {
     runSavedModel(model: number, inputIds: number[], inputs: string, outputs: string): NativeOutput[];
     deleteSavedModel(model: number): void;
   };
-  tensorMap: { set(dataId: object, value: object): void };
+  tensorMap: { get(dataId: object): { dtype: number }; set(dataId: object, value: object): void };
   getInputTensorIds(tensors: Tensor[]): number[];
   readSync(dataId: object): unknown;
 }
@@ -53,7 +59,7 @@ interface NativeOutput {
 /** TensorFlow's numbers of the dtypes in use. */
 export const DT = { float32: 1, int32: 3, bool: 10, bfloat16: 14, resource: 20 } as const;
 
-/** What TFJS calls them. It has no name for bfloat16. */
+/** What TFJS calls them. It has no name for bfloat16, and may not read one. */
 const TFJS_DTYPE = new Map<number, tfjs.DataType>([
   [DT.float32, 'float32'],
   [DT.int32, 'int32'],
@@ -73,9 +79,9 @@ function restoreIsNullOrUndefined(): void {
 
 interface Loaded {
   tf: typeof tfjs;
-  native: NativeBackend | null;
+  native: NativeBackend;
   engine: Engine;
-  /** The backend's own, which `watched` replaces for a while. */
+  /** The backend's own, which takes tensors of any dtype. */
   inputIds(inputs: Tensor[]): number[];
 }
 
@@ -85,37 +91,55 @@ function load(): Loaded {
   if (wanted === 'cpu') process.env.CUDA_VISIBLE_DEVICES = '-1';
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   restoreIsNullOrUndefined();
-  const { tf, native } = backend(wanted);
-  if (wanted === 'gpu' && !native?.isUsingGpuDevice)
+  let tf: typeof tfjs;
+  try {
+    tf = require('@tensorflow/tfjs-node-gpu') as typeof tfjs;
+  } catch (error) {
+    throw new UserError(
+      `engine: expected TensorFlow's native library; it does not load (${(error as Error).message.split('\n')[0]}); run "npm run doctor"`,
+    );
+  }
+  const native = tf.backend() as unknown as NativeBackend;
+  const device = native.isUsingGpuDevice ? 'gpu' : 'cpu';
+  if (wanted === 'gpu' && device === 'cpu')
     throw new UserError(
       'DEVICE=gpu: expected an NVIDIA GPU that TensorFlow can use; found none; run "npm run doctor", or leave DEVICE out to compute on the CPU',
     );
   const engine: Engine = {
-    name: native ? 'tensorflow' : 'tfjs-cpu',
-    device: native?.isUsingGpuDevice ? 'gpu' : 'cpu',
-    tensorflowVersion: native?.binding.TF_Version ?? null,
+    device,
+    tensorflowVersion: native.binding.TF_Version,
     tfjsVersion: tf.version.tfjs ?? tf.version['tfjs-core'],
-    bf16: native !== null && (native.isUsingGpuDevice || cpuHasBf16()),
+    bf16: device === 'gpu' || cpuHasBf16(),
+    fused: device === 'cpu' && loadFusedOps(),
   };
-  const plain = native?.getInputTensorIds;
-  return { tf, native, engine, inputIds: (inputs) => plain!.call(native, inputs) };
+  const { getInputTensorIds, readSync } = native;
+  native.getInputTensorIds = (inputs) => {
+    for (const x of inputs) takenByTfjs(x.dataId);
+    return getInputTensorIds.call(native, inputs);
+  };
+  native.readSync = (dataId) => (takenByTfjs(dataId), readSync.call(native, dataId));
+  return { tf, native, engine, inputIds: (inputs) => getInputTensorIds.call(native, inputs) };
 }
 
-function backend(wanted: 'cpu' | 'gpu' | undefined): Pick<Loaded, 'tf' | 'native'> {
+const fusedOps = join(paths.cache, 'native', 'ops.so');
+
+/** Set-up compiles them where there is a compiler. `FUSED=0` does without. */
+function loadFusedOps(): boolean {
+  if (process.env.FUSED === '0' || !existsSync(fusedOps)) return false;
   try {
-    const tf = require('@tensorflow/tfjs-node-gpu') as typeof tfjs;
-    return { tf, native: tf.backend() as unknown as NativeBackend };
-  } catch (error) {
-    if (wanted === 'gpu')
-      throw new UserError(
-        `DEVICE=gpu: expected TensorFlow's native library; it does not load (${(error as Error).message}); run "npm run doctor"`,
-      );
-    const tf = require('@tensorflow/tfjs') as typeof tfjs;
-    tf.setBackend('cpu');
-    console.warn(
-      `warning: TensorFlow's native library does not load, so plain TFJS computes: 50 to 500 times slower; run "npm run doctor" (${(error as Error).message.split('\n')[0]})`,
+    // Global, so that it stays: TensorFlow holds what it registers.
+    const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen;
+    (process as unknown as { dlopen(module: object, file: string, flags: number): void }).dlopen(
+      { exports: {} },
+      fusedOps,
+      RTLD_NOW | RTLD_GLOBAL,
     );
-    return { tf, native: null };
+    return true;
+  } catch (error) {
+    console.warn(
+      `warning: the fused ops do not load, so stock ops compute, slower; run "npm run doctor" (${(error as Error).message.split('\n')[0]})`,
+    );
+    return false;
   }
 }
 
@@ -123,7 +147,7 @@ let loaded: Loaded | null = null;
 
 /** TensorFlow, loaded at the first call: programs that only read files answer at once. */
 const theEngine = (): Loaded => (loaded ??= load());
-const native = (): NativeBackend => theEngine().native!;
+const native = (): NativeBackend => theEngine().native;
 export const isLoaded = (): boolean => loaded !== null;
 
 /** TFJS on the engine of this machine. */
@@ -140,19 +164,15 @@ export const engine = (): Engine => theEngine().engine;
 
 /** One line for notebooks and logs. */
 export function banner(): string {
-  const { name, device, tensorflowVersion, tfjsVersion, bf16 } = engine();
-  const what =
-    name === 'tensorflow'
-      ? `TensorFlow ${tensorflowVersion} on the ${device.toUpperCase()}`
-      : 'plain TFJS on the CPU (slow)';
-  return `${what}, TFJS ${tfjsVersion}, bf16 ${bf16 ? 'in hardware' : 'not in hardware'}, Node ${process.versions.node}`;
+  const { device, tensorflowVersion, tfjsVersion, bf16 } = engine();
+  return `TensorFlow ${tensorflowVersion} on the ${device.toUpperCase()}, TFJS ${tfjsVersion}, bf16 ${bf16 ? 'in hardware' : 'not in hardware'}, Node ${process.versions.node}`;
 }
 
-/** Whether `run` may be called: the native engine is loaded and TFJS uses it now (tests switch to plain TFJS). */
-export const isNative = (): boolean => theEngine().native !== null && tf.getBackend() === 'tensorflow';
-
-/** Attributes of a native op: a dtype as `{ dtype }`, numbers, booleans, texts and shapes as they are. */
-export type Attributes = Record<string, { dtype: number } | number | boolean | string | number[]>;
+/** Attributes of a native op: a dtype as `{ dtype }`, a float as `{ float }`; whole numbers, booleans, texts and shapes as they are. */
+export type Attributes = Record<
+  string,
+  { dtype: number } | { float: number } | number | boolean | string | number[]
+>;
 
 function nativeAttribute(name: string, value: Attributes[string]): NativeAttribute {
   const b = native().binding;
@@ -160,6 +180,7 @@ function nativeAttribute(name: string, value: Attributes[string]): NativeAttribu
   if (typeof value === 'number') return { name, type: b.TF_ATTR_INT, value };
   if (typeof value === 'string') return { name, type: b.TF_ATTR_STRING, value };
   if (Array.isArray(value)) return { name, type: b.TF_ATTR_SHAPE, value };
+  if ('float' in value) return { name, type: b.TF_ATTR_FLOAT, value: value.float };
   return { name, type: b.TF_ATTR_TYPE, value: value.dtype };
 }
 
@@ -176,10 +197,7 @@ function nativeAttributes(attributes: Attributes): NativeAttribute[] {
   return list;
 }
 
-/**
- * Runs any TensorFlow op; the outputs are TFJS tensors, so that `tidy` and `dispose` hold.
- * Trap: a bfloat16 output carries the TFJS label float32; give it only to `run` again, with T = bfloat16.
- */
+/** Runs any TensorFlow op; the outputs are TFJS tensors, so that `tidy` and `dispose` hold. */
 export function run(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
   const results = native()
     .binding.executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs)
@@ -189,6 +207,9 @@ export function run(op: string, inputs: Tensor[], attributes: Attributes, output
 }
 
 const inputIds = (inputs: Tensor[]): number[] => theEngine().inputIds(inputs);
+
+/** TensorFlow's number of a tensor's dtype, which TFJS does not know of bfloat16. */
+export const dtypeOf = (x: Tensor): number => native().tensorMap.get(x.dataId).dtype;
 
 function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
   const name = TFJS_DTYPE.get(dtype);
@@ -201,26 +222,27 @@ function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
   return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: name });
 }
 
+/** Someone other than `run` takes a tensor's numbers: an op of TFJS, or a readback. */
+function takenByTfjs(dataId: object): void {
+  if (native().tensorMap.get(dataId)?.dtype === DT.bfloat16)
+    throw new Error('tensor: TFJS cannot read bfloat16; give it float32(x) of lib/tensor/kernels.ts');
+  watcher?.read(dataId);
+}
+
 /** Who sees the ops while a graph is traced. */
 export interface Watcher {
   ran(op: string, inputs: Tensor[], attributes: Attributes, outputs: Tensor[]): void;
-  /** Someone other than `run` takes a tensor's numbers: an op of TFJS, or a readback. */
+  /** An op of TFJS or a readback takes a tensor's numbers. */
   read(dataId: object): void;
 }
 let watcher: Watcher | null = null;
 
 export function watched<R>(by: Watcher, body: () => R): R {
-  const backend = native();
-  const { readSync } = backend;
-  backend.getInputTensorIds = (inputs) => (inputs.forEach((x) => by.read(x.dataId)), inputIds(inputs));
-  backend.readSync = (dataId) => (by.read(dataId), readSync.call(backend, dataId));
   watcher = by;
   try {
     return body();
   } finally {
     watcher = null;
-    delete (backend as Partial<NativeBackend>).getInputTensorIds;
-    delete (backend as Partial<NativeBackend>).readSync;
   }
 }
 

@@ -6,7 +6,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { paths } from '../util/paths';
-import { DT, LoadedGraph, tf, watched, type Attributes, type Tensor } from './engine';
+import { dtypeOf, LoadedGraph, tf, watched, type Attributes, type Tensor } from './engine';
 
 /** An input of a graph. `shape` null: it may differ from call to call. */
 export interface Feed {
@@ -49,6 +49,11 @@ function attribute(
       message(4, value.content),
     );
   if ('shape' in value) return message(7, ...shapeBytes(null));
+  if ('float' in value) {
+    const bytes = Buffer.alloc(4);
+    bytes.writeFloatLE(value.float);
+    return Buffer.concat([varint(4 * 8 + 5), bytes]);
+  }
   return int(6, value.dtype);
 }
 
@@ -67,8 +72,6 @@ function nodeDef(
 /** Newest version of graph semantics that this file was written for; TensorFlow runs older ones as they were. */
 const PRODUCER = 1000;
 
-const DTYPE: Record<string, number> = { float32: DT.float32, int32: DT.int32, bool: DT.bool };
-
 /** Writes down the ops that run between `feeds` and the outputs. */
 class Trace {
   private readonly nodes: Bytes[] = [];
@@ -79,7 +82,7 @@ class Trace {
     feeds.forEach(({ tensor, shape }, i) => {
       this.nodes.push(
         nodeDef(`feed${i}`, 'Placeholder', [], {
-          dtype: { dtype: DTYPE[tensor.dtype]! },
+          dtype: { dtype: dtypeOf(tensor) },
           shape: shape ?? { shape: null },
         }),
       );
@@ -113,9 +116,9 @@ class Trace {
     let place = this.places.get(x.dataId);
     if (place) return place;
     const name = `constant${this.nodes.length}`;
+    const dtype = dtypeOf(x);
     const values = x.dataSync();
     const content = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-    const dtype = DTYPE[x.dtype]!;
     this.nodes.push(
       nodeDef(name, 'Const', [], { dtype: { dtype }, value: { content, dtype, dimensions: x.shape } }),
     );

@@ -1,64 +1,35 @@
 /** Reverse-mode differentiation over the hand-written gradients of `ops.ts`. */
+import { tf, type Tensor } from './engine';
 import * as K from './kernels';
 import type { Parameter } from './parameters';
-import { tf, type Tensor } from './engine';
+import type { Dropout } from './functional';
 
-/** A parameter's stored tensor, and `[]` what multiplies it; null: nothing does. */
-export interface Scaled {
-  stored: Tensor;
-  scale: Tensor | null;
+/** What a pass reads of a parameter: its float32 value, and what products read. */
+export interface ParameterValue {
+  value: Tensor;
+  operand: Tensor;
 }
 
 /** How a forward pass runs. */
 export interface TapeOptions {
-  /** Products in bfloat16, everything else in float32. */
+  /** Products in bfloat16, sums in float32. */
   bf16: boolean;
   /** Keep what `backward` needs. */
   record: boolean;
   /** `[]` int32, at least 0: seed of the dropout masks in training; without it dropout does nothing. */
   dropout?: Tensor;
   /** Parameters that are read already. */
-  values?: ReadonlyMap<Parameter, Scaled>;
+  values?: ReadonlyMap<Parameter, ParameterValue>;
 }
 
-/** A value of the forward pass, and after `backward` has reached it the gradient of the loss with respect to it. */
+/** A value of the forward pass, and after `backward` has reached it the gradient of the loss with respect to it, of one dtype with it. */
 export class Node {
   gradient: Tensor | null = null;
-  private cached: K.Operand | null = null;
-  private product: Tensor | null = null;
-
-  constructor(
-    readonly stored: Tensor,
-    private readonly tape: Tape,
-    readonly scale: Tensor | null = null,
-  ) {}
-
-  get value(): Tensor {
-    if (!this.scale) return this.stored;
-    if (!this.product) this.tape.keep((this.product = K.mul(this.stored, this.scale)));
-    return this.product;
-  }
-
-  /** The value as an operand of products, rounded once for all of them. */
-  operand(): K.Operand {
-    if (!this.cached) {
-      this.cached = {
-        ...K.operand(this.stored, this.tape.options.bf16),
-        ...(this.scale && { scale: this.scale }),
-      };
-      if (this.cached.bf16) this.tape.keep(this.cached.tensor);
-    }
-    return this.cached;
-  }
+  constructor(readonly value: Tensor) {}
 }
 
-/** A gradient, or how it joins the sum of those that came before. */
+/** A gradient, or the function that accumulates it on the sum of those that came before. */
 type Contribution = Tensor | ((sum: Tensor | null) => Tensor);
-
-const join = (sum: Tensor | null, g: Contribution): Tensor => {
-  if (typeof g === 'function') return g(sum);
-  return sum ? K.add(sum, g) : g;
-};
 
 /**
  * Records one forward pass and plays it backwards.
@@ -69,65 +40,51 @@ export class Tape {
   /** Gradient of the loss per parameter; parameters that took no part are absent. */
   readonly gradients = new Map<Parameter, Tensor>();
   private readonly pullbacks: (() => void)[] = [];
-  private readonly leaves = new Map<Parameter, Node>();
+  private readonly leaves = new Map<Parameter, ParameterValue>();
   private readonly kept: Tensor[] = [];
-  private readonly ones: { fp32?: K.Operand; bf16?: K.Operand } = {};
   private masks = 0;
   private seed: Tensor | null = null;
 
   constructor(readonly options: TapeOptions) {}
 
   node(value: Tensor): Node {
-    return new Node(value, this);
+    return new Node(value);
   }
 
-  /** The parameter's value in this pass, read once. */
-  parameter(p: Parameter): Node {
-    let leaf = this.leaves.get(p);
+  /** The parameter in this pass, read once. */
+  parameter(p: Parameter): ParameterValue {
+    let leaf = this.options.values?.get(p) ?? this.leaves.get(p);
     if (!leaf) {
-      const given = this.options.values?.get(p);
-      const { stored, scale } = given ?? {
-        stored: p.stored(),
-        scale: p.scales.value === 1 ? null : tf.scalar(p.scales.value),
-      };
-      this.leaves.set(p, (leaf = new Node(stored, this, scale)));
-      if (!given) this.keep(stored);
-      if (!given && scale) this.keep(scale);
+      const value = this.keep(p.read());
+      const operand = this.options.bf16 && p.isMatrix ? this.keep(p.readHalf()) : value;
+      this.leaves.set(p, (leaf = { value, operand }));
     }
     return leaf;
   }
 
+  /** As an operand of products. */
+  operand(x: Tensor): Tensor {
+    return this.options.bf16 ? K.bfloat16(x) : x;
+  }
+
   /** Holds a tensor beyond the `tidy` in which it was made, until `release`. */
-  keep(tensor: Tensor): void {
+  private keep(tensor: Tensor): Tensor {
     this.kept.push(tf.keep(tensor));
+    return tensor;
   }
 
-  /** The next mask of this pass; its stream is its place in the order of masks. */
-  dropoutMask(rate: number, like: Tensor): Tensor {
-    const { dropout } = this.options;
-    return tf.tidy(() => K.dropoutMask(dropout!, this.masks++, rate, like));
+  /** A mask of its own for the caller; null outside of training. */
+  dropout(rate: number): Dropout | null {
+    const seed = this.options.dropout;
+    return seed && rate > 0 ? { seed, stream: this.masks++, rate } : null;
   }
 
-  /** The same on an operand, in its own precision. */
-  dropped(x: K.Operand, rate: number): K.Operand {
-    return K.dropped(x, this.options.dropout!, this.masks++, rate);
-  }
-
-  /** Sum over the rows of a gradient. All of a pass have one row per token, so they share their ones. @param dy `[N, n]` @returns `[n]` */
-  sumRows(dy: Tensor | K.Operand): Tensor {
-    const x = 'bf16' in dy ? dy : { tensor: dy, bf16: false };
-    const kind = x.bf16 ? 'bf16' : 'fp32';
-    if (!this.ones[kind]) this.keep((this.ones[kind] = K.onePerRow(x)).tensor);
-    return K.sumRows(x, this.ones[kind]);
-  }
-
-  /** Throws unless `dy` is the gradient that `backward` starts with. */
+  /** Trap: a loss that is weighted or summed with another would need a gradient that the forward pass did not make. */
   mustBeLoss(dy: Tensor): void {
     if (dy !== this.seed)
-      throw new Error('tape: this loss takes its own gradient for 1; differentiate it, not a function of it');
+      throw new Error('crossEntropy: expected its mean to be what backward is called with');
   }
 
-  /** Frees the parameters' values and all operands; gradients stay. */
   release(): void {
     for (const tensor of this.kept.splice(0)) tensor.dispose();
   }
@@ -141,26 +98,38 @@ export class Tape {
     inputs: (Node | Parameter)[],
     pullback: (dy: Tensor) => (Contribution | null)[],
   ): Node {
-    const output = this.node(value);
-    if (!this.options.record) return output;
+    return this.computedTogether([value], inputs, ([dy]) => pullback(dy!))[0]!;
+  }
+
+  /** The same for values that one op gives; `pullback` is called once, with null for what got no gradient. */
+  computedTogether(
+    values: Tensor[],
+    inputs: (Node | Parameter)[],
+    pullback: (dys: (Tensor | null)[]) => (Contribution | null)[],
+  ): Node[] {
+    const outputs = values.map((value) => this.node(value));
+    if (!this.options.record) return outputs;
     this.pullbacks.push(() => {
-      const dy = output.gradient;
-      if (!dy) return;
+      const dys = outputs.map(({ gradient }) => gradient);
+      if (dys.every((dy) => dy === null)) return;
       const sums = new Map<Node | Parameter, Tensor>();
       tf.tidy(() => {
-        const fresh = pullback(dy);
+        const fresh = pullback(dys);
         inputs.forEach((input, i) => {
+          const g = fresh[i];
+          if (!g) return;
+          const before = sums.get(input) ?? this.gradientOf(input);
+          if (typeof g === 'function') sums.set(input, g(before));
           // What is passed on as it is must outlive dy, once for each who gets it.
-          const g = fresh[i] === dy ? tf.clone(dy) : fresh[i];
-          if (g) sums.set(input, join(sums.get(input) ?? this.gradientOf(input), g));
+          else sums.set(input, accumulated(input, before, dys.includes(g) ? tf.clone(g) : g));
         });
         return [...sums.values()];
       });
       for (const [input, sum] of sums) this.replaceGradient(input, sum);
-      dy.dispose();
-      output.gradient = null;
+      tf.dispose(dys.filter((dy) => dy !== null) as Tensor[]);
+      for (const output of outputs) output.gradient = null;
     });
-    return output;
+    return outputs;
   }
 
   private gradientOf(input: Node | Parameter): Tensor | null {
@@ -179,4 +148,10 @@ export class Tape {
     loss.gradient = this.seed = tf.scalar(1);
     while (this.pullbacks.length) this.pullbacks.pop()!();
   }
+}
+
+function accumulated(input: Node | Parameter, before: Tensor | null, g: Tensor): Tensor {
+  const like = before ?? (input instanceof Node ? input.value : g);
+  const same = K.castLike(g, like);
+  return before ? K.add(before, same) : same;
 }

@@ -8,7 +8,6 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import type { Scales } from '../tensor/adamw';
 import type { Parameter } from '../tensor/parameters';
 import { UserError } from '../util/errors';
 import { linkAtomically, writePartsAtomically } from '../util/files';
@@ -36,7 +35,7 @@ export interface RunningMeans {
 export const checkpointPath = (id: string, which: 'last' | 'best' = 'last'): string =>
   join(runFolder(id), `${which}.safetensors`);
 
-const FORMAT = 'memorization-notebooks/checkpoint/3';
+const FORMAT = 'memorization-notebooks/checkpoint/4';
 /** Metadata up to the hash; other tools read `format`. */
 const METADATA = { format: 'pt', checkpoint: FORMAT };
 const NO_HASH = '0'.repeat(64);
@@ -66,12 +65,11 @@ export async function saveCheckpoint(
   const tensors = parameters.flatMap(({ name, shape }) =>
     ['', '.m', '.v'].map((part) => ({ name: name + part, shape })),
   );
-  const scales = Object.fromEntries(parameters.map((p) => [p.name, p.scales]));
   const parts = (sha256: string) =>
     safetensorsParts(tensors, valuesOf(parameters), {
       ...METADATA,
       sha256,
-      state: JSON.stringify({ ...state, scales }),
+      state: JSON.stringify(state),
     });
   const hash = createHash('sha256');
   for await (const part of parts(NO_HASH)) hash.update(part);
@@ -150,9 +148,7 @@ export function loadCheckpoint<C extends TrainingConfig, M extends Measures>(
   verify(path);
   const file = new SafetensorsFile(path);
   try {
-    const { scales, ...state } = JSON.parse(file.metadata.state!) as RunState<C, M> & {
-      scales: Record<string, Scales>;
-    };
+    const state = JSON.parse(file.metadata.state!) as RunState<C, M>;
     if (state.record.configHash !== hash)
       throw new UserError(
         `checkpoint ${path}: expected config hash ${hash.slice(0, 12)}; got ${state.record.configHash.slice(0, 12)}: it belongs to another run`,
@@ -160,7 +156,6 @@ export function loadCheckpoint<C extends TrainingConfig, M extends Measures>(
     for (const { name, shape } of parameters) file.check(name, shape);
     for (const p of parameters)
       p.restore({
-        scales: scales[p.name]!,
         value: file.read(p.name),
         m: file.read(`${p.name}.m`),
         v: file.read(`${p.name}.v`),

@@ -1,8 +1,7 @@
 /** One optimiser update. */
-import { AdamWUpdate } from '../tensor/adamw';
-import * as K from '../tensor/kernels';
 import type { Batch, LanguageModel } from '../model/model';
-import { banksOf } from '../tensor/parameters';
+import { adamW } from '../tensor/parameters';
+import { functional } from '../tensor/functional';
 import { Random } from '../util/random';
 import { engine, tf, type Tensor } from '../tensor/engine';
 import type { TrainingConfig } from './config';
@@ -44,14 +43,13 @@ export function trainStep(
   return tf.tidy(() => {
     const batches = makeBatches.map((make) => make());
     const tokens = batches.reduce((n, batch) => n + batch.tokens, 0);
-    const share = tf.scalar(1 / tokens);
+    const inverseTokens = tf.scalar(1 / tokens);
     const seeds = new Random(config.seed, `dropout/${step}`);
     const options = {
       bf16: usesBf16(config),
-      decays: config.adamw.weightDecay > 0,
       dropout: model.config.dropout > 0 ? batches.map(() => tf.scalar(seeds.uint32() >>> 1, 'int32')) : [],
     };
-    const shared = batches.map((batch) => ({ ...batch, share }));
+    const shared = batches.map((batch) => ({ ...batch, inverseTokens }));
     const { loss, squares, gradients } = gradientsOf(model, shared, options);
 
     const rate = learningRate(config.schedule, step);
@@ -61,32 +59,24 @@ export function trainStep(
     if (!Number.isFinite(lossNats)) throw stop('the loss');
     if (!Number.isFinite(gradientNorm)) throw stop('the gradient');
 
-    const update = new AdamWUpdate(config.adamw, step, rate, Math.min(1, config.clipNorm / gradientNorm));
-    banksOf(model.parameters).forEach((bank, i) => {
-      bank.update(gradients[i]!, update);
-      gradients[i]!.dispose();
-    });
+    const clip = Math.min(1, config.clipNorm / gradientNorm);
+    adamW(model.parameters, gradients, { ...config.adamw, learningRate: rate, clip, step });
+    tf.dispose(gradients);
     return { lossNats, tokens, gradientNorm, learningRate: rate } as never;
   }) as unknown as StepResult;
 }
 
 /** √ of the sum of squares over all tensors. */
 export function globalNorm(gradients: Tensor[]): number {
-  return tf.tidy(() => Math.sqrt(K.sumSquares(gradients).dataSync()[0]!) as never) as unknown as number;
+  return tf.tidy(
+    () => Math.sqrt(functional().sumSquares(gradients).dataSync()[0]!) as never,
+  ) as unknown as number;
 }
 
 /** The parameter whose gradient has the largest norm, with that norm; what is not a number is the largest. */
 function largest(model: LanguageModel, gradients: Tensor[]): string {
   const size = (norm: number) => (Number.isNaN(norm) ? Infinity : norm);
-  const all = banksOf(model.parameters).flatMap(
-    (bank, i) =>
-      tf.tidy(
-        () =>
-          bank
-            .parts(gradients[i]!)
-            .map((g, j) => ({ name: bank.parameters[j]!.name, norm: globalNorm([g]) })) as never,
-      ) as unknown as { name: string; norm: number }[],
-  );
+  const all = model.parameters.map(({ name }, i) => ({ name, norm: globalNorm([gradients[i]!]) }));
   const { name, norm } = all.reduce((a, b) => (size(b.norm) > size(a.norm) ? b : a));
   return `${norm} at ${name}`;
 }

@@ -186,7 +186,9 @@ test('the modern update is attention: queries x, keys and values the patterns, Î
     const line = patterns.map((p) => [...query, ...p, ...p]);
     const seen = tf.tidy(() => {
       const tape = new Tape({ bf16: false, record: false });
-      const out = attention(tape, tape.node(tf.tensor2d(line)), { lines: 1, longest: d, ragged: null }, 1);
+      const starts = tf.tensor1d([0, d], 'int32');
+      const layout = { lines: 1, longest: d, starts, padded: null };
+      const out = attention(tape, tape.node(tf.tensor2d(line)), layout, 1);
       return out.value.dataSync() as Float32Array as never;
     }) as Float32Array;
     assertClose(row(next, i), seen.subarray((d - 1) * n), { absolute: 1e-6, what: 'attention' });

@@ -1,7 +1,9 @@
 /** What the tests of all models share: forward and backward passes as plain numbers. */
 import assert from 'node:assert/strict';
 import type { Batch, LanguageModel } from '../../lib/model/model';
+import * as K from '../../lib/tensor/kernels';
 import type { Parameter } from '../../lib/tensor/parameters';
+import { withStockOps } from '../../lib/tensor/functional';
 import { Random } from '../../lib/util/random';
 import { Tape, type TapeOptions } from '../../lib/tensor/tape';
 import { tf } from '../../lib/tensor/engine';
@@ -48,7 +50,7 @@ export function gradients(
   tf.tidy(() => {
     const tape = new Tape(tapeOptions(options, true));
     tape.backward(model.loss(tape, make()).mean);
-    for (const [p, g] of tape.gradients) result.set(p, g.dataSync() as Float32Array);
+    for (const [p, g] of tape.gradients) result.set(p, K.float32(g).dataSync() as Float32Array);
     tape.release();
   });
   return result;
@@ -58,7 +60,7 @@ export function gradients(
 export async function shaken<M extends LanguageModel>(model: M): Promise<M> {
   const random = new Random(4, 'shake');
   for (const p of model.parameters) {
-    const { value } = await p.snapshot();
+    const { value } = await p.state();
     p.write(value.map((x) => x + 0.2 * random.normal()));
   }
   return model;
@@ -74,7 +76,7 @@ export async function checkGradients(
   const random = new Random(5, 'directions');
   assert.equal(analytic.size, model.parameters.length, 'every parameter takes part');
   for (const p of model.parameters) {
-    const { value } = await p.snapshot();
+    const { value } = await p.state();
     const g = analytic.get(p)!;
     const norm = Math.hypot(...g);
     const direction = value.map((_, i) => g[i]! / norm + (0.3 * random.normal()) / Math.sqrt(p.size));
@@ -94,30 +96,14 @@ export async function checkGradients(
 export const largest = (a: ArrayLike<number>): number =>
   Array.from(a).reduce((m, x) => Math.max(m, Math.abs(x)), 0);
 
-/** Runs the body in plain TFJS. */
-export async function inPlainTfjs(body: () => Promise<void> | void): Promise<void> {
-  tf.setBackend('cpu');
-  try {
-    await body();
-  } finally {
-    tf.setBackend('tensorflow');
-  }
-}
-
-/** A model's gradients in plain TFJS against those of the native engine, under the same dropout. */
-export async function checkPlainTfjs<M extends LanguageModel>(
-  build: () => M,
-  make: MakeBatch,
-): Promise<void> {
-  const native = await shaken(build());
-  const expected = gradients(native, make, { dropoutSeed: 6 });
-  const values = await Promise.all(native.parameters.map((p) => p.snapshot()));
-  await inPlainTfjs(() => {
-    const plain = build();
-    plain.parameters.forEach((p, i) => p.write(values[i]!.value));
-    const got = gradients(plain, make, { dropoutSeed: 6 });
-    plain.parameters.forEach((p, i) =>
-      assertClose(got.get(p)!, expected.get(native.parameters[i]!)!, {
+/** A model's gradients by stock ops against those of the fused ops, under the same dropout. */
+export async function checkStockOps<M extends LanguageModel>(build: () => M, make: MakeBatch): Promise<void> {
+  const model = await shaken(build());
+  const expected = gradients(model, make, { dropoutSeed: 6 });
+  await withStockOps(() => {
+    const got = gradients(model, make, { dropoutSeed: 6 });
+    model.parameters.forEach((p) =>
+      assertClose(got.get(p)!, expected.get(p)!, {
         relative: 1e-4,
         absolute: 2e-6,
         what: p.name,

@@ -1,8 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import type { AdamWConfig } from '../../lib/tensor/adamw';
-import { AdamWUpdate } from '../../lib/tensor/adamw';
-import { banksOf, disposeParameters, Parameter } from '../../lib/tensor/parameters';
+import { adamW, Parameter, type AdamWConfig } from '../../lib/tensor/parameters';
+import * as K from '../../lib/tensor/kernels';
+import { withStockOps } from '../../lib/tensor/functional';
 import { globalNorm } from '../../lib/train/step';
 import { engine, tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
@@ -45,15 +45,10 @@ const UPDATE = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-3, wei
 async function checkUpdates(shape: number[], update: Update): Promise<void> {
   const p = new Parameter('p', shape, Float32Array.from(START));
   GRADIENTS.forEach((g, t) =>
-    tf.tidy(() =>
-      p.bank.update(
-        tf.tensor(g, shape, 'float32'),
-        new AdamWUpdate(update, t + 1, update.learningRate, CLIPS[t]),
-      ),
-    ),
+    tf.tidy(() => adamW([p], [tf.tensor(g, shape, 'float32')], { ...update, step: t + 1, clip: CLIPS[t]! })),
   );
   const expected = reference(START, GRADIENTS, update, shape.length > 1);
-  const got = await p.snapshot();
+  const got = await p.state();
   for (const part of ['value', 'm', 'v'] as const)
     assertClose(got[part], expected[part], { relative: 1e-5, absolute: 1e-7, what: part });
   tf.tidy(() =>
@@ -63,8 +58,7 @@ async function checkUpdates(shape: number[], update: Update): Promise<void> {
       what: 'what is read',
     }),
   );
-  assert.ok(p.scales.value > 0.2, `the value's factor ${p.scales.value} does not go to 0`);
-  disposeParameters([p]);
+  p.dispose();
 }
 
 test('three AdamW updates: a matrix decays, a vector does not', async () => {
@@ -72,70 +66,65 @@ test('three AdamW updates: a matrix decays, a vector does not', async () => {
   await checkUpdates([6], UPDATE);
 });
 
-test('vectors that are joined read, write, restore and update as they do alone; matrices stay alone', async () => {
+test('parameters updated together get what each gets alone; only matrices decay', async () => {
+  const shapes = [[2], [2, 3], [3], [1]];
+  const sizes = [2, 6, 3, 1];
   const make = () =>
-    [
-      ['a', [2]],
-      ['w', [2, 3]],
-      ['b', [3]],
-      ['c', [1]],
-    ].map(
-      ([name, shape], i) =>
-        new Parameter(name as string, shape as number[], Float32Array.from(START.slice(0, [2, 6, 3, 1][i]))),
-    );
-  const [alone, joined] = [make(), make()];
-  Parameter.joinVectors(joined);
-  assert.deepEqual(
-    banksOf(joined).map(({ parameters }) => parameters.map(({ name }) => name).join()),
-    ['a,b,c', 'w'],
-  );
-  const gradient = (p: Parameter, t: number) => tf.tensor(GRADIENTS[t]!.slice(0, p.size), p.shape, 'float32');
-  const step = (t: number) =>
+    shapes.map((shape, i) => new Parameter(`p${i}`, shape, Float32Array.from(START.slice(0, sizes[i]))));
+  const [alone, together] = [make(), make()];
+  GRADIENTS.forEach((g, t) =>
     tf.tidy(() => {
-      const update = new AdamWUpdate(UPDATE, t + 1, UPDATE.learningRate, CLIPS[t]);
-      for (const p of alone) p.bank.update(gradient(p, t), update);
-      for (const bank of banksOf(joined))
-        bank.update(bank.joined(bank.parameters.map((p) => gradient(p, t))), update);
-    });
-  const compare = async (what: string) => {
-    for (const [i, p] of joined.entries())
-      assert.deepEqual(await p.snapshot(), await alone[i]!.snapshot(), `${what}: ${p.name}`);
-    tf.tidy(() =>
-      joined.forEach((p, i) => {
-        assert.deepEqual(
-          [p.read().shape, p.read().dataSync()],
-          [p.shape, alone[i]!.read().dataSync()],
-          p.name,
-        );
-      }),
-    );
-  };
-  await compare('at first');
-  step(0);
-  await compare('after an update');
-  for (const p of [joined[2]!, alone[2]!]) p.write(Float32Array.of(7, 8, 9));
-  step(1);
-  await compare('after writing one');
-  const states = await Promise.all(alone.map((p) => p.state()));
-  step(2);
-  for (const [i, state] of states.entries()) {
-    alone[i]!.restore(state);
-    joined[i]!.restore(state);
+      const numbers = { ...UPDATE, step: t + 1, clip: CLIPS[t]! };
+      const gradients = shapes.map((shape, i) => tf.tensor(g.slice(0, sizes[i]), shape, 'float32'));
+      alone.forEach((p, i) => adamW([p], [gradients[i]!], numbers));
+      adamW(together, gradients, numbers);
+    }),
+  );
+  for (const [i, p] of together.entries()) {
+    assert.deepEqual(await p.state(), await alone[i]!.state(), p.name);
+    p.dispose();
+    alone[i]!.dispose();
   }
-  await compare('after restoring');
-  disposeParameters([...alone, ...joined]);
 });
 
 test('decay to an eighth of the value in three updates', () =>
   checkUpdates([2, 3], { ...UPDATE, weightDecay: 50 }));
 
-test('the same updates in plain TFJS', async (t) => {
-  if (engine().name !== 'tensorflow') return t.skip('no native engine here');
-  tf.setBackend('cpu');
-  try {
+test('the same updates by stock ops', (t) => {
+  if (!engine().fused) return t.skip('the fused ops are not compiled here');
+  return withStockOps(async () => {
     await checkUpdates([2, 3], UPDATE);
-  } finally {
-    tf.setBackend('tensorflow');
+    await checkUpdates([6], UPDATE);
+  });
+});
+
+/** The bfloat16 copy, as numbers. */
+const halfOf = (p: Parameter): Float32Array =>
+  tf.tidy(() => K.float32(p.readHalf()).dataSync() as never) as unknown as Float32Array;
+const roundedOf = (p: Parameter): Float32Array =>
+  tf.tidy(() => K.float32(K.bfloat16(p.read())).dataSync() as never) as unknown as Float32Array;
+
+test('the bfloat16 copy follows updates, of gradients in bfloat16 too, writes and restored states', async () => {
+  for (const within of [(body: () => Promise<void>) => body(), withStockOps]) {
+    const p = new Parameter('p', [2, 3], Float32Array.from(START));
+    await within(async () => {
+      assert.deepEqual(halfOf(p), roundedOf(p), 'at first');
+      const reader = p.read();
+      const before = reader.dataSync().slice();
+      tf.tidy(() =>
+        adamW([p], [K.bfloat16(tf.tensor(GRADIENTS[0]!, [2, 3]))], { ...UPDATE, step: 1, clip: 1 }),
+      );
+      assert.deepEqual(reader.dataSync(), before, 'a reader keeps what it read');
+      reader.dispose();
+      const { value, m, v } = await p.state();
+      assert.notDeepEqual(value, before);
+      assert.deepEqual(halfOf(p), roundedOf(p), 'after an update');
+      p.write(value.map((x) => 3 * x));
+      assert.deepEqual(halfOf(p), roundedOf(p), 'after a write');
+      p.restore({ value, m, v });
+      assert.deepEqual(halfOf(p), roundedOf(p), 'after a restored state');
+    });
+    p.dispose();
   }
 });
 

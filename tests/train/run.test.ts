@@ -197,7 +197,7 @@ test('the best checkpoint is that of the lowest held-out loss, kept when later o
   );
   assert.ok(!best.equals(body(CONFIG)) && !best.equals(after.get(5)!));
   const loaded = trainedModel(questionFormation, CONFIG, 'best');
-  const { value } = await loaded.parameters[0]!.snapshot();
+  const { value } = await loaded.parameters[0]!.state();
   assert.deepEqual(Buffer.from(value.buffer), Buffer.from(best.subarray(0, 4 * value.length)));
   loaded.dispose();
   clean();
@@ -261,12 +261,12 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
   const whole = readFileSync(path);
   const model = new Vanilla(CONFIG.model, 2);
   const [first] = model.parameters;
-  const untouched = (await first!.snapshot()).value;
+  const untouched = (await first!.state()).value;
   const refused = async (what: RegExp) => {
     const before = readFileSync(path);
     assert.throws(() => loadCheckpoint(path, configHash(CONFIG), model.parameters), what);
     assert.ok(readFileSync(path).equals(before), 'the file is untouched');
-    assert.deepEqual((await first!.snapshot()).value, untouched, 'so is the model');
+    assert.deepEqual((await first!.state()).value, untouched, 'so is the model');
   };
   for (let tenth = 0; tenth < 10; tenth++) {
     writeFileSync(path, whole);

@@ -29,7 +29,7 @@ const config: TrainingConfig = {
   evaluateEverySteps: 1,
   checkpointEverySteps: 1,
   schedule: { kind: 'linear', peak: 6e-4, warmupSteps: 0, decaySteps: 1e9 },
-  adamw: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 },
+  adamw: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: shape.weightDecay },
 };
 const random = new Random(1, 'bench');
 const windows = Array.from({ length: shape.lines }, () =>
@@ -66,10 +66,11 @@ function train(steps: number): object {
 function peak(): object {
   const n = 2048;
   const seconds = tf.tidy(() => {
-    const x = K.operand(tf.fill([n, n], 0.5), precision === 'bf16');
+    const filled = tf.fill([n, n], 0.5);
+    const x = precision === 'bf16' ? K.bfloat16(filled) : filled;
     return Array.from({ length: 12 }, () => {
       const startedAt = performance.now();
-      tf.tidy(() => K.part(K.part(K.matmul(x, x), 0, 0, 1), 1, 0, 1).dataSync());
+      tf.tidy(() => K.float32(K.slice(K.slice(K.matMul(x, x), 0, 0, 1), 1, 0, 1)).dataSync());
       return (performance.now() - startedAt) / 1000;
     }) as never;
   }) as unknown as number[];

@@ -2,7 +2,7 @@
 
     python peer.py SHAPE_JSON fp32|bf16 eager|compiled
 
-SHAPE_JSON: {"model": {"kind", "layers", "width", "heads", "vocabulary", ...}, "lines", "tokens"}.
+SHAPE_JSON: {"model": {"kind", "layers", "width", "heads", "vocabulary", "dropout", ...}, "lines", "tokens", "weightDecay"}.
 Needs torch (tried with 2.13). bf16 is torch's own mixed precision: autocast over float32 weights.
 """
 
@@ -19,19 +19,24 @@ from torch.nn import functional as F
 
 
 class Block(nn.Module):
-    def __init__(self, width, heads, feed_forward, pre_norm):
+    def __init__(self, width, heads, feed_forward, pre_norm, dropout):
         super().__init__()
-        self.heads, self.pre_norm = heads, pre_norm
+        self.heads, self.pre_norm, self.dropout = heads, pre_norm, dropout
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, feed_forward), nn.Linear(feed_forward, width)
 
     def attend(self, x):
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in self.qkv(x).chunk(3, dim=-1))
-        return self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+        seen = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout, is_causal=True)
+        return F.dropout(self.out(seen.transpose(1, 2).flatten(2)), self.dropout)
 
     def feed(self, x):
-        return self.down(F.gelu(self.up(x), approximate="tanh") if self.pre_norm else F.relu(self.up(x)))
+        if self.pre_norm:
+            x = F.gelu(self.up(x), approximate="tanh")
+        else:
+            x = F.dropout(F.relu(self.up(x)), self.dropout)
+        return F.dropout(self.down(x), self.dropout)
 
     def forward(self, x):
         if self.pre_norm:
@@ -53,7 +58,10 @@ class Model(nn.Module):
             angle = torch.arange(tokens)[:, None] * 10000.0 ** (-torch.arange(0, width, 2) / width)
             self.register_buffer("places", torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1))
         feed_forward = model.get("feedForward", 4 * width)
-        self.blocks = nn.ModuleList(Block(width, model["heads"], feed_forward, gpt2) for _ in range(model["layers"]))
+        self.dropout = model["dropout"]
+        self.blocks = nn.ModuleList(
+            Block(width, model["heads"], feed_forward, gpt2, self.dropout) for _ in range(model["layers"])
+        )
         self.last = nn.LayerNorm(width) if gpt2 else nn.Identity()
         self.head = nn.Linear(width, model["vocabulary"], bias=not gpt2)
         if gpt2:
@@ -63,7 +71,7 @@ class Model(nn.Module):
                 nn.init.normal_(p, std=0.02)
 
     def forward(self, ids, targets):
-        x = self.words(ids) * self.scale + self.places
+        x = F.dropout(self.words(ids) * self.scale + self.places, self.dropout)
         for block in self.blocks:
             x = block(x)
         return F.cross_entropy(self.head(self.last(x)).flatten(0, 1).float(), targets.flatten())
@@ -74,7 +82,8 @@ def main():
     torch.manual_seed(1)
     model = Model(shape["model"], shape["tokens"])
     forward = torch.compile(model) if mode == "compiled" else model
-    optimizer = torch.optim.AdamW(model.parameters(), lr=6e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    decay = shape["weightDecay"]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=6e-4, betas=(0.9, 0.95), weight_decay=decay, fused=True)
     size = (shape["lines"], shape["tokens"])
     ids, targets = (torch.randint(0, shape["model"]["vocabulary"], size) for _ in range(2))
 

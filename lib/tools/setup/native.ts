@@ -131,13 +131,14 @@ export async function ensureBinding(): Promise<boolean> {
  */
 export async function ensureOps(): Promise<boolean> {
   if (!existsSync(opsSource)) return false;
-  const key = [contentHash(opsSource, join(__dirname, 'tensorflow-cpu.txt')), cpuFlags()].join(' ');
+  // Not -ffast-math: what is not a number must reach the loss.
+  const flags = '-w -O3 -march=native -fno-math-errno -fno-trapping-math -std=c++17 -shared -fPIC'.split(' ');
+  const key = [contentHash(opsSource, join(__dirname, 'tensorflow-cpu.txt')), ...flags, cpuFlags()].join(' ');
   if (isCurrent(opsFile, key)) return false;
   for (const file of [opsFile, `${opsFile}.key`]) rmSync(file, { force: true });
   mkdirSync(dirname(opsFile), { recursive: true });
   const cxx = compiler();
   const aside = `${opsFile}.part`;
-  const flags = '-w -O3 -march=native -ffast-math -std=c++17 -shared -fPIC'.split(' ');
   const compile = (...more: string[]) =>
     attempt(
       'fused-operations',

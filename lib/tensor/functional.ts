@@ -1,0 +1,86 @@
+/**
+ * Functions of tensors between the products of a training step: fused ops where they are loaded, else composed of stock
+ * ops. Both compute the same, up to rounding, and draw the same dropout masks.
+ *
+ * Letters: `N` tokens in a batch, `C` width, `V` vocabulary. A half is a tensor in the dtype of products.
+ */
+import { engine, type Tensor } from './engine';
+import { fused } from './fused';
+import { stock } from './stock';
+
+/** Where the tokens of a batch are. Tokens of all lines follow each other without padding. */
+export interface Layout {
+  lines: number;
+  longest: number;
+  /** `[lines + 1]` int32: line b is rows starts[b] to starts[b + 1]. */
+  starts: Tensor;
+  /** `[N]` int32: row of each token in the lines padded to the longest; null when all lines have one length. */
+  padded: Tensor | null;
+}
+
+/** A mask of its own: element i is kept where uniform number i of `seed` and `stream` is at least `rate`, and divided by 1 − rate. */
+export interface Dropout {
+  /** `[]` int32, at least 0. */
+  seed: Tensor;
+  stream: number;
+  rate: number;
+}
+
+export type ActivationKind = 'gelu' | 'relu' | 'none';
+
+/** Inputs of layer norm and of the residual sum before it. */
+export interface NormInputs {
+  /** `[N, C]` float32. */
+  x: Tensor;
+  /** Half `[N, C]`, added to x. */
+  branch: Tensor | null;
+  gain: Tensor;
+  bias: Tensor;
+  dropout: Dropout | null;
+  bf16: boolean;
+}
+export interface NormOutputs {
+  /** x + dropout(branch), float32. */
+  sum: Tensor;
+  /** (sum − mean) / √(var + ε) · gain + bias, half. */
+  normal: Tensor;
+  /** The same in float32. */
+  wide: Tensor;
+  /** `[N, 2]`: mean and 1/√(var + ε). */
+  statistics: Tensor;
+}
+
+export interface AdamWNumbers {
+  learningRate: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+  /** Multiplies the gradients first. */
+  clip: number;
+  /** Updates done with this one included, from 1. */
+  step: number;
+}
+/** Resources of one parameter; `half` is the bfloat16 copy of its value. */
+export interface AdamWVariables {
+  value: Tensor;
+  m: Tensor;
+  v: Tensor;
+  half: Tensor | null;
+}
+
+export type Functional = typeof stock;
+
+let stockOnly = false;
+
+export const functional = (): Functional => (engine().fused && !stockOnly ? fused : stock);
+
+/** For tests: runs the body on stock ops. */
+export async function withStockOps(body: () => Promise<void> | void): Promise<void> {
+  stockOnly = true;
+  try {
+    await body();
+  } finally {
+    stockOnly = false;
+  }
+}
