@@ -21,6 +21,10 @@
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
+#ifdef __AMX_BF16__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #ifdef __FAST_MATH__
 #error "compile without -ffast-math: NaN and rounding must be what they are"
 #endif
@@ -801,17 +805,65 @@ inline void multiplyColumns(const T* a, int64_t lda, const typename Right<T>::El
   for (; i + 2 <= m; i += 2) multiplyTile<2, COLUMNS>(a + i * lda, lda, b, ldb, c + i * ldc, ldc, k);
   for (; i < m; i++) multiplyTile<1, COLUMNS>(a + i * lda, lda, b, ldb, c + i * ldc, ldc, k);
 }
+template <class T>
+inline void multiplyVectors(const T* a, int64_t lda, const typename Right<T>::Element* b, int64_t ldb, float* c, int64_t ldc, int64_t m, int64_t n, int64_t k) {
+  int64_t j = 0;
+  for (; j + 4 * LANES <= n; j += 4 * LANES) multiplyColumns<4>(a, lda, b + j, ldb, c + j, ldc, m, k);
+  for (; j + 2 * LANES <= n; j += 2 * LANES) multiplyColumns<2>(a, lda, b + j, ldb, c + j, ldc, m, k);
+  for (; j < n; j += LANES) multiplyColumns<1>(a, lda, b + j, ldb, c + j, ldc, m, k);
+}
+
+#ifdef __AMX_BF16__
+// Linux gives a process the tile registers when it asks: ARCH_REQ_XCOMP_PERM for XTILEDATA.
+inline bool hasTiles() {
+  static const bool granted = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+  return granted;
+}
+// The same by tile registers: m and n / 2 in sixteens, k in thirty-twos.
+inline void multiplyTiles(const bfloat16* a, int64_t lda, const uint32_t* b, int64_t ldb, float* c, int64_t ldc, int64_t m, int64_t n, int64_t k) {
+  const struct {
+    uint8_t palette = 1, start = 0, reserved[14] = {};
+    uint16_t bytes[16] = {64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16};
+  } shapes;
+  _tile_loadconfig(&shapes);
+  for (int64_t j = 0; j < n; j += 32)
+    for (int64_t i = 0; i < m; i += 16) {
+      float* to = c + i * ldc + j;
+      _tile_loadd(0, to, ldc * 4);
+      _tile_loadd(1, to + 16, ldc * 4);
+      for (int64_t l = 0; l < k; l += 32) {
+        _tile_loadd(2, a + i * lda + l, lda * 2);
+        _tile_loadd(3, b + l / 2 * ldb + j, ldb * 4);
+        _tile_loadd(4, b + l / 2 * ldb + j + 16, ldb * 4);
+        _tile_dpbf16ps(0, 2, 3);
+        _tile_dpbf16ps(1, 2, 4);
+      }
+      _tile_stored(0, to, ldc * 4);
+      _tile_stored(1, to + 16, ldc * 4);
+    }
+  _tile_release();
+}
+#endif
+
 // c [m, n] += a [m, k] b, with b rows `row` to row + k and columns `column` to column + n: a multiple of a panel, whole vectors.
 template <class T>
 void multiply(const T* a, int64_t lda, const Panels<T>& b, int64_t row, int64_t column, float* c, int64_t ldc, int64_t m, int64_t n, int64_t k) {
   for (int64_t panel = column; panel < column + n; panel += Panels<T>::WIDTH) {
-    const int64_t ldb = b.width(panel), end = std::min(ldb, column + n - panel);
+    const int64_t ldb = b.width(panel), width = std::min(ldb, column + n - panel);
     const auto* right = b.at(row, panel);
     float* to = c + panel - column;
-    int64_t j = 0;
-    for (; j + 4 * LANES <= end; j += 4 * LANES) multiplyColumns<4>(a, lda, right + j, ldb, to + j, ldc, m, k);
-    for (; j + 2 * LANES <= end; j += 2 * LANES) multiplyColumns<2>(a, lda, right + j, ldb, to + j, ldc, m, k);
-    for (; j < end; j += LANES) multiplyColumns<1>(a, lda, right + j, ldb, to + j, ldc, m, k);
+    int64_t rows = 0, columns = 0, depth = 0;  // What tile registers do.
+#ifdef __AMX_BF16__
+    if constexpr (std::is_same_v<T, bfloat16>)
+      if (m >= 16 && width >= 32 && k >= 32 && hasTiles()) {
+        rows = m / 16 * 16, columns = width / 32 * 32, depth = k / 32 * 32;
+        multiplyTiles(a, lda, right, ldb, to, ldc, rows, columns, depth);
+      }
+#endif
+    if (depth < k) multiplyVectors(a + depth, lda, right + depth / Right<T>::STEP * ldb, ldb, to, ldc, rows, columns, k - depth);
+    multiplyVectors(a + rows * lda, lda, right, ldb, to + rows * ldc, ldc, m - rows, columns, k);
+    multiplyVectors(a, lda, right + columns, ldb, to + columns, ldc, m, width - columns, k);
   }
 }
 
