@@ -119,7 +119,7 @@ export const recordRows = (record: Run): Row[] => [
     'tokens/s': record.tokensPerSecond,
     parameters: record.parameters,
     'tokens seen': record.curve.at(-1)!.tokensSeen,
-    commit: record.commit.slice(0, 9),
+    commit: record.commit.replace(/[0-9a-f]{40}/g, (hash) => hash.slice(0, 9)),
     'config hash': record.configHash.slice(0, 9),
     'data hash': record.dataHash.slice(0, 9),
   },

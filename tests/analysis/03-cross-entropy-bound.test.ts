@@ -11,9 +11,13 @@ import {
   smallCaseRows,
   threePatternRows,
 } from '../../lib/analysis/03-cross-entropy-bound';
-import { excepted } from '../../lib/analysis/shared/bound';
+import { excepted, measured } from '../../lib/analysis/shared/bound';
+import { plateauIntervention } from '../../lib/experiments/plateau-intervention';
+import { committedRecords } from '../../lib/experiments/run';
 import { verdict } from '../../lib/report/verdict';
+import type { RunRecord } from '../../lib/train/record';
 import { assertClose } from '../assert-close';
+import { refusal } from '../refusal';
 
 test('log Z + 1/Z is never below 1; at Z = 1 the exact cross-entropy is 0 and not 1', () => {
   assert.equal(
@@ -37,6 +41,19 @@ test('the energy as a predictor: more exact with β, below 1 nat at last, ln 20 
 test("a run is excepted from the ratio of parameters to tokens of the paper's own example on", () => {
   assert.equal(excepted(124.4e6, 9.01e6), undefined);
   assert.match(excepted(30e6, 90_000)!, /333\.3 parameters per token; the paper's own example has 13\.8/);
+});
+
+test('a run or a ratio that the bound cannot be asked about is one line', () => {
+  const [onLines] = committedRecords(plateauIntervention);
+  const { trainLines: _, ...config } = onLines!.config;
+  const changed = (change: object) => measured({ ...onLines!, ...change } as RunRecord);
+  assert.throws(() => changed({ config }), refusal(onLines!.id, 'trainLines, items, trainTokens'));
+  for (const grammar of ['0.7', undefined])
+    assert.throws(
+      () => changed({ config: { ...onLines!.config, grammar } }),
+      refusal(onLines!.id, 'grammar', grammar ?? 'nothing'),
+    );
+  for (const tokens of [0, NaN]) assert.throws(() => excepted(124.4e6, tokens), refusal(tokens));
 });
 
 test('tables: r* makes Z = 1, far patterns agree with the sum over them, every committed run has its row and its value', () => {

@@ -20,6 +20,9 @@ test('tables: published settings first, then committed runs, then the one to be 
   assert.deepEqual([rows.at(-1)!.run, rows.at(-1)!.minutes], ['this run: quick, seed 1', null]);
   const [record] = recordRows(committed[0]!);
   assert.deepEqual([record!.record, String(record!.commit).length], [committed[0]!.id, 9]);
+  const [first, second] = ['0123456789'.repeat(4), 'abcdef0123'.repeat(4)];
+  const [continued] = recordRows({ ...committed[0]!, commit: `${first}+, ${second}` });
+  assert.equal(continued!.commit, '012345678+, abcdef012');
 });
 
 test('plateaus are told against the floors, and are the values of the question', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { paths } from '../../lib/util/paths';
 const lockModule = join(paths.root, 'lib', 'util', 'lock.cjs');
 const newPlace = () => join(mkdtempSync(join(tmpdir(), 'lock-')), 'place');
 
-/** A process that takes the lock, calls `work` and gives it back. */
+/** A process that takes the lock, calls `work` and releases it. */
 const taker = (place: string, work: string) =>
   spawn(
     process.execPath,
@@ -26,7 +26,7 @@ const closed = (child: ReturnType<typeof taker>) =>
 const said = (child: ReturnType<typeof taker>) =>
   new Promise<string>((resolve) => child.stdout!.once('data', (text) => resolve(String(text))));
 
-test('one process holds a lock; another place has a lock of its own; given back, it is free', async () => {
+test('one process holds a lock; another place has a lock of its own; released, it is free', async () => {
   const place = newPlace();
   const held = await tryLock(place);
   assert.ok(held);
@@ -37,6 +37,16 @@ test('one process holds a lock; another place has a lock of its own; given back,
   held.release();
   const again = await lock(place, () => assert.fail('waited for a lock that is free'));
   again.release();
+});
+
+test('a place has one lock by whichever path it is named', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lock-'));
+  symlinkSync(folder, `${folder}-link`);
+  const held = (await tryLock(join(folder, 'place')))!;
+  const second = await tryLock(join(`${folder}-link`, 'place'));
+  held.release();
+  second?.release();
+  assert.equal(second, null);
 });
 
 test('a lock whose holder was killed is free', async () => {

@@ -1,9 +1,12 @@
 /** The claimed lower bound on the cross-entropy of a Transformer, and what committed runs measured against it. */
+import { FAMILY_NAMES } from '../../data/grammar/grammar-family';
 import type { CapacityRecord } from '../../experiments/capacity';
 import type { PlateauRecord } from '../../experiments/plateau-intervention';
+import { questionFormation } from '../../experiments/question-formation';
 import type { TextRecord } from '../../experiments/text-task';
 import type { Question } from '../../report/verdict';
 import type { RunRecord } from '../../train/record';
+import { oneOf, UserError } from '../../util/errors';
 import { count, layersByWidth, short } from '../../util/format';
 import { dataFloor, memoryFloor, trainTokens } from './floors';
 import { plateau } from './plateau';
@@ -17,6 +20,10 @@ const EXCEPTED_RATIO = 124.4 / 9;
 /** Why the paper excepts a run from its bound; undefined: it does not. */
 export function excepted(parameters: number, tokens: number): string | undefined {
   const ratio = parameters / tokens;
+  if (!Number.isFinite(ratio))
+    throw new UserError(
+      `parameters per token: expected a finite number; got ${parameters} parameters and ${tokens} tokens`,
+    );
   return ratio < EXCEPTED_RATIO
     ? undefined
     : `over-parameterised: ${ratio.toFixed(1)} parameters per token; the paper's own example has ${EXCEPTED_RATIO.toFixed(1)}`;
@@ -35,7 +42,9 @@ export interface Measured {
 /** Of runs on lines of a grammar: without dropout where the run measured that. */
 function onLines(record: RunRecord): Measured {
   const { config, curve } = record as PlateauRecord;
-  const set = { ...config, grammar: config.grammar ?? '1.0' };
+  // Question formation itself has one grammar, which its configs do not name.
+  const named = config.experiment === questionFormation.name ? '1.0' : config.grammar;
+  const set = { ...config, grammar: oneOf(`run ${record.id}: config.grammar`, named, FAMILY_NAMES) };
   return {
     data: `grammar ${set.grammar}, D = ${count(config.trainLines)} lines`,
     tokens: trainTokens(set),
@@ -67,13 +76,15 @@ function onText(record: RunRecord): Measured {
   };
 }
 
-/** By what the config of the run has. */
-export const measured = (record: RunRecord): Measured =>
-  'trainLines' in record.config
-    ? onLines(record)
-    : 'items' in record.config
-      ? onRandomItems(record)
-      : onText(record);
+/** How runs are read, by the field that says what they were trained on. */
+const READERS = { trainLines: onLines, items: onRandomItems, trainTokens: onText };
+
+export function measured(record: RunRecord): Measured {
+  for (const [field, read] of Object.entries(READERS)) if (field in record.config) return read(record);
+  throw new UserError(
+    `run ${record.id}: expected a config with one of ${Object.keys(READERS).join(', ')}; it has none: add a reader to lib/analysis/shared/bound.ts`,
+  );
+}
 
 /** `capacity, 2 × 64, D = 10,800 sequences, seed 1` */
 export const measuredName = ({ config }: RunRecord, { data }: Measured): string =>

@@ -7,9 +7,9 @@ import { engine, tf } from '../../tensor/engine';
 import { paths } from '../../util/paths';
 import { main, parse } from './arguments';
 import { opsFile, opsSource } from '../setup/native';
-import { childEnvironment } from '../setup/environment.cjs';
+import { childEnvironment, hasGpu } from '../setup/environment.cjs';
 import { findPython } from '../setup/python';
-import { compiler, cpuFlags, hasGpu, onPath } from '../setup/state.cjs';
+import { compiler, cpuFlags, onPath } from '../setup/state.cjs';
 
 /** missing: a command will not work; slow: it works, though slower than it could. */
 export interface Item {
@@ -39,32 +39,31 @@ function printed(program: string, args: string[]): string | null {
   }
 }
 
+/** An item that is missing if `find` throws, with the error as advice. */
+function found(name: string, find: () => string): Item {
+  try {
+    return { name, state: 'ok', value: find() };
+  } catch (error) {
+    return { name, state: 'missing', value: 'none that can be used', advice: firstLine(error) };
+  }
+}
+
 function toolItems(): Item[] {
   const npm = printed('npm', ['--version']);
-  const cxx = compiler();
-  const items: Item[] = [
+  return [
     { name: 'Node', state: 'ok', value: `${process.versions.node} (${process.platform} ${process.arch})` },
     npm
       ? { name: 'npm', state: 'ok', value: npm }
       : { name: 'npm', state: 'missing', value: 'none on PATH', advice: 'install npm (it comes with Node)' },
-    {
-      name: 'compiler',
-      state: 'ok',
-      value: cxx ? `${cxx}, ${printed(cxx, ['-dumpversion']) ?? 'version unknown'}` : 'none on PATH',
-    },
+    found('compiler', () => {
+      const cxx = compiler();
+      return cxx ? `${cxx}, ${printed(cxx, ['-dumpversion']) ?? 'version unknown'}` : 'none on PATH';
+    }),
+    found('Python', () => {
+      const { program, version } = findPython();
+      return `${version} (${program})`;
+    }),
   ];
-  try {
-    const { program, version } = findPython();
-    items.push({ name: 'Python', state: 'ok', value: `${version} (${program})` });
-  } catch (error) {
-    items.push({
-      name: 'Python',
-      state: 'missing',
-      value: 'none that can be used',
-      advice: firstLine(error),
-    });
-  }
-  return items;
 }
 
 function jupyterItems(): Item[] {
@@ -181,9 +180,8 @@ function opsItems(): Item[] {
     name: 'fused ops',
     state: 'slow' as const,
     value: "not built: TensorFlow's own operations compute, at about half the speed with a large vocabulary",
-    advice: compiler()
-      ? 'see .cache/setup/fused-operations.log'
-      : 'install g++ (Debian, Ubuntu: apt install g++), then run the same command again',
+    advice:
+      'without a compiler install g++ (Debian, Ubuntu: apt install g++), then run the same command again; else see .cache/setup/fused-operations.log',
   };
   return [existsSync(opsFile) ? built : absent];
 }

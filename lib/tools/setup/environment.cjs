@@ -33,6 +33,16 @@ const FOREIGN = [
   'JUPYTERLAB_DIR',
 ];
 
+/** Whether an NVIDIA driver is here (Linux, or WSL). */
+const hasGpu = () =>
+  ['/proc/driver/nvidia/version', '/dev/nvidia0', '/usr/lib/wsl/lib/libcuda.so.1'].some((place) =>
+    fs.existsSync(place),
+  );
+
+/** Room that an empty project grows into, GiB: measured, with a margin; with CUDA's libraries where there is a GPU. */
+const ROOM_GIB = { cpu: 3, gpu: 12 };
+const roomGiB = () => (hasGpu() ? ROOM_GIB.gpu : ROOM_GIB.cpu);
+
 /** The folder of .venv that holds its packages, or null before there is one. */
 function sitePackages() {
   const lib = path.join(venv, 'lib');
@@ -94,4 +104,14 @@ function childEnvironment() {
   return environment;
 }
 
-module.exports = { root, cache, allocator, sitePackages, cuda, childEnvironment };
+module.exports = {
+  root,
+  cache,
+  allocator,
+  hasGpu,
+  ROOM_GIB,
+  roomGiB,
+  sitePackages,
+  cuda,
+  childEnvironment,
+};

@@ -19,14 +19,17 @@ export const opsFile = cache('native', 'ops.so');
 /** The wheel's folder: libraries and headers. */
 const tensorflow = (): string => join(sitePackages()!, 'tensorflow');
 
-/** A command line of the C++ compiler, as a program and its first arguments. */
-type Compiler = [program: string, ...args: string[]];
+interface Compiler {
+  command: [program: string, ...args: string[]];
+  linker: 'system' | 'zig';
+  env: NodeJS.ProcessEnv;
+}
 
-/** Runs a step with a log of its own; gives back null, or why it failed in one line. */
+/** Runs a step with a log of its own. Returns null, or why it failed in one line. */
 async function attempt(
   name: string,
-  [program, ...args]: Compiler,
-  env: NodeJS.ProcessEnv,
+  [program, ...args]: [string, ...string[]],
+  env = childEnvironment(),
 ): Promise<string | null> {
   const log = cache('setup', `${name}.log`);
   const { code, output } = await logged(program, args, { cwd: paths.root, env, log, limitSeconds: 600 });
@@ -42,7 +45,7 @@ function test(): Promise<string | null> {
     const tf = require('@tensorflow/tfjs-node-gpu');
     const [x] = tf.matMul(tf.tensor2d([[3, 4]]), tf.tensor2d([[5], [6]])).dataSync();
     if (tf.getBackend() !== 'tensorflow' || x !== 39) throw new Error('3·5 + 4·6 gave ' + x);`;
-  return attempt('binding-test', [process.execPath, '-e', script], childEnvironment());
+  return attempt('binding-test', [process.execPath, '-e', script]);
 }
 
 /** Node's headers: next to Node itself, else those of npm. */
@@ -62,12 +65,11 @@ function initFirst(file: string): void {
 }
 
 /**
- * Compiles the binding with one call of the compiler and computes with it. Gives back null, or why that failed.
+ * Compiles the binding with one call of the compiler and computes with it. Returns null, or why that failed.
  * Trap: the path to the library is relative to the binding, so that the project can be moved, and so that no character of
  * the project's own path is read by the linker as syntax.
  */
-async function compileBinding(cxx: Compiler, env = childEnvironment()): Promise<string | null> {
-  const isZig = cxx.length > 1;
+async function compileBinding({ command, linker, env }: Compiler): Promise<string | null> {
   const aside = `${binding}.part`;
   mkdirSync(dirname(binding), { recursive: true });
   rmSync(binding, { force: true });
@@ -75,18 +77,18 @@ async function compileBinding(cxx: Compiler, env = childEnvironment()): Promise<
   const failure = await attempt(
     'binding',
     [
-      ...cxx,
+      ...command,
       ...['-w', '-O3', '-std=c++17', '-shared', '-fPIC', '-DNAPI_VERSION=8'],
       ...['-I', headers(), '-I', join(tensorflow(), 'include')],
       ...[...sources, join(__dirname, 'log-level.cc'), '-o', aside],
       ...['-L', tensorflow(), '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
       `-Wl,-rpath,$ORIGIN/${relative(dirname(binding), tensorflow())}`,
-      ...(isZig ? [] : ['-Wl,-z,initfirst']),
+      ...(linker === 'system' ? ['-Wl,-z,initfirst'] : []),
     ],
     env,
   );
   if (failure) return failure;
-  if (isZig) initFirst(aside);
+  if (linker === 'zig') initFirst(aside);
   renameSync(aside, binding);
   return test();
 }
@@ -97,7 +99,11 @@ async function compileBindingWithZig(): Promise<string | null> {
   const own = { ZIG_GLOBAL_CACHE_DIR: join(folder, 'cache'), ZIG_LOCAL_CACHE_DIR: join(folder, 'cache') };
   try {
     await installAside(ZIG, folder);
-    return await compileBinding([join(folder, 'ziglang', 'zig'), 'c++'], { ...childEnvironment(), ...own });
+    return await compileBinding({
+      command: [join(folder, 'ziglang', 'zig'), 'c++'],
+      linker: 'zig',
+      env: { ...childEnvironment(), ...own },
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -113,10 +119,13 @@ export async function ensureBinding(): Promise<boolean> {
   const key = [contentHash(join(packageFolder, 'binding')), library, wheel, process.arch].join(' ');
   if (isCurrent(binding, key) && !(await test())) return false;
   const cxx = compiler();
-  let failure = cxx && (await compileBinding([cxx]));
-  if (failure) console.error(`set-up: native binding: ${cxx} failed: ${failure}; trying zig ...`);
-  if (!cxx) console.error('set-up: native binding: no C++ compiler on PATH; fetching zig for it ...');
-  if (failure || !cxx) failure = await compileBindingWithZig();
+  let failure = cxx
+    ? await compileBinding({ command: [cxx], linker: 'system', env: childEnvironment() })
+    : 'no C++ compiler on PATH';
+  if (failure) {
+    console.error(`set-up: native binding: ${failure}; fetching zig for it ...`);
+    failure = await compileBindingWithZig();
+  }
   if (failure)
     throw new UserError(
       `native binding: expected it to compile and compute; ${failure}; install g++ (Debian, Ubuntu: apt install g++), then run the same command again`,
@@ -127,7 +136,7 @@ export async function ensureBinding(): Promise<boolean> {
 
 /**
  * Compiles the fused operations for this processor, with the system's compiler: they use C++ interfaces of libstdc++.
- * Without them TensorFlow's own operations compute the same, slower. Gives back whether there was anything to do.
+ * Without them TensorFlow's own operations compute the same, slower. Returns whether there was anything to do.
  */
 export async function ensureOps(): Promise<boolean> {
   if (!existsSync(opsSource)) return false;
@@ -140,23 +149,11 @@ export async function ensureOps(): Promise<boolean> {
   const cxx = compiler();
   const aside = `${opsFile}.part`;
   const compile = (...more: string[]) =>
-    attempt(
-      'fused-operations',
-      [
-        ...([
-          cxx!,
-          ...flags,
-          ...more,
-          '-I',
-          join(tensorflow(), 'include'),
-          opsSource,
-          '-o',
-          aside,
-        ] as Compiler),
-        ...['-L', tensorflow(), '-l:libtensorflow_framework.so.2'],
-      ],
-      childEnvironment(),
-    );
+    attempt('fused-operations', [
+      cxx!,
+      ...[...flags, ...more, '-I', join(tensorflow(), 'include'), opsSource, '-o', aside],
+      ...['-L', tensorflow(), '-l:libtensorflow_framework.so.2'],
+    ]);
   // Eigen's header does not compile with GCC 12 where the processor has half precision; older compilers lack the flag.
   let failure = cxx
     ? await compile('-mno-avx512fp16')

@@ -5,7 +5,7 @@ const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { cache, childEnvironment, root } = require('./environment.cjs');
+const { cache, childEnvironment, roomGiB, root } = require('./environment.cjs');
 
 /**
  * Children of `logged` that run now; each leads a process group, so that a compiler's own children end with it.
@@ -34,7 +34,8 @@ function endAll(signal = 'SIGTERM') {
 }
 
 /**
- * Runs a program, writes what it prints into `log`, and gives back its exit code (127: not found) with the end of its output.
+ * Runs a program, writes what it prints into `log`, and returns its exit code (127: not found) with the end of its output;
+ * of one that passes the time limit the output says only that.
  * @param {string} program
  * @param {string[]} args
  * @param {{ cwd: string, env: NodeJS.ProcessEnv, log: string, limitSeconds?: number }} options
@@ -49,9 +50,13 @@ function logged(program, args, { cwd, env, log, limitSeconds }) {
     const stdio = /** @type {const} */ (['ignore', 'pipe', 'pipe']);
     const child = spawn(program, args, { cwd, env, detached: true, stdio: [...stdio, ...inherited] });
     running.add(child);
-    const timer = limitSeconds
-      ? setTimeout(() => child.pid && process.kill(-child.pid, 'SIGTERM'), limitSeconds * 1000)
-      : undefined;
+    let stopped = '';
+    const timer =
+      limitSeconds &&
+      setTimeout(() => {
+        stopped = `stopped after ${limitSeconds} s`;
+        if (child.pid) process.kill(-child.pid, 'SIGTERM');
+      }, limitSeconds * 1000);
     /** @param {string} text */
     const take = (text) => {
       output = (output + text).slice(-100_000);
@@ -66,7 +71,7 @@ function logged(program, args, { cwd, env, log, limitSeconds }) {
       if (!running.delete(child)) return;
       clearTimeout(timer);
       fs.closeSync(file);
-      resolve({ code, output });
+      resolve({ code, output: stopped || output });
     };
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', take);
     child.on('error', (error) => {
@@ -95,7 +100,7 @@ async function step(name, program, args, env = childEnvironment()) {
 }
 
 /**
- * Calls `handler` when this process is told to stop. Gives back a function that ends that.
+ * Calls `handler` when this process is told to stop. Returns a function that ends that.
  * @param {(signal: NodeJS.Signals) => void} handler
  */
 function onStop(handler) {
@@ -138,6 +143,18 @@ const NETWORK =
   /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name|Name or service not known|ProxyError|Connection (broken|refused|reset)|error sending request|dns error|operation timed out/i;
 
 /**
+ * Expected and got of a full or read-only disk, and what to do; null where a text tells of neither.
+ * @param {string} text an error's code, or what a program printed
+ */
+function diskProblem(text) {
+  if (FULL.test(text))
+    return `expected room on the disk of ${root}; it is full; free ${roomGiB()} GiB, then run the same command again`;
+  if (READ_ONLY.test(text))
+    return `expected to write to ${root}; it is not writable; make it so, or clone the project where you may write`;
+  return null;
+}
+
+/**
  * One line on why a step failed: what was expected, what came, what to do.
  * @param {string} name
  * @param {string} output what the program printed
@@ -145,9 +162,8 @@ const NETWORK =
  */
 function failureLine(name, output, log) {
   const end = `then run the same command again (details: ${log})`;
-  if (FULL.test(output)) return `${name}: expected room on the disk; it is full; free about 4 GB, ${end}`;
-  if (READ_ONLY.test(output))
-    return `${name}: expected to write to the project folder; it is not writable; make it so, ${end}`;
+  const disk = diskProblem(output);
+  if (disk) return `${name}: ${disk} (details: ${log})`;
   if (NETWORK.test(output))
     return `${name}: expected the package registry to answer; it does not; check the network and the proxy, ${end}`;
   const lines = output
@@ -157,4 +173,15 @@ function failureLine(name, output, log) {
   return `${name}: expected it to succeed; it printed "${reason.trim().slice(0, 200)}"; fix that, ${end}`;
 }
 
-module.exports = { inherited, logged, step, Problem, endAll, onStop, ended, exitCode, failureLine };
+module.exports = {
+  inherited,
+  logged,
+  step,
+  Problem,
+  endAll,
+  onStop,
+  ended,
+  exitCode,
+  diskProblem,
+  failureLine,
+};

@@ -92,7 +92,7 @@ export function uvSettings(pipConfig: string, env: NodeJS.ProcessEnv = process.e
   return settings;
 }
 
-/** uv in an environment of its own, by the pip that came with Python. Gives back what runs it. */
+/** uv in an environment of its own, by the pip that came with Python. Returns what runs it. */
 async function ensureUv(python: Python): Promise<(name: string, args: string[]) => Promise<string>> {
   const folder = cache('uv-environment');
   const program = join(folder, 'bin', 'uv');
@@ -126,7 +126,7 @@ const requirements = (gpu: boolean): string[] => [
 /**
  * Makes .venv, unless it was made in this folder (its scripts hold the path) from the same lists. It is always made from
  * nothing, in seconds from uv's cache: an installer takes a package that was cut off for installed.
- * Gives back whether there was anything to do.
+ * Returns whether there was anything to do.
  */
 export async function ensureVenv(gpu: boolean): Promise<boolean> {
   const mark = join(paths.venv, 'made-of.txt');

@@ -4,12 +4,11 @@
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { allocator, cache, cuda, root } = require('./environment.cjs');
-const { endAll, ended, exitCode, inherited, onStop, Problem, step } = require('./processes.cjs');
+const { allocator, cache, cuda, roomGiB, root } = require('./environment.cjs');
+const { diskProblem, endAll, ended, exitCode, inherited, onStop, Problem, step } = require('./processes.cjs');
 const { lock } = require('../../util/lock.cjs');
 const {
   clearStamp,
-  hasGpu,
   installedMatchesLock,
   onPath,
   readJson,
@@ -64,19 +63,15 @@ async function installPackages() {
   console.error(`set-up: npm packages, ${((Date.now() - start) / 1000).toFixed(0)} s`);
 }
 
-/** Room that an empty project grows into, GiB: measured, with a margin; with CUDA's libraries where there is a GPU. */
-const ROOM_GIB = { cpu: 3, gpu: 12 };
-
 /** Says before the work that it will not fit, or that the folder is read-only. */
 function checkFolder() {
   fs.accessSync(root, fs.constants.W_OK);
   if (fs.existsSync(path.join(root, '.venv'))) return;
   const { bavail, bsize } = fs.statfsSync(root);
   const freeGiB = (bavail * bsize) / 2 ** 30;
-  const neededGiB = hasGpu() ? ROOM_GIB.gpu : ROOM_GIB.cpu;
-  if (freeGiB < neededGiB)
+  if (freeGiB < roomGiB())
     throw new Problem(
-      `expected ${neededGiB} GiB free on the disk of ${root}; there are ${freeGiB.toFixed(1)}; free some and run the same command again`,
+      `expected ${roomGiB()} GiB free on the disk of ${root}; there are ${freeGiB.toFixed(1)}; free some and run the same command again`,
     );
 }
 
@@ -107,6 +102,7 @@ async function ensureSetUp() {
   } finally {
     endAll();
     forget();
+    inherited.pop();
     held.release();
   }
 }
@@ -118,11 +114,8 @@ async function ensureSetUp() {
 function problemLine(error) {
   const { code, message, name, stack } = /** @type {NodeJS.ErrnoException} */ (error);
   if (error instanceof Problem || name === 'UserError') return message;
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
-    return `expected to write to ${root}; it is not writable (${message}); make it so, or clone the project where you may write`;
-  if (code === 'ENOSPC' || code === 'EDQUOT')
-    return `expected room on the disk of ${root}; it is full; free about 4 GB and run the same command again`;
-  return stack ?? message;
+  const disk = diskProblem(code ?? '');
+  return disk ? `${disk} (${message})` : (stack ?? message);
 }
 
 /**

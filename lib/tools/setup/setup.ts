@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
 import { installJupyterFiles } from '../jupyter/install';
-import { cache } from './environment.cjs';
+import { cache, hasGpu } from './environment.cjs';
 import { ensureBinding, ensureOps, opsSource } from './native';
 import { ensureVenv } from './python';
-import { hasGpu, readJson } from './state.cjs';
+import { readJson } from './state.cjs';
 
 /** Prints a step's name when it begins, and its seconds when it has done something. */
 async function timed(name: string, work: () => Promise<boolean>): Promise<void> {

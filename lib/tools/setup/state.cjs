@@ -4,7 +4,8 @@
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
-const { cache, root } = require('./environment.cjs');
+const { cache, hasGpu, root } = require('./environment.cjs');
+const { Problem } = require('./processes.cjs');
 
 /**
  * @param {string} file
@@ -39,12 +40,6 @@ function contentHash(...places) {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Whether an NVIDIA driver is here (Linux, or WSL). */
-const hasGpu = () =>
-  ['/proc/driver/nvidia/version', '/dev/nvidia0', '/usr/lib/wsl/lib/libcuda.so.1'].some((place) =>
-    fs.existsSync(place),
-  );
-
 /**
  * The processor's instruction sets (x86: "flags", Arm: "Features").
  * @param {string} cpuinfo text of /proc/cpuinfo
@@ -54,24 +49,32 @@ const cpuFlags = (cpuinfo = fs.readFileSync('/proc/cpuinfo', 'utf8')) =>
 
 /**
  * @param {string} program
- * @returns {string | null} where PATH has it
+ * @returns {string | null} where PATH has it, or the program itself where it is a path to one
  */
 function onPath(program) {
-  for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
-    const file = path.join(folder, program);
+  const folders = (process.env.PATH ?? '').split(path.delimiter).filter(Boolean);
+  const files = program.includes('/') ? [program] : folders.map((folder) => path.join(folder, program));
+  const isProgram = (/** @type {string} */ file) => {
     try {
       fs.accessSync(file, fs.constants.X_OK);
-      if (folder && fs.statSync(file).isFile()) return file;
+      return fs.statSync(file).isFile();
     } catch {
-      // Not in this folder.
+      return false;
     }
-  }
-  return null;
+  };
+  return files.find(isProgram) ?? null;
 }
 
-/** The system's C++ compiler, or null. */
-const compiler = () =>
-  (process.env.CXX && onPath(process.env.CXX)) || onPath('g++') || onPath('c++') || onPath('clang++');
+/** The C++ compiler: the variable CXX names one, else the system's; null where it has none. */
+function compiler() {
+  const given = process.env.CXX;
+  if (!given) return onPath('g++') ?? onPath('c++') ?? onPath('clang++');
+  const found = onPath(given);
+  if (found) return found;
+  throw new Problem(
+    `CXX: expected a C++ compiler by name or path, without arguments; got "${given}", which is no program here; correct or unset it, then run the same command again`,
+  );
+}
 
 const stamp = cache('setup', 'ready.json');
 
@@ -111,7 +114,7 @@ function dependsOn() {
  * @param {string[]} absent
  */
 function setupReason(last, now, absent) {
-  if (!last) return 'it has not ended here yet; about a minute';
+  if (!last) return 'first set-up here; takes about a minute';
   const changed = Object.keys(now).filter((name) => last[name] !== now[name]);
   if (changed.length) return `changed: ${changed.join(', ')}`;
   return absent.length ? `missing: ${absent.join(', ')}` : null;
@@ -149,7 +152,6 @@ function installedMatchesLock(wanted, installed) {
 module.exports = {
   readJson,
   contentHash,
-  hasGpu,
   cpuFlags,
   onPath,
   compiler,

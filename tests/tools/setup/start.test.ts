@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { paths } from '../../../lib/util/paths';
-import { childEnvironment } from '../../../lib/tools/setup/environment.cjs';
-import { failureLine } from '../../../lib/tools/setup/processes.cjs';
+import { childEnvironment, ROOM_GIB } from '../../../lib/tools/setup/environment.cjs';
+import { failureLine, logged, Problem } from '../../../lib/tools/setup/processes.cjs';
 import {
+  compiler,
   contentHash,
   dependsOn,
   installedMatchesLock,
+  onPath,
   setupReason,
 } from '../../../lib/tools/setup/state.cjs';
 import { selectTests } from '../../../lib/tools/cli/test';
@@ -119,6 +121,51 @@ test('npm, pip, uv and Jupyter keep their files inside the project', () => {
   ])
     assert.ok(environment[name]?.startsWith(paths.cache), name);
   assert.ok(environment.PATH!.startsWith(join(paths.venv, 'bin')));
+});
+
+test('a program is found by its name on PATH or by its own path', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'program-'));
+  const file = join(folder, 'c++-here');
+  writeFileSync(file, '');
+  assert.equal(onPath(file), null, 'not executable');
+  chmodSync(file, 0o755);
+  assert.equal(onPath(file), file);
+  assert.equal(onPath(folder), null, 'a folder');
+  assert.equal(onPath('c++-here'), null);
+  assert.ok(onPath('sh')!.endsWith('/sh'));
+});
+
+test('the variable CXX names the compiler by path; one that is none is refused', (t) => {
+  const before = process.env.CXX;
+  t.after(() => (before === undefined ? delete process.env.CXX : (process.env.CXX = before)));
+  process.env.CXX = process.execPath;
+  assert.equal(compiler(), process.execPath);
+  for (const none of ['/nowhere/g++', 'no-such-compiler']) {
+    process.env.CXX = none;
+    assert.throws(compiler, (error) => {
+      assert.ok(error instanceof Problem);
+      assertOneLine(error.message, 'CXX', `"${none}"`);
+      return true;
+    });
+  }
+});
+
+test('a program that passes its time limit is stopped, and its output says so', async () => {
+  const log = join(mkdtempSync(join(tmpdir(), 'logged-')), 'log');
+  const run = (limitSeconds?: number) =>
+    logged('sh', ['-c', 'echo error: slow; exec sleep 0.5'], {
+      cwd: '.',
+      env: process.env,
+      log,
+      limitSeconds,
+    });
+  assert.deepEqual(await run(0.2), { code: 143, output: 'stopped after 0.2 s' });
+  assert.deepEqual(await run(), { code: 0, output: 'error: slow\n' });
+});
+
+test('README says how much room set-up needs', () => {
+  const readme = readFileSync(paths.readme, 'utf8');
+  for (const gib of Object.values(ROOM_GIB)) assert.ok(readme.includes(`${gib} GiB`), String(gib));
 });
 
 test('names choose test files by a part of their path', () => {
