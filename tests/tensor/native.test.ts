@@ -1,5 +1,7 @@
 /** Each fused op against the composition of stock ops: values and gradients, float32 and bfloat16, odd sizes, unequal lines. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { engine, tf, type Tensor } from '../../lib/tensor/engine';
 import { fused } from '../../lib/tensor/fused';
@@ -278,4 +280,15 @@ test('what is not a number reaches the loss', { skip }, () => {
     const rounded = fused.activation(K.bfloat16(tf.tensor1d([NaN, Infinity, -Infinity])), 'none', null);
     assert.deepEqual([...values(rounded)], [NaN, Infinity, -Infinity]);
   });
+});
+
+test('the same bits on one, two and three threads', { skip }, () => {
+  const file = join(__dirname, '..', 'fixtures', 'native-bits.ts');
+  const [one, ...others] = [1, 2, 3].map((threads) => {
+    const env = { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) };
+    const { stdout } = spawnSync(process.execPath, ['--import', 'tsx', file], { encoding: 'utf8', env });
+    return stdout.trim();
+  });
+  assert.match(one!, /^[0-9a-f]{64}$/);
+  for (const other of others) assert.equal(other, one);
 });
