@@ -114,14 +114,15 @@ export class Tape {
       if (dys.every((dy) => dy === null)) return;
       const sums = new Map<Node | Parameter, Tensor>();
       tf.tidy(() => {
-        const fresh = pullback(dys);
-        inputs.forEach((input, i) => {
-          const g = fresh[i];
+        const taken = new Set<unknown>(dys);
+        pullback(dys).forEach((g, i) => {
+          const input = inputs[i]!;
           if (!g) return;
           const before = sums.get(input) ?? this.gradientOf(input);
           if (typeof g === 'function') sums.set(input, g(before));
-          // What is passed on as it is must outlive dy, once for each who gets it.
-          else sums.set(input, accumulated(input, before, dys.includes(g) ? tf.clone(g) : g));
+          // A tensor that is given twice, or passed on as it came, is disposed of once for each who gets it.
+          else sums.set(input, accumulated(input, before, taken.has(g) ? tf.clone(g) : g));
+          taken.add(g);
         });
         return [...sums.values()];
       });
