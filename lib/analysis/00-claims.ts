@@ -6,10 +6,12 @@ import { axis, COLOURS, OUTCOME_COLOURS, title } from '../report/style';
 import type { Row } from '../report/table';
 import { unfitness, type OwnValue, type Question } from '../report/verdict';
 import { deviations, type Tier, type TrainingConfig } from '../train/config';
-import { allCommitted, grouped, hardwareText } from '../train/record';
+import { allCommitted } from '../train/record';
 import { count, layersByWidth, significant } from '../util/format';
 import { sum } from '../util/statistics';
 import { circles } from './shared/traces';
+import { grouped } from '../util/groups';
+import { hardwareText } from './shared/runs';
 
 export { claims, showClaims } from '../report/claims';
 export { saveFigure, show } from '../report/figure';

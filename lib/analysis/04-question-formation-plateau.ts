@@ -9,11 +9,10 @@ import { chart, type Figure } from '../report/figure';
 import { axis, COLOURS, referenceBand, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { withOthers, byTier, hardwareText } from '../train/record';
 import { count } from '../util/format';
 import type { Floors } from './shared/floors';
 import { PAPER_PLATEAU, plateau } from './shared/plateau';
-import { costColumns, ownValues, runLabel, tenths } from './shared/runs';
+import { byTier, costColumns, hardwareText, ownValues, runLabel, tenths, withOthers } from './shared/runs';
 import { lineTrace, lossTraces } from './shared/traces';
 
 export * from './shared/notebook';

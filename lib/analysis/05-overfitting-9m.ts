@@ -8,9 +8,8 @@ import { chart, type Figure } from '../report/figure';
 import { axis, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { withOthers } from '../train/record';
 import { percent } from '../util/format';
-import { ownValues } from './shared/runs';
+import { ownValues, withOthers } from './shared/runs';
 import {
   endOf,
   entropyLines,

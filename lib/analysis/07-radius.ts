@@ -16,10 +16,10 @@ import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { allLayers, stacked } from '../train/evaluate';
-import { withOthers } from '../train/record';
 import { count, layersByWidth } from '../util/format';
 import { epochAxis, textLabel } from './shared/text-runs';
 import { lineTrace } from './shared/traces';
+import { withOthers } from './shared/runs';
 
 export * from './shared/notebook';
 export { overfitting9m };

@@ -3,12 +3,12 @@ import type { PlateauMeasures, PlateauRecord } from '../experiments/plateau-inte
 import { chart, type Figure } from '../report/figure';
 import { axis, COLOURS, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
-import { ofFullestTier, type CurvePoint } from '../train/record';
+import type { CurvePoint } from '../train/record';
 import { count, layersByWidth, percent } from '../util/format';
 import { sum } from '../util/statistics';
 import { dataFloor, entropiesOf, memoryFloor, surprisal, trainTokens } from './shared/floors';
 import { PAPER_PLATEAU } from './shared/plateau';
-import { runLabel } from './shared/runs';
+import { ofFullestTier, runLabel } from './shared/runs';
 import { lineTrace, MARKED } from './shared/traces';
 
 /** The runs of the fullest tier among them: only they have one model. */

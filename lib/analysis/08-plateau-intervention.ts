@@ -18,7 +18,7 @@ import { axis, COLOURS, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import type { Tier } from '../train/config';
-import { byTier, grouped, type RunRecord } from '../train/record';
+import type { RunRecord } from '../train/record';
 import { estimateText } from '../util/format';
 import { line, type Estimate, type Point } from '../util/statistics';
 import {
@@ -36,9 +36,10 @@ import {
 import { boundQuestion } from './shared/bound';
 import { dataFloor, memoryFloor } from './shared/floors';
 import { PAPER_PLATEAU, plateau } from './shared/plateau';
-import { runsOf, tenths } from './shared/runs';
+import { byTier, runsOf, tenths } from './shared/runs';
 import { isSettled } from './shared/settled';
 import { circles, lineTrace, markerTrace } from './shared/traces';
+import { grouped } from '../util/groups';
 
 export * from './shared/notebook';
 export { excessRows, positionFigure, sizeFigure, sizeRows } from './08-lines';

@@ -15,7 +15,6 @@ import { axis, COLOURS, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import type { Tier } from '../train/config';
-import { grouped } from '../train/record';
 import { count, estimateText, layersByWidth } from '../util/format';
 import { mean, meanEstimate } from '../util/statistics';
 import {
@@ -42,6 +41,7 @@ import { MEMORIES, type MemoryCapacity } from './shared/memories';
 import { runsOf } from './shared/runs';
 import { summaries } from './shared/summary';
 import { circles, lineTrace, MARKED, markerTrace } from './shared/traces';
+import { grouped } from '../util/groups';
 
 export * from './shared/notebook';
 export { exponentFigure, exponentTexts, recallRows, recalls } from './09-recall';

@@ -6,11 +6,12 @@ import { axis, COLOURS, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import type { Tier } from '../train/config';
-import { grouped, ofFullestTier } from '../train/record';
 import { count, estimateText, layersByWidth, percent } from '../util/format';
 import { bootstrapSlope, type Estimate, type Point } from '../util/statistics';
 import { families, keepsSettled, LEAST_MODELS, recalledShare, type Items } from './shared/capacity-runs';
 import { lineTrace, markerTrace } from './shared/traces';
+import { grouped } from '../util/groups';
+import { ofFullestTier } from './shared/runs';
 
 /** Share of items that must come back. */
 export const RECALLED = 0.99;

@@ -3,7 +3,7 @@ import { Epochs } from '../data/text/windows';
 import { gpt2Parameters, type Gpt2Config } from '../model/config';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
 import { longer, slower, type Tier, type TrainingConfig } from '../train/config';
-import { inGroups, meanLoss, scored, type Task } from '../train/evaluate';
+import { meanLoss, scored, type Task } from '../train/evaluate';
 import type { Measures, RunRecord } from '../train/record';
 import { checkWhole, refuse } from '../util/check';
 import { oneOf } from '../util/errors';
@@ -13,6 +13,7 @@ import { sum } from '../util/statistics';
 import type { Experiment } from './experiment';
 import type { RegisteredPrediction } from './prediction';
 import { itemsHash, randomItems } from './random-items';
+import { inGroups } from '../util/groups';
 
 /** Uniformly random tokens: nothing can be learned but the items themselves. */
 export interface CapacityConfig extends TrainingConfig<Gpt2Config> {

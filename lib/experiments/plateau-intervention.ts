@@ -3,7 +3,7 @@ import { FAMILY, FAMILY_NAMES, type FamilyName } from '../data/grammar/grammar-f
 import type { Line } from '../data/grammar/question-formation';
 import type { Batch, LanguageModel } from '../model/model';
 import { decides, longer, slower, type Tier } from '../train/config';
-import { inGroups, scored, type Task } from '../train/evaluate';
+import { scored, type Task } from '../train/evaluate';
 import type { Measures, RunRecord } from '../train/record';
 import { oneOf } from '../util/errors';
 import { percent } from '../util/format';
@@ -11,6 +11,7 @@ import { sum } from '../util/statistics';
 import { seeds, type Experiment } from './experiment';
 import { checkLines, Lines, type LinesConfig } from './lines';
 import type { RegisteredPrediction } from './prediction';
+import { inGroups } from '../util/groups';
 
 export interface PlateauConfig extends LinesConfig {
   grammar: FamilyName;

@@ -2,11 +2,12 @@
 import { GRAMMAR } from '../data/grammar/question-formation';
 import type { Batch, LanguageModel } from '../model/model';
 import { decides, type Tier } from '../train/config';
-import { evaluated, inGroups, meanLoss, type Task } from '../train/evaluate';
+import { evaluated, meanLoss, type Task } from '../train/evaluate';
 import type { Measures, RunRecord } from '../train/record';
 import { percent } from '../util/format';
 import { seeds, type Experiment } from './experiment';
 import { checkLines, Lines, type LinesConfig } from './lines';
+import { inGroups } from '../util/groups';
 
 export type QuestionFormationConfig = LinesConfig;
 

@@ -9,13 +9,14 @@ import { GPT2_SIZES, type Gpt2Config } from '../model/config';
 import { memorisedShare } from '../model/generate';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
 import type { TrainingConfig } from '../train/config';
-import { inGroups, lastLayer, meanLoss, stacked, type Task } from '../train/evaluate';
+import { lastLayer, meanLoss, stacked, type Task } from '../train/evaluate';
 import type { Measures, RunRecord } from '../train/record';
 import { checkWhole, refuse } from '../util/check';
 import { oneOf } from '../util/errors';
 import { percent } from '../util/format';
 import { mean } from '../util/statistics';
 import type { Experiment } from './experiment';
+import { inGroups } from '../util/groups';
 
 /** GPT-2 on the beginning of a data set of GPT-2's tokens. */
 export interface TextConfig extends TrainingConfig<Gpt2Config> {

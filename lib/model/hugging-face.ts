@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkModel, type Gpt2Config } from './config';
 import { UserError } from '../util/errors';
-import { cannotWrite, writeAtomically, writePartsAtomically } from '../util/files';
-import type { Parameter } from '../tensor/parameters';
+import { writeAtomically, writePartsAtomically } from '../util/files';
+import { valuesOf } from '../tensor/parameters';
 import { Gpt2, gpt2Shapes } from './gpt2';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
 
@@ -102,14 +102,6 @@ export function readGpt2(folder: string): Gpt2 {
   }
 }
 
-async function* valuesOf(parameters: readonly Parameter[]): AsyncGenerator<Float32Array> {
-  for (const p of parameters) {
-    const tensor = p.read();
-    yield (await tensor.data()) as Float32Array;
-    tensor.dispose();
-  }
-}
-
 /** Writes a model as `GPT2LMHeadModel.save_pretrained` does; with `prefixed: false` by the names of OpenAI's published files. */
 export async function writeGpt2(folder: string, model: Gpt2, { prefixed = true } = {}): Promise<void> {
   const { layers, width, heads, context, vocabulary, dropout } = model.config;
@@ -118,11 +110,7 @@ export async function writeGpt2(folder: string, model: Gpt2, { prefixed = true }
     name: (prefixed ? PREFIX : '') + name,
     shape,
   }));
-  try {
-    await writePartsAtomically(path, safetensorsParts(tensors, valuesOf(model.parameters)));
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
+  await writePartsAtomically(path, safetensorsParts(tensors, valuesOf(model.parameters)));
   const config = {
     architectures: [prefixed ? 'GPT2LMHeadModel' : 'GPT2Model'],
     model_type: 'gpt2',

@@ -144,6 +144,21 @@ export class Parameter {
   }
 }
 
+/** Values of parameters, one parameter at a time in memory; with `moments`, m and v follow each value. */
+export async function* valuesOf(
+  parameters: readonly Parameter[],
+  { moments = false } = {},
+): AsyncGenerator<Float32Array> {
+  for (const p of parameters) {
+    const { value, m, v } = await p.state();
+    yield value;
+    if (moments) {
+      yield m;
+      yield v;
+    }
+  }
+}
+
 /**
  * One AdamW update as in PyTorch (Loshchilov & Hutter 2019), of two parameter groups: matrices decay, vectors do not.
  * @param gradients one per parameter, float32 or bfloat16, of one dtype in each group

@@ -8,9 +8,9 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import type { Parameter } from '../tensor/parameters';
+import { valuesOf, type Parameter } from '../tensor/parameters';
 import { UserError } from '../util/errors';
-import { linkAtomically, writePartsAtomically } from '../util/files';
+import { writePartsAtomically } from '../util/files';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
 import type { TrainingConfig } from './config';
 import { configHash, runFolder, type Measures, type RunRecord } from './record';
@@ -41,22 +41,10 @@ const METADATA = { format: 'pt', checkpoint: FORMAT };
 const NO_HASH = '0'.repeat(64);
 /** What a checkpoint says between the length of its header and the hash. */
 const START = `{"__metadata__":${JSON.stringify({ ...METADATA, sha256: '' }).slice(0, -2)}`;
+/** Offset of the hash in the file. */
+const HASH_AT = 8 + START.length;
 
-async function* valuesOf(parameters: readonly Parameter[]): AsyncGenerator<Float32Array> {
-  for (const p of parameters) {
-    const { value, m, v } = await p.state();
-    yield value;
-    yield m;
-    yield v;
-  }
-}
-
-const unwritten = (path: string, error: unknown): UserError =>
-  new UserError(
-    `checkpoint: expected to write ${path}; ${(error as Error).message}: free the disk or make the folder writable and start again; the previous checkpoint is whole`,
-  );
-
-/** A kill at any moment leaves the previous checkpoint whole. */
+/** A kill at any moment leaves the previous checkpoint intact. Throws a UserError where it cannot be written. */
 export async function saveCheckpoint(
   path: string,
   state: RunState,
@@ -65,26 +53,15 @@ export async function saveCheckpoint(
   const tensors = parameters.flatMap(({ name, shape }) =>
     ['', '.m', '.v'].map((part) => ({ name: name + part, shape })),
   );
-  const parts = (sha256: string) =>
-    safetensorsParts(tensors, valuesOf(parameters), {
-      ...METADATA,
-      sha256,
-      state: JSON.stringify(state),
-    });
+  const metadata = { ...METADATA, sha256: NO_HASH, state: JSON.stringify(state) };
   const hash = createHash('sha256');
-  for await (const part of parts(NO_HASH)) hash.update(part);
-  await writePartsAtomically(path, parts(hash.digest('hex'))).catch((error) => {
-    throw unwritten(path, error);
-  });
-}
-
-/** Gives the checkpoint at `path` a second name; both are one file until the first is written again. */
-export function linkCheckpoint(path: string, second: string): void {
-  try {
-    linkAtomically(path, second);
-  } catch (error) {
-    throw unwritten(second, error);
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const part of safetensorsParts(tensors, valuesOf(parameters, { moments: true }), metadata)) {
+      hash.update(part);
+      yield part;
+    }
   }
+  await writePartsAtomically(path, hashed(), () => [Buffer.from(hash.digest('hex')), HASH_AT]);
 }
 
 const PIECE = 2 ** 22;
@@ -112,13 +89,13 @@ function verify(path: string): void {
   let sha256: string | undefined;
   for (const piece of pieces(path)) {
     if (sha256 === undefined) {
-      const start = piece.toString('latin1', 8, 8 + START.length);
+      const start = piece.toString('latin1', 8, HASH_AT);
       if (start !== START)
         throw broken(
           `expected a checkpoint of format ${FORMAT}; it is foreign, damaged or of another version`,
         );
-      sha256 = piece.toString('latin1', 8 + START.length, 8 + START.length + NO_HASH.length);
-      piece.write(NO_HASH, 8 + START.length, 'latin1');
+      sha256 = piece.toString('latin1', HASH_AT, HASH_AT + NO_HASH.length);
+      piece.write(NO_HASH, HASH_AT, 'latin1');
     }
     hash.update(piece);
   }
@@ -171,6 +148,11 @@ export function loadedModel(path: string, config: TrainingConfig): LanguageModel
   if (!existsSync(path))
     throw new UserError(`checkpoint: expected a file at ${path}; found none: train this run here first`);
   const model = buildModel(config.model, config.seed);
-  loadCheckpoint(path, configHash(config), model.parameters);
+  try {
+    loadCheckpoint(path, configHash(config), model.parameters);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
   return model;
 }

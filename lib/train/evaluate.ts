@@ -24,13 +24,6 @@ export interface Task<M extends Measures = Measures> {
   dispose(): void;
 }
 
-/** Items in groups of at most `size`. */
-export function inGroups<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
-}
-
 /** Runs `measure` on a forward pass in the run's precision, without dropout. */
 export function evaluated<T extends number | void>(config: TrainingConfig, measure: (tape: Tape) => T): T {
   return tf.tidy(() => {

@@ -6,7 +6,7 @@ import type { Arithmetic } from '../tensor/arithmetic';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
-import { TIERS, type Tier, type TrainingConfig } from './config';
+import type { TrainingConfig } from './config';
 
 /** What an evaluation measures; an experiment adds its own. */
 export interface Measures {
@@ -92,7 +92,7 @@ export function writeRecord<R extends RunRecord>(record: R, path = recordPath(re
 /** What is wrong with what was read as a record: expected what, got what. */
 function fault(record: RunRecord): string | undefined {
   const { id, config, curve, finishedAt } = record;
-  if (!(record.format === 1 || record.format === 2) || !Array.isArray(curve) || !config?.tier)
+  if (!(record.format === 1 || record.format === 2) || !Array.isArray(curve) || !config?.model)
     return `expected format 1 or 2 with config and curve; got format ${String(record.format)}: it is from another program or version`;
   const hash = configHash(config);
   if (record.configHash !== hash)
@@ -105,14 +105,15 @@ function fault(record: RunRecord): string | undefined {
     return `expected the id ${start}…${end}; got ${id}: it was edited or damaged`;
   if (!(Date.parse(finishedAt ?? '') > 0))
     return `expected the time when the run ended; got ${finishedAt}: the run has not ended`;
-  const bad = curve.find(
-    ({ step, trainLossNats, heldOutLossNats }, i) =>
-      !(step > (curve[i - 1]?.step ?? 0) && step <= config.steps) ||
-      !Number.isFinite(trainLossNats) ||
-      !Number.isFinite(heldOutLossNats),
+  const bad = curve.findIndex(
+    (point, i) =>
+      !(point?.step > (curve[i - 1]?.step ?? 0) && point.step <= config.steps) ||
+      !Number.isFinite(point.trainLossNats) ||
+      !Number.isFinite(point.heldOutLossNats),
   );
-  if (!curve.length || bad)
-    return `expected a curve of ascending steps with both losses; got ${bad ? `${bad.trainLossNats} and ${bad.heldOutLossNats} at step ${bad.step}` : 'none'}: it was edited or damaged`;
+  const at = curve[bad];
+  if (!curve.length || bad >= 0)
+    return `expected a curve of ascending steps with both losses; got ${at ? `${at.trainLossNats} and ${at.heldOutLossNats} at step ${at.step}` : 'none'}: it was edited or damaged`;
   if (record.format === 2 && record.sha256 !== recordHash(record))
     return `expected SHA-256 ${recordHash(record).slice(0, 12)}; it says ${String(record.sha256).slice(0, 12)}: it was edited or damaged`;
 }
@@ -145,36 +146,3 @@ export const allCommitted = (): RunRecord[] =>
     .filter((name) => name.endsWith('.json'))
     .sort()
     .map((name) => readRecord(join(paths.runs, name)));
-
-/** Records, and those of others that are not among them. */
-export const withOthers = <R extends RunRecord>(own: readonly R[], others: readonly R[]): R[] => [
-  ...own,
-  ...others.filter(({ id }) => !own.some((record) => record.id === id)),
-];
-
-/** `2 CPU cores, a GPU`: the hardware of some runs. */
-export const hardwareText = (records: readonly Pick<RunRecord, 'hardware'>[]): string =>
-  [
-    ...new Set(
-      records.map(({ hardware: { cores, device } }) => (device === 'gpu' ? 'a GPU' : `${cores} CPU cores`)),
-    ),
-  ].join(', ');
-
-/** Items by key, in the order of the first item of each. */
-export function grouped<T, K extends string | number>(
-  items: readonly T[],
-  key: (item: T) => K,
-): [key: K, items: T[]][] {
-  const groups = new Map<K, T[]>();
-  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
-  return [...groups];
-}
-
-/** The items of the fullest tier that any of them has. */
-export const ofFullestTier = <T>(items: readonly T[], tierOf: (item: T) => Tier): T[] =>
-  grouped(items, tierOf).sort(([a], [b]) => TIERS.indexOf(b) - TIERS.indexOf(a))[0]?.[1] ?? [];
-
-/** Records by tier. */
-export const byTier = <R extends Pick<RunRecord, 'config'>>(
-  records: readonly R[],
-): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);

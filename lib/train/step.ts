@@ -16,7 +16,7 @@ export interface StepResult {
   learningRate: number;
 }
 
-/** A loss or gradient that is not a finite number ends a run; its last checkpoint is whole. */
+/** A loss or gradient that is not a finite number ends a run; its last checkpoint is intact. */
 export class DivergedError extends Error {
   constructor(what: string, step: number, rate: number, largest: string) {
     super(

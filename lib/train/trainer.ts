@@ -6,11 +6,11 @@ import type { LanguageModel } from '../model/model';
 import { arithmetic, threadsNow } from '../tensor/arithmetic';
 import { engine, isLoaded } from '../tensor/engine';
 import { UserError } from '../util/errors';
+import { linkAtomically } from '../util/files';
 import { paths } from '../util/paths';
 import {
   checkpointPath,
   checkpointState,
-  linkCheckpoint,
   loadCheckpoint,
   saveCheckpoint,
   type RunningMeans,
@@ -23,8 +23,8 @@ import type { TrainingObserver } from './observer';
 import { configHash, writeRecord, type CurvePoint, type Measures, type RunRecord } from './record';
 import { trainStep, usesBf16, type StepResult } from './step';
 
-/** Of the source; with "+" where it has changes that are not committed. */
-function commit(): string {
+/** Commit of the source; with "+" where it has changes that are not committed. */
+function sourceCommit(): string {
   const git = (...args: string[]) =>
     execFileSync('git', args, {
       cwd: paths.root,
@@ -52,7 +52,7 @@ function newRecord<C extends TrainingConfig, M extends Measures>(
     config,
     configHash: configHash(config),
     dataHash,
-    commit: commit(),
+    commit: sourceCommit(),
     versions: { node: process.versions.node, tensorflow: tensorflowVersion, tfjs: tfjsVersion },
     hardware: {
       cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
@@ -109,11 +109,11 @@ class Training<C extends TrainingConfig, M extends Measures> {
     this.record = newRecord(id, config, task.dataHash, parameters);
     const path = checkpointPath(id);
     const saved = loadCheckpoint<C, M>(path, this.record.configHash, model.parameters);
-    if (saved) this.continue(path, saved);
+    if (saved) this.resume(path, saved);
     this.minutesBefore = this.record.minutes;
   }
 
-  private continue(
+  private resume(
     path: string,
     {
       step,
@@ -167,7 +167,8 @@ class Training<C extends TrainingConfig, M extends Measures> {
       });
       if (this.step === config.steps || this.step % config.evaluateEverySteps === 0)
         await observer.evaluated(this.evaluate(result), record.curve);
-      if (this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0) await this.save();
+      if (this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0)
+        await this.writeCheckpoint();
     }
     const written = writeRecord({ ...record, finishedAt: new Date().toISOString() });
     await observer.finished(written);
@@ -224,10 +225,10 @@ class Training<C extends TrainingConfig, M extends Measures> {
 
   /** Called after a save, and on start, in case the process was killed between the two. */
   private nameBest(): void {
-    if (this.isBest()) linkCheckpoint(checkpointPath(this.id), checkpointPath(this.id, 'best'));
+    if (this.isBest()) linkAtomically(checkpointPath(this.id), checkpointPath(this.id, 'best'));
   }
 
-  private async save(): Promise<void> {
+  private async writeCheckpoint(): Promise<void> {
     this.record.minutes = this.minutesBefore + (performance.now() - this.startedAt) / 60_000;
     const { step, tokensSeen, record, since } = this;
     await saveCheckpoint(checkpointPath(this.id), { step, tokensSeen, record, since }, this.model.parameters);
@@ -242,12 +243,15 @@ export async function train<C extends TrainingConfig, M extends Measures>(
   task: Task<M>,
   observer: TrainingObserver,
 ): Promise<RunRecord<C, M>> {
-  const model = buildModel(config.model, config.seed);
   try {
-    return await new Training(id, config, model, task, observer).toTheEnd();
+    const model = buildModel(config.model, config.seed);
+    try {
+      return await new Training(id, config, model, task, observer).toTheEnd();
+    } finally {
+      disposeGraphs(model);
+      model.dispose();
+    }
   } finally {
-    disposeGraphs(model);
-    model.dispose();
     task.dispose();
   }
 }

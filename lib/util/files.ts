@@ -59,11 +59,13 @@ function removeLeftovers(path: string): void {
 
 /**
  * Writes a large file part by part to a temporary file, syncs and renames it: a kill at any moment leaves the old file
- * intact. Throws the system's error, so that the caller can say what could not be written.
+ * intact. Throws a UserError on failure.
+ * @param patch called after the last part, for bytes that depend on all of them: what to write, and the offset in the file
  */
 export async function writePartsAtomically(
   path: string,
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  patch?: () => [bytes: Uint8Array, at: number],
 ): Promise<void> {
   const aside = asideOf(path);
   try {
@@ -72,6 +74,10 @@ export async function writePartsAtomically(
     const file = openSync(aside, 'w');
     try {
       for await (const part of parts) for (let at = 0; at < part.length;) at += writeSync(file, part, at);
+      if (patch) {
+        const [bytes, at] = patch();
+        writeSync(file, bytes, 0, bytes.length, at);
+      }
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -79,11 +85,14 @@ export async function writePartsAtomically(
     renameSync(aside, path);
   } catch (error) {
     if (existsSync(aside)) rmSync(aside);
-    throw error;
+    throw cannotWrite(path, error);
   }
 }
 
-/** Gives a file a second name, replacing what had it; a copy where the file system has no hard links. */
+/**
+ * Gives a file a second name, replacing what had it; both are one file until the first is written again. A copy where the
+ * file system has no hard links. Throws a UserError on failure.
+ */
 export function linkAtomically(path: string, second: string): void {
   const aside = asideOf(second);
   rmSync(aside, { force: true });
@@ -94,6 +103,8 @@ export function linkAtomically(path: string, second: string): void {
       copyFileSync(path, aside);
     }
     renameSync(aside, second);
+  } catch (error) {
+    throw cannotWrite(second, error);
   } finally {
     // If both are already names of one file, renaming does nothing and leaves both.
     rmSync(aside, { force: true });

@@ -6,7 +6,7 @@ import { questionFormation } from '../../lib/experiments/question-formation';
 import { committedRecords } from '../../lib/experiments/run';
 import { scaling90m } from '../../lib/experiments/scaling-90m';
 import { deviations } from '../../lib/train/config';
-import { configHash, grouped } from '../../lib/train/record';
+import { configHash } from '../../lib/train/record';
 
 test('the hash of the published question-formation run is that of its records and checkpoints', () => {
   assert.match(configHash(questionFormation.tiers.desk), /^718830/);
@@ -42,15 +42,6 @@ test('the id of a text run says how much text it is', () => {
     /^scaling-90m-full-12-layers-90000000-tokens-seed-1-[0-9a-f]{6}$/,
   );
 });
-
-test('groups come as their keys do, and so do their items', () =>
-  assert.deepEqual(
-    grouped(['b1', 'a1', 'b2'], (text) => text[0]!),
-    [
-      ['b', ['b1', 'b2']],
-      ['a', ['a1']],
-    ],
-  ));
 
 test('deviations name what one of two configs lacks, and neither tier nor seed', () => {
   const { full } = overfitting9m.tiers;

@@ -239,12 +239,32 @@ test('a full disk ends the run in one line; the checkpoint before stays, and the
   symlinkSync('/dev/full', `${path}.${process.pid}.part`);
   await assert.rejects(
     run(questionFormation, CONFIG),
-    /^UserError: checkpoint: expected to write .*ENOSPC.*free the disk .*the previous checkpoint is whole$/,
+    /^UserError: .*last\.safetensors: expected to write it; .*ENOSPC.*free the disk .*what was there before is intact$/,
   );
   assert.ok(readFileSync(path).equals(before));
   assert.deepEqual(readdirSync(FOLDER).sort(), ['best.safetensors', 'last.safetensors']);
   assert.deepEqual(numbers(await run(questionFormation, CONFIG)), numbers(straight));
   assert.ok(body(CONFIG).equals(expected));
+});
+
+test('what is opened before a failure is closed: the model of a damaged checkpoint, the task of a model that cannot be built', async () => {
+  const id = runId(questionFormation, CONFIG);
+  let disposed = 0;
+  const task: Task = {
+    dataHash: '0'.repeat(64),
+    batches: () => [],
+    evaluate: () => ({ heldOutLossNats: 0 }),
+    dispose: () => void disposed++,
+  };
+  const impossible = { ...CONFIG, model: { ...CONFIG.model, width: -1 } };
+  await assert.rejects(train(id, impossible, task, silent), RangeError);
+  assert.equal(disposed, 1);
+
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(checkpointPath(id), 'not a checkpoint');
+  const { numTensors } = tf.memory();
+  assert.throws(() => trainedModel(questionFormation, CONFIG, 'last'), /foreign, damaged/);
+  assert.equal(tf.memory().numTensors, numTensors);
 });
 
 test('another seed gives another curve', async () => {
@@ -305,6 +325,9 @@ test('damaged records are refused in one line', async () => {
     [text.slice(0, 300), /expected JSON/],
     ['{"format":9}', /format 1/],
     ['null', /expected an object/],
+    ['{"format":2,"curve":[],"config":null}', /format 1 or 2 with config/],
+    ['{"format":2,"curve":[],"config":{"tier":"smoke"}}', /format 1 or 2 with config/],
+    [text.replace(/"curve": \[/, '"curve": [ null,'), /a curve .*got none/],
     [text.replace('"trainLines": 60', '"trainLines": 61'), /config hash/],
     [text.replace(/"id": "[^"]*"/, '"id": "question-formation-smoke-1-layers-seed-1-000000"'), /the id/],
     [text.replace(/"finishedAt": "[^"]*"/, '"finishedAt": null'), /has not ended/],

@@ -334,7 +334,7 @@ test('a write that fails leaves what was there', async () => {
   const folder = join(ROOM, String(serial++));
   cpSync(FIXTURE, folder, { recursive: true });
   const model = readGpt2(folder);
-  model.parameters[3]!.read = () => {
+  model.parameters[3]!.state = () => {
     throw new Error('ENOSPC: no space left on device');
   };
   await assert.rejects(writeGpt2(folder, model), refusal('model.safetensors: ', 'ENOSPC'));

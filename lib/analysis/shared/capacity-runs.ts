@@ -3,10 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { bitsOf, type CapacityConfig, type CapacityRecord } from '../../experiments/capacity';
 import { gpt2Parameters } from '../../model/config';
 import type { Row } from '../../report/table';
-import { grouped, type RunRecord } from '../../train/record';
+import type { RunRecord } from '../../train/record';
 import { layersByWidth, percent } from '../../util/format';
 import { tenths } from './runs';
 import { isSettled } from './settled';
+import { grouped } from '../../util/groups';
 
 /** What the items are: sequences or associations. */
 export type Items = CapacityConfig['what'];

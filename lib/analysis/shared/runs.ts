@@ -3,12 +3,36 @@ import { runId, type Experiment } from '../../experiments/experiment';
 import { finishedRecords } from '../../experiments/run';
 import type { Row } from '../../report/table';
 import type { OwnValue } from '../../report/verdict';
-import type { Tier, TrainingConfig } from '../../train/config';
-import { withOthers, type Measures, type RunRecord } from '../../train/record';
+import { TIERS, type Tier, type TrainingConfig } from '../../train/config';
+import type { Measures, RunRecord } from '../../train/record';
+import { grouped } from '../../util/groups';
 
 /** `desk, 6 layers, seed 1` */
 export const runLabel = ({ tier, seed }: Pick<TrainingConfig, 'tier' | 'seed'>, ...what: string[]): string =>
   [tier, ...what, `seed ${seed}`].join(', ');
+
+/** Records, and those of others that are not among them. */
+export const withOthers = <R extends RunRecord>(own: readonly R[], others: readonly R[]): R[] => [
+  ...own,
+  ...others.filter(({ id }) => !own.some((record) => record.id === id)),
+];
+
+/** `2 CPU cores, a GPU`: the hardware of some runs. */
+export const hardwareText = (records: readonly Pick<RunRecord, 'hardware'>[]): string =>
+  [
+    ...new Set(
+      records.map(({ hardware: { cores, device } }) => (device === 'gpu' ? 'a GPU' : `${cores} CPU cores`)),
+    ),
+  ].join(', ');
+
+/** The items of the fullest tier that any of them has. */
+export const ofFullestTier = <T>(items: readonly T[], tierOf: (item: T) => Tier): T[] =>
+  grouped(items, tierOf).sort(([a], [b]) => TIERS.indexOf(b) - TIERS.indexOf(a))[0]?.[1] ?? [];
+
+/** Records by tier. */
+export const byTier = <R extends Pick<RunRecord, 'config'>>(
+  records: readonly R[],
+): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);
 
 /** The runs of a list: those among `own`, in the list's order, then the committed ones of its desk tier. */
 export function runsOf<C extends TrainingConfig, M extends Measures>(

@@ -11,10 +11,11 @@ import { gpt2Parameters } from '../../model/config';
 import type { Figure } from '../../report/figure';
 import { axis, COLOURS, referenceLine, seriesColour } from '../../report/style';
 import type { Row } from '../../report/table';
-import { grouped, hardwareText, type CurvePoint } from '../../train/record';
+import type { CurvePoint } from '../../train/record';
 import { count, layersByWidth, percent, short } from '../../util/format';
-import { costColumns, runLabel } from './runs';
+import { costColumns, hardwareText, runLabel } from './runs';
 import { lossTraces } from './traces';
+import { grouped } from '../../util/groups';
 
 /** `quick, 4 × 128, D = 10k, seed 1` */
 export const textLabel = ({ config }: TextRecord): string =>
