@@ -17,7 +17,7 @@ export interface Experiment<C extends TrainingConfig = TrainingConfig, M extends
   task(config: C): Task<M> | Promise<Task<M>>;
   /** What an evaluation measured besides the losses, in a few words. */
   summary(measures: M): string;
-  /** Lists of runs for `npm run sweep` by name, those first that decide most; they change one thing at a time. */
+  /** Named lists of runs for `npm run sweep`, the most decisive first; each varies one setting. */
   readonly sweeps?: Readonly<Record<string, (tier: Tier) => TrainingConfig[]>>;
 }
 

@@ -35,7 +35,7 @@ function curveOf(records: readonly ReplicaRecord[], config: ReplicaConfig): Poin
 const armCurve = (records: readonly ReplicaRecord[], name: Arm, seed: number): Point[] | null =>
   curveOf(records, arm('desk', name, seed));
 
-/** The passes that R3 and R4 are reported at too; the nearest evaluations stand for them. */
+/** The passes that R3 and R4 are reported at too; they are read at the nearest evaluations. */
 export const PASSES = [1, 2, 4, 8, 16, 21.6] as const;
 export const atPass = (curve: readonly Point[], passes: number): Point =>
   curve.reduce((a, b) => (Math.abs(b.epoch - passes) < Math.abs(a.epoch - passes) ? b : a));

@@ -133,7 +133,7 @@ export function arm(tier: Tier, name: Arm, seed: number): ReplicaConfig {
 export const DECIDING_SEEDS = [2, 3, 4] as const;
 const bySeed = (runs: (seed: number) => ReplicaConfig[]): ReplicaConfig[] => DECIDING_SEEDS.flatMap(runs);
 
-/** After the first three runs one seed is whole. */
+/** After the first three runs one seed is complete. */
 export const armRuns = (tier: Tier): ReplicaConfig[] => [
   ...bySeed((seed) => [arm(tier, 'B', seed), arm(tier, 'C', seed), arm(tier, 'F', seed)]),
   ...bySeed((seed) => [arm(tier, 'A', seed)]),
@@ -141,7 +141,7 @@ export const armRuns = (tier: Tier): ReplicaConfig[] => [
 
 const CONTINUED = 3;
 
-/** The same runs with three times the steps: they go on from their last checkpoints at the schedule's floor. F reads its text three times then. */
+/** The same runs with three times the steps: they resume from their last checkpoints at the schedule's lowest rate. F reads its text three times then. */
 export const continuedRuns = (tier: Tier): ReplicaConfig[] =>
   bySeed((seed) =>
     (['C', 'F'] as const).map((name) => {

@@ -27,7 +27,7 @@ function recordAt<C extends TrainingConfig, M extends Measures>(
   return record.config.steps >= steps ? record : null;
 }
 
-/** The record of a run that has ended, at its last step or because it was complete before; the committed one before this machine's. Null for none. */
+/** The record of a finished run, or null. A committed record takes precedence over this machine's. */
 export function finishedRecord<C extends TrainingConfig, M extends Measures>(
   experiment: Experiment<C, M>,
   config: C,

@@ -92,7 +92,7 @@ function check(config: TextConfig): void {
       'memorised.prefix',
       `with the continuation at most the context ${model.context}`,
       prefix + continuation,
-      'shorten one of both',
+      'shorten one of the two',
     );
 }
 

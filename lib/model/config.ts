@@ -61,5 +61,5 @@ export function checkModel(model: ModelConfig): void {
   if (model.kind === 'vanilla') checkWhole('model.feedForward', model.feedForward);
   checkNumber('model.dropout', model.dropout, { max: 1 });
   if (model.width % model.heads !== 0)
-    refuse('model.heads', `a divisor of the width ${model.width}`, model.heads, 'change one of both');
+    refuse('model.heads', `a divisor of the width ${model.width}`, model.heads, 'change one of the two');
 }

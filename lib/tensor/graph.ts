@@ -1,6 +1,6 @@
 /**
  * Functions of tensors as TensorFlow graphs. Op by op, a training step of a small model spends a third of its time in
- * calls, in memory taken anew for every result, and in waiting for one op before the next. A graph is optimised and run
+ * calls, in memory allocated for every result, and in waiting for one op before the next. A graph is optimised and run
  * as a whole: bias and activation join their product, buffers are used again, independent ops run side by side.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -71,11 +71,11 @@ function newRecord<C extends TrainingConfig, M extends Measures>(
   };
 }
 
-/** How a run goes on with the arithmetic it began with. */
+/** How to resume a run with the arithmetic that it began with. */
 const REMEDIES = {
   threads: 'set TF_NUM_INTRAOP_THREADS to that number, or give the sweep the --jobs that it had',
   oneDnn: 'set TF_ENABLE_ONEDNN_OPTS to 1 or 0 as then',
-  fused: 'go on with the program it began with',
+  fused: 'resume it with the program it began with',
 } as const;
 
 /** Sets the number of threads to that which a run began with; for commands that train one run, before the engine is loaded. */

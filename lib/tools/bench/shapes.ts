@@ -10,7 +10,7 @@ export interface Shape {
   weightDecay: number;
 }
 
-/** With dropout and weight decay of the runs that each stands for: text for GPT-2, question formation for the vanilla model. */
+/** With dropout and weight decay of the runs that each represents: text for GPT-2, question formation for the vanilla model. */
 export const SHAPES = {
   'gpt2-6x384': {
     model: { kind: 'gpt2', layers: 6, width: 384, heads: 6, context: 256, vocabulary: 50257, dropout: 0 },

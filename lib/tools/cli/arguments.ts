@@ -7,7 +7,7 @@ export interface Option {
   help: string;
   /** One letter: `-n`. */
   short?: string;
-  /** Shown in the help and given back when the flag is absent (strings only). */
+  /** Shown in the help and returned when the flag is absent (strings only). */
   default?: string;
 }
 
@@ -73,7 +73,7 @@ export function parse<S extends Specs>(
     return { values: { ...values } as Values<S>, positionals };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    // Node's message goes on with advice that fills lines; its first sentence says what is wrong.
+    // Node's message continues with advice that fills lines; its first sentence says what is wrong.
     if (code?.startsWith('ERR_PARSE_ARGS')) return refuse(message.split(/\.\s/)[0]!);
     throw error;
   }

@@ -63,7 +63,7 @@ const same = (a: SourceCell[], b: SourceCell[]): boolean => JSON.stringify(a) ==
 
 export type PairState = 'same' | 'ts only' | 'ipynb only' | 'ts newer' | 'ipynb newer';
 
-/** How the two files of a notebook stand to each other; of two that differ the one written last counts. */
+/** How the two files of a notebook compare; of two that differ the one written last counts. */
 export function pairState(name: string, folder: string = paths.notebooks): PairState {
   const [ipynb, ts] = [join(folder, `${name}.ipynb`), join(folder, `${name}.ts`)];
   if (!existsSync(ipynb)) return 'ts only';

@@ -161,7 +161,7 @@ export async function ensureOps(): Promise<boolean> {
   if (cxx && failure?.includes('avx512fp16')) failure = await compile();
   if (failure) {
     console.error(
-      `set-up: fused operations: expected them to compile; ${failure}; going on without them, slower`,
+      `set-up: fused operations: expected them to compile; ${failure}; continuing without them, slower`,
     );
     return true;
   }

@@ -75,11 +75,11 @@ const UV_NAMES: Record<string, string> = {
 
 /**
  * Environment variables that give uv the user's pip configuration (index, certificates, proxy), from `pip config list`.
- * Variables of uv that are set already stand. As pip does, uv then takes a package from whichever index has its version.
+ * Variables of uv that are set already are kept. As pip does, uv then takes a package from whichever index has its version.
  */
 export function uvSettings(pipConfig: string, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const settings: Record<string, string> = { UV_INDEX_STRATEGY: 'unsafe-best-match' };
-  // What stands later overrides: pip takes environment variables before a file's [install] section, and that before [global].
+  // Later sections override earlier ones: pip takes environment variables before a file's [install] section, and that before [global].
   for (const section of ['global', 'install', ':env:'])
     for (const [, from, name, value] of pipConfig.matchAll(/^([^.\n]+)\.([a-z-]+)='(.*)'$/gm)) {
       const uvName = UV_NAMES[name!];

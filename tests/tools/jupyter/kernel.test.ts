@@ -158,7 +158,7 @@ test('an exception has its name, message and stack, without lines of the kernel'
   assert.doesNotMatch(trace, /kernel\.cjs|tslab[\\/]dist/);
 });
 
-test('an error that the user can mend is its one line', () => {
+test('an error that the user can fix is its one line', () => {
   const { value, trace } = error(at('new UserError'));
   assert.equal(value, 'expected this; got that');
   assert.equal(trace.replace(/\u001b\[\d+m/g, ''), 'expected this; got that');

@@ -1,12 +1,12 @@
-/** The rooms of lib/ and their floors: a room imports only from floors below its own. */
+/** The modules of lib/ on their levels: a module imports only from lower levels. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { paths } from '../lib/util/paths';
 
-/** From the ground up. Rooms of one floor do not import each other. */
-const FLOORS = [
+/** From the lowest up. Modules of one level do not import each other. */
+const LEVELS = [
   ['util'],
   ['tensor'],
   ['data/grammar', 'data/text', 'energy', 'model'],
@@ -15,17 +15,17 @@ const FLOORS = [
   ['report'],
   ['analysis/shared', 'analysis', 'tools'],
 ];
-const ROOMS = FLOORS.flat();
+const MODULES = LEVELS.flat();
 
 const lib = join(paths.root, 'lib');
 const files = (readdirSync(lib, { recursive: true }) as string[]).filter((file) => /\.(ts|cjs)$/.test(file));
 
-/** Number of the floor, and the room; an analysis is a room of its own, as are the files of one number together. */
-function place(file: string): { floor: number; room: string } | undefined {
-  const room = ROOMS.find((name) => file.startsWith(`${name}/`));
-  if (!room) return undefined;
-  const floor = FLOORS.findIndex((rooms) => rooms.includes(room));
-  return { floor, room: room === 'analysis' ? file.slice(0, 'analysis/NN'.length) : room };
+/** Level and module of a file; the files of one number in analysis/ are a module. */
+function place(file: string): { level: number; module: string } | undefined {
+  const module = MODULES.find((name) => file.startsWith(`${name}/`));
+  if (!module) return undefined;
+  const level = LEVELS.findIndex((modules) => modules.includes(module));
+  return { level, module: module === 'analysis' ? file.slice(0, 'analysis/NN'.length) : module };
 }
 
 /** Files of lib/ that a file imports, as paths below lib/. */
@@ -36,18 +36,18 @@ const imports = (file: string): string[] =>
 
 function mayImport(from: string, to: string): boolean {
   const [here, there] = [place(from), place(to)];
-  if (!here || !there) return true; // Another test finds files outside every room.
-  const isShared = here.room.startsWith('analysis/') && there.room === 'analysis/shared';
-  return there.floor < here.floor || here.room === there.room || isShared;
+  if (!here || !there) return true; // Another test finds files outside every module.
+  const isShared = here.module.startsWith('analysis/') && there.module === 'analysis/shared';
+  return there.level < here.level || here.module === there.module || isShared;
 }
 
-test('every file of lib/ is in a room', () =>
+test('every file of lib/ is in a module', () =>
   assert.deepEqual(
     files.filter((file) => !place(file)),
     [],
   ));
 
-test('every import points down, or stays in its room', () =>
+test('every import points down, or stays in its module', () =>
   assert.deepEqual(
     files.flatMap((from) =>
       imports(from)
@@ -61,7 +61,7 @@ test('below the tools, TensorFlow is imported in one file', () =>
   assert.deepEqual(
     files.filter(
       (file) =>
-        place(file)?.room !== 'tools' &&
+        place(file)?.module !== 'tools' &&
         /(?:from|import|require\()\s*\(?'@tensorflow\//.test(readFileSync(join(lib, file), 'utf8')),
     ),
     ['tensor/engine.ts'],
