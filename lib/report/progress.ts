@@ -24,7 +24,7 @@ export function curveFigure(curve: readonly CurvePoint[], steps: number, subtitl
   });
   return chart({
     title: 'Loss while training',
-    subtitle: subtitle,
+    subtitle,
     x: axis('step', 'optimiser updates', { range: [0, steps] }),
     y: axis('loss', 'nats per token'),
     data: [

@@ -25,12 +25,11 @@ export type Values<S extends Record<string, Option>> = {
 
 type Specs = Record<string, Option>;
 
+const HELP = { help: { type: 'boolean', help: 'print this and stop', short: 'h' } } as const;
+
 /** The help: one line on use, one on purpose, one per flag. */
 export function helpText(usage: Usage<Specs>): string {
-  const rows = [
-    ...Object.entries(usage.options),
-    ['help', { type: 'boolean', help: 'print this and stop', short: 'h' }] as [string, Option],
-  ].map(
+  const rows = Object.entries<Option>({ ...usage.options, ...HELP }).map(
     ([name, o]) =>
       [
         `${o.short ? `-${o.short}, ` : '    '}--${name}${o.type === 'string' ? ' VALUE' : ''}`,
@@ -55,8 +54,7 @@ export function parse<S extends Specs>(
   usage: Usage<S>,
   argv: string[],
 ): { values: Values<S>; positionals: string[] } {
-  const help = { type: 'boolean', help: 'print this and stop', short: 'h' } as const;
-  const options: Specs = { ...usage.options, help };
+  const options: Specs = { ...usage.options, ...HELP };
   const known = Object.keys(options).map((name) => `--${name}`);
   const refuse = (problem: string): never => {
     throw new UserError(`${problem}; known: ${known.join(', ')}`);

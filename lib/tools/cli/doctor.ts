@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
-import { engine, tf } from '../../tensor/engine';
+import { engine, tf, type Tensor } from '../../tensor/engine';
 import { paths } from '../../util/paths';
 import { main, parse } from './arguments';
-import { opsFile, opsSource } from '../setup/native';
+import { opsFile } from '../setup/native';
 import { childEnvironment, hasGpu } from '../setup/environment.cjs';
 import { findPython } from '../setup/python';
 import { compiler, cpuFlags, onPath } from '../setup/state.cjs';
@@ -139,51 +139,33 @@ const near = (expected: number[], got: number[]): Check => ({
 
 /** [[1,2],[3,4]]·[[5,6],[7,8]], and the derivative 1 − tanh² of tanh. */
 function computed(): { matMul: Check; gradient: Check } {
-  const product = tf.tidy(() =>
-    Array.from(
-      tf
-        .matMul(
-          tf.tensor2d([
-            [1, 2],
-            [3, 4],
-          ]),
-          tf.tensor2d([
-            [5, 6],
-            [7, 8],
-          ]),
-        )
-        .dataSync(),
-    ),
-  );
+  const values = (compute: () => Tensor): number[] => tf.tidy(() => Array.from(compute().dataSync()));
+  const matrix = (...numbers: number[]) => tf.tensor2d(numbers, [2, 2]);
   const at = [-1, 0, 2];
-  const slope = tf.tidy(() =>
-    Array.from(
-      tf
-        .grad((x) => tf.sum(tf.tanh(x)))(tf.tensor1d(at))
-        .dataSync(),
-    ),
-  );
+  const slope = tf.grad((x) => tf.sum(tf.tanh(x)));
+  const exact = at.map((x) => 1 - Math.tanh(x) ** 2);
   return {
-    matMul: near([19, 22, 43, 50], product),
+    matMul: near(
+      [19, 22, 43, 50],
+      values(() => tf.matMul(matrix(1, 2, 3, 4), matrix(5, 6, 7, 8))),
+    ),
     gradient: near(
-      at.map((x) => 1 - Math.tanh(x) ** 2),
-      slope,
+      exact,
+      values(() => slope(tf.tensor1d(at))),
     ),
   };
 }
 
-/** The fused operations, where the project has their source. */
-function opsItems(): Item[] {
-  if (!existsSync(opsSource)) return [];
-  const built = { name: 'fused ops', state: 'ok' as const, value: relative(paths.root, opsFile) };
-  const absent = {
-    name: 'fused ops',
-    state: 'slow' as const,
+function opsItem(): Item {
+  const name = 'fused ops';
+  if (existsSync(opsFile)) return { name, state: 'ok', value: relative(paths.root, opsFile) };
+  return {
+    name,
+    state: 'slow',
     value: "not built: TensorFlow's own operations compute, at about half the speed with a large vocabulary",
     advice:
       'without a compiler install g++ (Debian, Ubuntu: apt install g++), then run the same command again; else see .cache/setup/fused-operations.log',
   };
-  return [existsSync(opsFile) ? built : absent];
 }
 
 /** Loads TensorFlow and computes. A library that does not load is an item like the others. */
@@ -223,7 +205,7 @@ if (require.main === module)
       argv,
     );
     const { items: engineLines, checks } = engineItems();
-    const items = [...toolItems(), ...jupyterItems(), ...machineItems(), ...engineLines, ...opsItems()];
+    const items = [...toolItems(), ...jupyterItems(), ...machineItems(), ...engineLines, opsItem()];
     const ok = items.every(({ state }) => state !== 'missing');
     if (values.json) console.log(JSON.stringify({ ok, items, checks }, null, 1));
     else

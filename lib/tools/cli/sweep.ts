@@ -125,18 +125,11 @@ main('sweep', async (argv) => {
   const configs = sweeps()[name]!(tier);
   const ids = configs.map((config) => runId(experimentOf(config), config));
   const indices = configs.flatMap((config, i) => (finishedRecord(experimentOf(config), config) ? [] : [i]));
-  if (values.list) {
-    for (const i of configs.keys())
-      console.log(`${indices.includes(i) ? 'to do   ' : 'finished'}  ${ids[i]}`);
-    return;
-  }
-  if (values.commit) {
+  if (values.list || values.commit) {
     for (const [i, config] of configs.entries())
-      console.log(
-        indices.includes(i)
-          ? `to do      ${ids[i]}`
-          : `committed  ${commitRecord(experimentOf(config), config)}`,
-      );
+      if (indices.includes(i)) console.log(`to do     ${ids[i]}`);
+      else if (values.commit) console.log(`committed ${commitRecord(experimentOf(config), config)}`);
+      else console.log(`finished  ${ids[i]}`);
     return;
   }
   console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);

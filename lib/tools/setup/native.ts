@@ -12,7 +12,7 @@ const packageFolder = join(paths.root, 'node_modules', '@tensorflow', 'tfjs-node
 const binding = join(packageFolder, 'lib', 'napi-v8', 'tfjs_binding.node');
 const ZIG = 'ziglang==0.17.1';
 
-export const opsSource = join(paths.root, 'lib', 'tensor', 'native', 'ops.cc');
+const opsSource = join(paths.root, 'lib', 'tensor', 'native', 'ops.cc');
 /** The compiled fused operations; the engine loads them if they are there. */
 export const opsFile = cache('native', 'ops.so');
 
@@ -139,7 +139,6 @@ export async function ensureBinding(): Promise<boolean> {
  * Without them TensorFlow's own operations compute the same, slower. Returns whether there was anything to do.
  */
 export async function ensureOps(): Promise<boolean> {
-  if (!existsSync(opsSource)) return false;
   // Not -ffast-math: what is not a number must reach the loss.
   const flags = '-w -O3 -march=native -fno-math-errno -fno-trapping-math -std=c++17 -shared -fPIC'.split(' ');
   const key = [contentHash(opsSource, join(__dirname, 'tensorflow-cpu.txt')), ...flags, cpuFlags()].join(' ');

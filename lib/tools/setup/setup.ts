@@ -5,7 +5,7 @@ import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
 import { installJupyterFiles } from '../jupyter/install';
 import { cache, hasGpu } from './environment.cjs';
-import { ensureBinding, ensureOps, opsSource } from './native';
+import { ensureBinding, ensureOps } from './native';
 import { ensureVenv } from './python';
 import { readJson } from './state.cjs';
 
@@ -53,5 +53,5 @@ export async function setUp(): Promise<void> {
   installJupyterFiles(paths.venv);
   quietLab();
   await timed('native binding', ensureBinding);
-  if (existsSync(opsSource)) await timed('fused operations', ensureOps);
+  await timed('fused operations', ensureOps);
 }
