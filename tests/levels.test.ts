@@ -1,6 +1,6 @@
 /** The modules of lib/ on their levels: a module imports only from lower levels. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { paths } from '../lib/util/paths';
@@ -28,9 +28,12 @@ function place(file: string): { level: number; module: string } | undefined {
   return { level, module: module === 'analysis' ? file.slice(0, 'analysis/NN'.length) : module };
 }
 
+/** A file without the lines of its doc comments, whose examples import from elsewhere. */
+const code = (file: string): string => readFileSync(join(lib, file), 'utf8').replace(/^ *\*.*$/gm, '');
+
 /** Files of lib/ that a file imports, as paths below lib/. */
 const imports = (file: string): string[] =>
-  [...readFileSync(join(lib, file), 'utf8').matchAll(/(?:from|import|require\()\s*\(?'(\.[^']*)'/g)]
+  [...code(file).matchAll(/(?:from|import|require\()\s*\(?'(\.[^']*)'/g)]
     .map((match) => join(dirname(file), match[1]!))
     .filter((path) => !path.startsWith('..'));
 
@@ -61,8 +64,20 @@ test('below the tools, TensorFlow is imported in one file', () =>
   assert.deepEqual(
     files.filter(
       (file) =>
-        place(file)?.module !== 'tools' &&
-        /(?:from|import|require\()\s*\(?'@tensorflow\//.test(readFileSync(join(lib, file), 'utf8')),
+        place(file)?.module !== 'tools' && /(?:from|import|require\()\s*\(?'@tensorflow\//.test(code(file)),
     ),
     ['tensor/engine.ts'],
+  ));
+
+test('every import names a file: the kernel of the notebooks finds no folder', () =>
+  assert.deepEqual(
+    files.flatMap((from) =>
+      imports(from)
+        .filter(
+          (to) =>
+            !/\.\w+$/.test(to) && !existsSync(join(lib, `${to}.ts`)) && !existsSync(join(lib, `${to}.cjs`)),
+        )
+        .map((to) => `${from} → ${to}`),
+    ),
+    [],
   ));

@@ -15,7 +15,7 @@ import {
 import { train } from '../train/trainer';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
-import { isListed } from '.';
+import { isListed } from './index';
 import { checkConfig, runId, type Experiment } from './experiment';
 
 function recordAt<C extends TrainingConfig, M extends Measures>(

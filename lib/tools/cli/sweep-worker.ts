@@ -2,7 +2,7 @@
 import type { Tier } from '../../train/config';
 import { tick } from '../../report/display';
 import { lossText, Throttle } from '../../report/terminal';
-import { experimentOf, sweeps } from '../../experiments';
+import { experimentOf, sweeps } from '../../experiments/index';
 import { run } from '../../experiments/run';
 import { silent } from '../../train/observer';
 import { errorText } from './arguments';

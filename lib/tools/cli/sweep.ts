@@ -6,7 +6,7 @@ import { TIERS, type Tier } from '../../train/config';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { bar, TerminalLine } from '../../report/terminal';
 import { duration } from '../../util/format';
-import { experimentOf, sweeps } from '../../experiments';
+import { experimentOf, sweeps } from '../../experiments/index';
 import { runId } from '../../experiments/experiment';
 import { commitRecord, finishedRecord } from '../../experiments/run';
 import { main, parse } from './arguments';

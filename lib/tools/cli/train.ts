@@ -1,6 +1,6 @@
 /** `npm run train -- EXPERIMENT`: one run without Jupyter. */
 import { existsSync } from 'node:fs';
-import { EXPERIMENTS, experimentNamed } from '../../experiments';
+import { EXPERIMENTS, experimentNamed } from '../../experiments/index';
 import { runId, type Experiment } from '../../experiments/experiment';
 import { commitRecord, run } from '../../experiments/run';
 import { GPT2_SIZES } from '../../model/config';
