@@ -229,7 +229,7 @@ function takenByTfjs(dataId: object): void {
   watcher?.read(dataId);
 }
 
-/** Who sees the ops while a graph is traced. */
+/** Observer of ops during tracing. */
 export interface Watcher {
   ran(op: string, inputs: Tensor[], attributes: Attributes, outputs: Tensor[]): void;
   /** An op of TFJS or a readback takes a tensor's numbers. */

@@ -1,8 +1,9 @@
 /**
- * Functions of tensors between the products of a training step: fused ops where they are loaded, else composed of stock
+ * Functions of tensors between the matrix products of a training step: fused ops where they are loaded, else composed of stock
  * ops. Both compute the same, up to rounding, and draw the same dropout masks.
  *
- * Letters: `N` tokens in a batch, `C` width, `V` vocabulary. A half is a tensor in the dtype of products.
+ * Letters: `N` tokens in a batch, `C` width, `V` vocabulary. The compute dtype is that of matrix
+ * products: bfloat16 in bf16, else float32.
  */
 import { engine, type Tensor } from './engine';
 import { fused } from './fused';
@@ -18,7 +19,7 @@ export interface Layout {
   padded: Tensor | null;
 }
 
-/** A mask of its own: element i is kept where uniform number i of `seed` and `stream` is at least `rate`, and divided by 1 − rate. */
+/** One dropout mask: element i is kept where uniform number i of `seed` and `stream` is at least `rate`, and divided by 1 − rate. */
 export interface Dropout {
   /** `[]` int32, at least 0. */
   seed: Tensor;
@@ -32,7 +33,7 @@ export type ActivationKind = 'gelu' | 'relu' | 'none';
 export interface NormInputs {
   /** `[N, C]` float32. */
   x: Tensor;
-  /** Half `[N, C]`, added to x. */
+  /** `[N, C]` in the compute dtype, added to x. */
   branch: Tensor | null;
   gain: Tensor;
   bias: Tensor;
@@ -42,7 +43,7 @@ export interface NormInputs {
 export interface NormOutputs {
   /** x + dropout(branch), float32. */
   sum: Tensor;
-  /** (sum − mean) / √(var + ε) · gain + bias, half. */
+  /** (sum − mean) / √(var + ε) · gain + bias, in the compute dtype. */
   normal: Tensor;
   /** The same in float32. */
   wide: Tensor;

@@ -102,7 +102,7 @@ class Trace {
   read(dataId: object): void {
     if (this.places.has(dataId))
       throw new Error(
-        'graph: a traced tensor is read, or used by an op that is not in lib/kernels.ts; its number would be frozen in the graph',
+        'graph: a traced tensor is read, or used by an op that is not in lib/tensor/kernels.ts; its number would become a constant of the graph',
       );
   }
 

@@ -2,7 +2,7 @@
  * The differentiable operations of the models, each with its gradient written by hand: autodiff of TFJS would keep
  * every intermediate and pay its bookkeeping per primitive, and has no bfloat16.
  *
- * Letters: `N` tokens in a batch, `C` width, `V` vocabulary. A half is a tensor in the dtype of products.
+ * Letters: `N` tokens in a batch, `C` width, `V` vocabulary. The compute dtype: see `functional.ts`.
  */
 import { tf, type Tensor } from './engine';
 import { after } from './graph';
@@ -13,7 +13,7 @@ import type { Node, Tape } from './tape';
 
 export { attention } from './attention';
 
-/** y = x W + b. @param x `[N, k]` @param weight `[k, n]` @param bias `[n]` @returns half `[N, n]` */
+/** y = x W + b. @param x `[N, k]` @param weight `[k, n]` @param bias `[n]` @returns `[N, n]` in the compute dtype */
 export function linear(tape: Tape, x: Node, weight: Parameter, bias: Parameter): Node {
   const input = tape.operand(x.value);
   const w = tape.parameter(weight).operand;
@@ -61,7 +61,7 @@ export interface Norm {
 export interface ResidualNorm {
   /** s, float32: the next residual of a pre-norm model. */
   sum: Node;
-  /** y, half: for products. */
+  /** y in the compute dtype: for matrix products. */
   normal: Node;
   /** y, float32: the next residual of a post-norm model. Empty unless asked for. */
   wide: Node;
@@ -69,7 +69,7 @@ export interface ResidualNorm {
 
 /**
  * y = (s − mean s) / √(var s + ε) · gain + bias over the last axis (Ba, Kiros & Hinton 2016), of s = x + dropout(branch).
- * @param x `[N, C]` float32 @param branch half `[N, C]`; null: s = x @param widen whether `wide` is wanted
+ * @param x `[N, C]` float32 @param branch `[N, C]` in the compute dtype; null: s = x @param widen whether `wide` is wanted
  */
 export function residualNorm(
   tape: Tape,
@@ -116,17 +116,17 @@ export interface TokenLoss {
   perToken: Tensor;
 }
 
-/** Logits in memory at a time: those of 2,048 tokens with GPT-2's vocabulary, 206 MB in bfloat16. */
-const LOGITS_AT_A_TIME = 2048 * 50_257;
+/** Logits of a chunk, the most in memory at a time: those of 2,048 tokens with GPT-2's vocabulary, 206 MB in bfloat16. */
+const LOGITS_IN_CHUNK = 2048 * 50_257;
 
-/** Tokens whose logits are in memory at a time. Fewer would stay in cache, but every product with W reads and reorders all of it. */
-export const tokensAtATime = (vocabulary: number): number =>
-  Math.max(1, Math.floor(LOGITS_AT_A_TIME / vocabulary));
+/** Tokens of a chunk. Fewer would stay in cache, but every product with W reads and reorders all of it. */
+export const chunkSize = (vocabulary: number): number =>
+  Math.max(1, Math.floor(LOGITS_IN_CHUNK / vocabulary));
 
 /**
  * Softmax cross-entropy of logits z = x Wᵀ (+ b) against ids, nats: `inverseTokens` Σ (log Σ exp z − z_target) over
- * tokens; gradient (p − onehot) `inverseTokens`. Exact for any logits: nothing underflows to log 0. Tokens are taken some
- * at a time, forward and backward in one pass, and a gradient is written over its logits.
+ * tokens; gradient (p − onehot) `inverseTokens`. Exact for any logits: nothing underflows to log 0. Tokens are taken
+ * in chunks, forward and backward in one pass, and a gradient is written over its logits.
  * Trap: it is the end of a forward pass; the gradient is that of the mean itself.
  * @param x `[N, C]` @param weight `[V, C]` @param bias `[V]` @param targets `[N]` int32 @param inverseTokens `[]`, one over the tokens of a step
  */
@@ -137,7 +137,7 @@ export function crossEntropy(
   bias: Parameter | null,
   targets: Tensor,
   inverseTokens: Tensor,
-  atATime = tokensAtATime(weight.shape[0]!),
+  chunk = chunkSize(weight.shape[0]!),
 ): TokenLoss {
   const N = targets.size;
   const input = tape.operand(x.value);
@@ -147,8 +147,8 @@ export function crossEntropy(
   let [dw, db]: (Tensor | null)[] = [null, null];
   const accumulate = (sum: Tensor | null, more: Tensor) =>
     sum ? K.add(K.float32(sum), K.float32(more)) : more;
-  for (let from = 0; from < Math.max(N, 1); from += atATime) {
-    const n = Math.min(atATime, N - from);
+  for (let from = 0; from < Math.max(N, 1); from += chunk) {
+    const n = Math.min(chunk, N - from);
     const some = K.slice(input, 0, from, n);
     const [perToken, dx, dwMore, dbMore] = tf.tidy(() => {
       const product = K.matMul(after(some, dw), w, false, true);
@@ -174,7 +174,7 @@ export function crossEntropy(
   const perToken = K.concat(losses, 0);
   const mean = K.mul(K.total(perToken), inverseTokens);
   const loss = tape.computed(mean, bias ? [x, weight, bias] : [x, weight], (dy) => {
-    tape.mustBeLoss(dy);
+    tape.requireLoss(dy);
     return [K.concat(dxs, 0), dw && K.castLike(dw, w), db];
   });
   return { mean: loss, perToken };

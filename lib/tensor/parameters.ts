@@ -1,4 +1,4 @@
-/** Trainable tensors, their AdamW moments, and the bfloat16 copies that products read. */
+/** Trainable tensors, their AdamW moments, and the bfloat16 copies that matrix products read. */
 import { DT, run, tf, type Tensor } from './engine';
 import * as K from './kernels';
 import { functional, type AdamWNumbers, type AdamWVariables } from './functional';

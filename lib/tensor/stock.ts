@@ -14,8 +14,8 @@ import type {
   NormOutputs,
 } from './functional';
 
-/** A float32 result as a half. */
-const half = (x: Tensor, bf16: boolean): Tensor => (bf16 ? K.bfloat16(x) : x);
+/** A float32 result in the compute dtype. */
+const inComputeDtype = (x: Tensor, bf16: boolean): Tensor => (bf16 ? K.bfloat16(x) : x);
 
 const EPSILON = 1e-5;
 const [GELU_SLOPE, GELU_CUBE] = [Math.sqrt(8 / Math.PI), 0.044715];
@@ -113,7 +113,7 @@ export const stock = {
     const sum = residualSum(inputs);
     const { xhat, mean, inverse } = normalised(sum);
     const wide = K.add(K.mul(xhat, inputs.gain), inputs.bias);
-    return { sum, normal: half(wide, inputs.bf16), wide, statistics: K.concat([mean, inverse], 1) };
+    return { sum, normal: inComputeDtype(wide, inputs.bf16), wide, statistics: K.concat([mean, inverse], 1) };
   },
 
   /** From the gradients of what `norm` gave, null for none: those of x, branch, gain and bias. */
@@ -129,7 +129,7 @@ export const stock = {
     const centred = K.sub(K.sub(d, K.meanLast(d)), K.mul(xhat, K.meanLast(K.mul(d, xhat))));
     const through = K.mul(centred, inverse);
     const dx = gradients.sum ? K.add(through, gradients.sum) : through;
-    return [dx, branch && half(dropped(dx, dropout), bf16), K.sumFirst(turned), K.sumFirst(dy)];
+    return [dx, branch && inComputeDtype(dropped(dx, dropout), bf16), K.sumFirst(turned), K.sumFirst(dy)];
   },
 
   /** dropout(f(x)). */
@@ -151,7 +151,7 @@ export const stock = {
     return K.castLike(K.mul(d, K.add(gate, turned)), dy);
   },
 
-  /** Causal attention of every line to itself. @param qkv half `[N, 3C]` @returns half `[N, C]`, and what the gradient needs */
+  /** Causal attention of every line to itself. @param qkv `[N, 3C]` in the compute dtype @returns `[N, C]` in it, and what the gradient needs */
   attention(
     qkv: Tensor,
     layout: Layout,
@@ -191,16 +191,16 @@ export const stock = {
     );
   },
 
-  /** @param x half `[N, n]` @returns float32 `[n]` */
+  /** @param x `[N, n]` in the compute dtype @returns float32 `[n]` */
   sumRows: (x: Tensor): Tensor => K.sumFirst(K.float32(x)),
 
   /** Σ x² over all elements of all tensors, of one dtype. */
   sumSquares: (tensors: Tensor[]): Tensor => K.sumSquares(tensors.map(K.float32)),
 
-  /** base (zeros for null) plus the float32 rows of x, each at its index; rows may repeat. @returns half `[rows, C]` */
+  /** base (zeros for null) plus the float32 rows of x, each at its index; rows may repeat. @returns `[rows, C]` in the compute dtype */
   scatterRows(base: Tensor | null, x: Tensor, index: Tensor, rows: number, bf16: boolean): Tensor {
     const sums = K.unsortedSegmentSum(x, index, rows);
-    return half(base ? K.add(K.float32(base), sums) : sums, bf16);
+    return inComputeDtype(base ? K.add(K.float32(base), sums) : sums, bf16);
   },
 
   /** One update in place: g = clip · gradient, m = β₁ m + (1 − β₁) g, v = β₂ v + (1 − β₂) g², p = p − η (λ p + m̂ / (√v̂ + ε)). */

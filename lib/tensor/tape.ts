@@ -4,7 +4,7 @@ import * as K from './kernels';
 import type { Parameter } from './parameters';
 import type { Dropout } from './functional';
 
-/** What a pass reads of a parameter: its float32 value, and what products read. */
+/** What a pass reads of a parameter: its float32 value, and what matrix products read. */
 export interface ParameterValue {
   value: Tensor;
   operand: Tensor;
@@ -12,7 +12,7 @@ export interface ParameterValue {
 
 /** How a forward pass runs. */
 export interface TapeOptions {
-  /** Products in bfloat16, sums in float32. */
+  /** Matrix products in bfloat16, sums in float32. */
   bf16: boolean;
   /** Keep what `backward` needs. */
   record: boolean;
@@ -73,14 +73,14 @@ export class Tape {
     return tensor;
   }
 
-  /** A mask of its own for the caller; null outside of training. */
+  /** One dropout mask; null outside of training. */
   dropout(rate: number): Dropout | null {
     const seed = this.options.dropout;
     return seed && rate > 0 ? { seed, stream: this.masks++, rate } : null;
   }
 
   /** Trap: a loss that is weighted or summed with another would need a gradient that the forward pass did not make. */
-  mustBeLoss(dy: Tensor): void {
+  requireLoss(dy: Tensor): void {
     if (dy !== this.seed)
       throw new Error('crossEntropy: expected its mean to be what backward is called with');
   }

@@ -3,7 +3,7 @@ import { engine, tf, type Tensor } from '../tensor/engine';
 import { Graph } from '../tensor/graph';
 import * as K from '../tensor/kernels';
 import type { Batch, LanguageModel } from '../model/model';
-import { tokensAtATime } from '../tensor/ops';
+import { chunkSize } from '../tensor/ops';
 import { parameterGroups, type Parameter } from '../tensor/parameters';
 import { functional } from '../tensor/functional';
 import { Tape, type ParameterValue, type TapeOptions } from '../tensor/tape';
@@ -57,7 +57,7 @@ export function disposeGraphs(model: LanguageModel): void {
 
 /** Whether one graph serves this batch and all others of unequal lines: the fused ops read the lines' lengths from a tensor. */
 const servesAny = (model: LanguageModel, { layout, tokens, predicted }: Batch): boolean =>
-  layout.padded !== null && predicted === null && tokens <= tokensAtATime(model.config.vocabulary);
+  layout.padded !== null && predicted === null && tokens <= chunkSize(model.config.vocabulary);
 
 function graphFor(
   model: LanguageModel,

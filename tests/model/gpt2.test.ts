@@ -210,7 +210,7 @@ function computed(
   w: number[][],
   b: number[],
   targets: number[],
-  atATime: number | undefined,
+  chunk: number | undefined,
   bf16 = false,
 ) {
   const W = new Parameter('w', [w.length, w[0]!.length], Float32Array.from(w.flat()));
@@ -226,7 +226,7 @@ function computed(
       bias,
       tf.tensor1d(targets, 'int32'),
       tf.scalar(1 / targets.length),
-      atATime,
+      chunk,
     );
     tape.backward(mean);
     const [dw, db] = [W, bias].map((p) => K.float32(tape.gradients.get(p)!).dataSync());
@@ -265,9 +265,9 @@ for (const { name, std, targets } of [
     ];
     const expected = reference(xf, wf, bf, targets);
     if (std > 1) assert.ok(largest(expected.nats) > 150, 'a float32 probability would be 0');
-    for (const atATime of [undefined, 1, 3]) {
-      const got = computed(xf, wf, bf, targets, atATime);
-      const what = `${atATime ?? 'all'} at a time`;
+    for (const chunk of [undefined, 1, 3]) {
+      const got = computed(xf, wf, bf, targets, chunk);
+      const what = `${chunk ?? 'all'} in a chunk`;
       assertClose(got.nats, expected.nats, { relative: 1e-6, absolute: 3e-5, what: `nats, ${what}` });
       assertClose([got.mean], [expected.nats.reduce((a, c) => a + c) / 7], {
         relative: 1e-6,

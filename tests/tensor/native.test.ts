@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { engine, tf, type Tensor } from '../../lib/tensor/engine';
+import { DT, engine, run, tf, type Tensor } from '../../lib/tensor/engine';
 import { fused } from '../../lib/tensor/fused';
 import * as K from '../../lib/tensor/kernels';
 import type { ActivationKind, Dropout, Layout, Functional } from '../../lib/tensor/functional';
+import { Parameter } from '../../lib/tensor/parameters';
 import { stock } from '../../lib/tensor/stock';
 import { Random } from '../../lib/util/random';
 import { assertClose } from '../assert-close';
@@ -237,6 +238,138 @@ test('labels, rows and lines out of range are errors', { skip }, () => {
           ),
         /starts of lines/,
       );
+  });
+});
+
+test('inputs of another size or dtype are errors', { skip }, () => {
+  tf.tidy(() => {
+    const [n, C, V] = [40, 24, 7];
+    const [x, narrow, vector] = [normal([n, C]), normal([n, C - 1]), normal([C])];
+    const seed = (size: number): Dropout => ({ seed: tf.zeros([size], 'int32'), stream: 0, rate: 0.1 });
+    const layout: Layout = { lines: 1, longest: n, starts: ints(0, n), padded: null };
+
+    const norm = { x, branch: x, gain: vector, bias: vector, dropout: null, bf16: false };
+    const outputs = fused.norm(norm, true);
+    const gradients = { sum: x, normal: x, wide: x };
+    const [y, logSum] = fused.attention(normal([n, 3 * C]), layout, 2, null);
+    const attentionGradient = (dy: Tensor, qkv: Tensor, y: Tensor, logSum: Tensor, dropout: Dropout | null) =>
+      fused.attentionGradient(dy, qkv, [y, logSum], layout, 2, dropout);
+
+    const calls: [what: string, call: () => unknown, message: RegExp][] = [
+      ['scale', () => fused.crossEntropy(normal([1, V]), ints(0), normal([2])), /one scale/],
+      ['logits', () => fused.crossEntropy(vector, ints(0), tf.scalar(1)), /logits \[n, V\]/],
+      ...[{ x: vector }, { branch: narrow }, { gain: normal([C - 1]) }, { dropout: seed(2) }].map(
+        (other): [string, () => unknown, RegExp] => [
+          `norm: ${Object.keys(other)}`,
+          () => fused.norm({ ...norm, ...other }, true),
+          /residual norm: expected/,
+        ],
+      ),
+      ...[
+        [norm, outputs, { ...gradients, sum: narrow }],
+        [norm, outputs, { ...gradients, normal: narrow }],
+        [norm, outputs, { ...gradients, wide: narrow }],
+        [norm, { ...outputs, sum: vector }, gradients],
+        [norm, { ...outputs, sum: narrow }, gradients],
+        [norm, { ...outputs, statistics: normal([n - 1, 2]) }, gradients],
+        [{ ...norm, gain: normal([C - 1]) }, outputs, gradients],
+        [{ ...norm, dropout: seed(0) }, outputs, gradients],
+      ].map(([inputs, forward, arrived], i): [string, () => unknown, RegExp] => [
+        `gradient of norm ${i}`,
+        () =>
+          fused.normGradient(inputs as typeof norm, forward as typeof outputs, arrived as typeof gradients),
+        /gradient of residual norm: expected/,
+      ]),
+      ['seed of activation', () => fused.activation(x, 'gelu', seed(2)), /activation: expected/],
+      ['saved', () => fused.activationGradient(x, narrow, 'gelu', null), /gradient of activation: expected/],
+      ['seed', () => fused.activationGradient(x, x, 'gelu', seed(2)), /gradient of activation: expected/],
+      ['rows', () => fused.sumRows(vector), /sum over rows: expected/],
+      ['scattered', () => fused.scatterRows(null, vector, ints(0), 3, false), /scatter: expected/],
+      ['qkv', () => fused.attention(vector, layout, 2, null), /attention: expected qkv/],
+      ['seed of attention', () => fused.attention(normal([n, 3 * C]), layout, 2, seed(2)), /one seed/],
+      ...[
+        [narrow, normal([n, 3 * C]), y, logSum, null],
+        [x, vector, y, logSum, null],
+        [x, normal([n, 3 * C]), narrow, logSum, null],
+        [x, normal([n, 3 * C]), y, normal([n, 1]), null],
+        [x, normal([n, 3 * C]), y, logSum, seed(2)],
+      ].map((inputs, i): [string, () => unknown, RegExp] => [
+        `gradient of attention ${i}`,
+        () => attentionGradient(...(inputs as Parameters<typeof attentionGradient>)),
+        /gradient of attention: expected/,
+      ]),
+    ];
+    for (const [what, call, message] of calls) assert.throws(call, message, what);
+  });
+});
+
+test('AdamW takes variables of the size of their gradients, and of its dtypes', { skip }, () => {
+  const [good, other] = [
+    new Parameter('good', [6], new Float32Array(6)),
+    new Parameter('other', [5], new Float32Array(5)),
+  ];
+  const numbers = {
+    learningRate: 0.1,
+    beta1: 0.9,
+    beta2: 0.99,
+    epsilon: 1e-8,
+    weightDecay: 0,
+    clip: 1,
+    step: 1,
+  };
+  tf.tidy(() => {
+    good.readHalf();
+    const variables = good.variables;
+    const update = (more: object) => () => fused.adamW([{ ...variables, ...more }], [normal([6])], numbers);
+    update({})();
+    for (const which of ['value', 'm', 'v'] as const) {
+      assert.throws(update({ [which]: other.variables[which] }), /AdamW: expected 5 gradients; got 6/, which);
+      assert.throws(update({ [which]: variables.half }), /AdamW: expected a variable of float; got bfloat16/);
+    }
+    assert.throws(update({ half: variables.value }), /AdamW: expected a variable of bfloat16; got float/);
+    const { value, m, v } = variables;
+    const inputs = [value, m, v, normal([6]), normal([7])];
+    assert.throws(
+      () => run('FusedAdamW', inputs, { T: { dtype: DT.float32 }, count: 1, copies: 0 }, 0),
+      /AdamW: expected 8 numbers/,
+    );
+  });
+  for (const p of [good, other]) p.dispose();
+});
+
+/** A NaN with other low bits than the processor's own: what is left in memory may be one. */
+const payloadNaN = new Float32Array(Uint32Array.of(0x7fc12345).buffer);
+
+test('a NaN of any bits reaches the loss and the gradients', { skip }, () => {
+  tf.tidy(() => {
+    const at = (index: number, values: Float32Array, shape: number[]): Tensor => {
+      const bits = new Uint32Array(values.buffer);
+      bits[index] = new Uint32Array(payloadNaN.buffer)[0]!;
+      return tf.tensor(values, shape);
+    };
+    for (const index of [0, 19]) {
+      const logits = at(index, new Float32Array(20), [1, 20]);
+      for (const label of [0, 3])
+        assert.ok(Number.isNaN(fused.crossEntropy(logits, ints(label), tf.scalar(1)).perToken.dataSync()[0]));
+      const [y] = [fused.activation(logits, 'gelu', null)];
+      assert.ok(Number.isNaN(y.dataSync()[index]), 'gelu');
+      // Where y is 0, relu's gradient is 0, but of what is not a number.
+      for (const kind of ['gelu', 'relu', 'none'] as ActivationKind[]) {
+        const dx = fused.activationGradient(logits, tf.zeros([1, 20]), kind, null).dataSync();
+        assert.ok(
+          dx.every((d, i) => (i === index ? Number.isNaN(d) : Object.is(d, 0))),
+          `gradient of ${kind}`,
+        );
+      }
+    }
+    const qkv = at(24 + 8, new Float32Array(3 * 24), [3, 24]);
+    const layout: Layout = { lines: 1, longest: 3, starts: ints(0, 3), padded: null };
+    const [y] = fused.attention(qkv, layout, 1, null);
+    assert.deepEqual(
+      [0, 1, 2].map((row) => Number.isNaN(y.dataSync()[8 * row])),
+      [false, true, true],
+      'attention to a NaN among the keys',
+    );
   });
 });
 

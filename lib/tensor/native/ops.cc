@@ -1,8 +1,9 @@
 // Fused TensorFlow ops for the CPU: each makes one pass over memory where a composition of stock ops makes many.
 //
-// T is float or bfloat16: what products read and write. All sums are in float32 and in an order that depends on shapes
+// T is the compute dtype, float or bfloat16: what matrix products read and write. All sums are in float32 and in an order that depends on shapes
 // alone, so that the bits are the same on any number of threads. Vectors are GCC's own: without AVX-512 the compiler
-// splits them, with it they are registers. NaN and infinity pass through every op to the loss.
+// splits them, with it they are registers. NaN and infinity pass through every op to the loss and to the gradients.
+// Every op checks the sizes of its inputs first: an input that does not fit is an error, never a read outside memory.
 //
 // Letters: N tokens of all lines of a batch, C width, V vocabulary, H heads, D = C/H padded to whole vectors.
 #include <algorithm>
@@ -129,11 +130,17 @@ inline Floats exponential(Floats x) {
   const Floats r = x - n * 0.693145752f - n * 1.42860677e-6f;
   Floats p = all(1.f / 720);
   for (float c : {1.f / 120, 1.f / 24, 1.f / 6, 0.5f, 1.f, 1.f}) p = p * r + c;
-  return (Floats)((Ints)p + (((Ints)shifted) << 23));
+  // Of a NaN the shift would make any number: its low bits land in the exponent.
+  return x == x ? (Floats)((Ints)p + (((Ints)shifted) << 23)) : x;
 }
 inline Floats sigmoid(Floats x) {
   return 1.f / (1.f + exponential(smaller(all(87), -x)));
 }
+
+inline bool isMatrix(const Tensor& x) { return x.dims() == 2; }
+inline bool has(const Tensor& x, int64_t elements) { return x.NumElements() == elements; }
+// An optional input: none, or one tensor of so many elements.
+inline bool fits(const OpInputList& list, int64_t elements) { return list.size() == 0 || (list.size() == 1 && has(list[0], elements)); }
 
 inline int64_t padded(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
 
@@ -299,8 +306,8 @@ struct SoftmaxCrossEntropy : OpKernel {
   }
   void Compute(OpKernelContext* context) override {
     const Tensor &logits = context->input(0), &labels = context->input(1);
-    OP_REQUIRES(context, logits.dims() == 2 && labels.NumElements() == logits.dim_size(0),
-                errors::InvalidArgument("cross-entropy: expected logits [n, V] and n labels"));
+    OP_REQUIRES(context, isMatrix(logits) && has(labels, logits.dim_size(0)) && has(context->input(2), 1),
+                errors::InvalidArgument("cross-entropy: expected logits [n, V], n labels and one scale"));
     const int64_t rows = logits.dim_size(0), V = logits.dim_size(1);
     const int32* label = data<int32>(labels);
     for (int64_t i = 0; i < rows; i++)
@@ -372,10 +379,11 @@ struct ResidualNorm : OpKernel {
     OP_REQUIRES_OK(context, context->input_list("branch", &branches));
     const int at = branches.size();
     const Tensor& x = context->input(0);
+    OP_REQUIRES(context, isMatrix(x), errors::InvalidArgument("residual norm: expected x [N, C]"));
     const int64_t C = x.dim_size(1), rows = x.dim_size(0);
-    OP_REQUIRES(context, context->input(1 + at).NumElements() == C && context->input(2 + at).NumElements() == C &&
-                             (!at || branches[0].NumElements() == rows * C),
-                errors::InvalidArgument("residual norm: expected gain, bias and branch of the width of x"));
+    OP_REQUIRES(context, has(context->input(1 + at), C) && has(context->input(2 + at), C) && has(context->input(3 + at), 1) &&
+                             fits(branches, rows * C),
+                errors::InvalidArgument("residual norm: expected gain [C], bias [C], branch [N, C] and one seed"));
     const Philox philox = dropout.philox(context->input(3 + at));
     Tensor *sums, *normals, *wides, *statistics;
     if (at)
@@ -447,7 +455,11 @@ struct ResidualNormGradient : OpKernel {
     OP_REQUIRES_OK(context, context->input_list("dnormal", &dnormals));
     OP_REQUIRES_OK(context, context->input_list("dwide", &dwides));
     const Tensor& x = context->input(0);
+    OP_REQUIRES(context, isMatrix(x), errors::InvalidArgument("gradient of residual norm: expected sum [N, C]"));
     const int64_t rows = x.dim_size(0), C = x.dim_size(1);
+    OP_REQUIRES(context, has(context->input(1), 2 * rows) && has(context->input(2), C) && has(context->input(3), 1) &&
+                             fits(dsums, rows * C) && fits(dnormals, rows * C) && fits(dwides, rows * C),
+                errors::InvalidArgument("gradient of residual norm: expected statistics [N, 2], gain [C], one seed and gradients [N, C]"));
     const Philox philox = dropout.philox(context->input(3));
     Tensor *dxs, *dbranches, *dgains, *dbiases;
     OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &dxs));
@@ -524,6 +536,7 @@ struct Activation : ActivationKind {
   using ActivationKind::ActivationKind;
   void Compute(OpKernelContext* context) override {
     const Tensor& in = context->input(0);
+    OP_REQUIRES(context, has(context->input(1), 1), errors::InvalidArgument("activation: expected one seed"));
     Tensor* out;
     OP_REQUIRES_OK(context, context->forward_input_or_allocate_output({0}, 0, in.shape(), &out));
     const T* x = data<T>(in);
@@ -546,8 +559,8 @@ struct ActivationGradient : ActivationKind {
   using ActivationKind::ActivationKind;
   void Compute(OpKernelContext* context) override {
     const Tensor &above = context->input(0), &saved = context->input(1);
-    OP_REQUIRES(context, saved.NumElements() == above.NumElements() || kind == "none",
-                errors::InvalidArgument("activation: expected dy and what is saved of one size"));
+    OP_REQUIRES(context, (has(saved, above.NumElements()) || kind == "none") && has(context->input(2), 1),
+                errors::InvalidArgument("gradient of activation: expected dy and what is saved of one size, and one seed"));
     Tensor* out;
     OP_REQUIRES_OK(context, context->forward_input_or_allocate_output({0}, 0, above.shape(), &out));
     const T *dy = data<T>(above), *x = data<T>(saved);
@@ -564,7 +577,7 @@ struct ActivationGradient : ActivationKind {
           const Floats v = load(x + from + i, k), square = v * v, s = sigmoid(GELU_SLOPE * v * (1 + GELU_CUBE * square));
           d *= s + v * s * (1 - s) * GELU_SLOPE * (1 + 3 * GELU_CUBE * square);
         }
-        if (relu) d = load(x + from + i, k) > Floats{} ? d * kept : Floats{};
+        if (relu) d = load(x + from + i, k) > Floats{} ? d * kept : d - d;  // 0, of NaN and infinity NaN.
         store(dx + from + i, keep ? d * load(keep + i, k) : d, k);
       });
     });
@@ -585,6 +598,7 @@ struct SumRows : OpKernel {
   using OpKernel::OpKernel;
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
+    OP_REQUIRES(context, isMatrix(x), errors::InvalidArgument("sum over rows: expected x [N, n]"));
     const int64_t n = x.dim_size(1);
     Tensor* sums;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({n}), &sums));
@@ -647,7 +661,7 @@ REGISTER_FOR_BOTH("FusedSumSquares", SumSquares);
 // base + the rows of x, each at its index, rounded once; rows may repeat. Without a base: of zeros. x [k, C] -> [rows, C].
 REGISTER_OP("FusedScatterRows")
     .Input("base: bases * T").Input("x: float").Input("index: int32").Output("y: T")
-    .Attr("T: {float, bfloat16}").Attr("bases: int >= 0").Attr("rows: int").SetShapeFn([](InferenceContext* c) {
+    .Attr("T: {float, bfloat16}").Attr("bases: int >= 0").Attr("rows: int >= 0").SetShapeFn([](InferenceContext* c) {
       int64_t rows;
       TF_RETURN_IF_ERROR(c->GetAttr("rows", &rows));
       c->set_output(0, c->Matrix(c->MakeDim(rows), c->Dim(c->input(c->num_inputs() - 2), 1)));
@@ -662,8 +676,8 @@ struct ScatterRows : OpKernel {
     OpInputList bases;
     OP_REQUIRES_OK(context, context->input_list("base", &bases));
     const Tensor &x = context->input(bases.size()), &indices = context->input(bases.size() + 1);
+    OP_REQUIRES(context, isMatrix(x) && has(indices, x.dim_size(0)), errors::InvalidArgument("scatter: expected x [k, C] and one index a row"));
     const int64_t n = x.dim_size(0), C = x.dim_size(1);
-    OP_REQUIRES(context, indices.NumElements() == n, errors::InvalidArgument("scatter: expected one index a row"));
     const int32* index = data<int32>(indices);
     for (int64_t i = 0; i < n; i++)
       OP_REQUIRES(context, index[i] >= 0 && index[i] < rows,
@@ -703,7 +717,7 @@ REGISTER_FOR_BOTH("FusedScatterRows", ScatterRows);
 
 // ---- Attention ---------------------------------------------------------------------------------------------------------
 
-// An element of the right operand of a product; of bfloat16 a pair along the sum, as the processor's own op takes them.
+// An element of the right operand of a matrix product; of bfloat16 a pair along the sum, as the processor's own op takes them.
 template <class T>
 struct Right;
 template <>
@@ -826,6 +840,8 @@ inline void multiplyTiles(const bfloat16* a, int64_t lda, const uint32_t* b, int
     uint16_t bytes[16] = {64, 64, 64, 64, 64};
     uint8_t rows[16] = {16, 16, 16, 16, 16};
   } shapes;
+  // Trap: GCC 12 does not know that tile loads read memory: without this it may write shapes and operands after them.
+  asm volatile("" ::"r"(&shapes) : "memory");
   _tile_loadconfig(&shapes);
   for (int64_t j = 0; j < n; j += 32)
     for (int64_t i = 0; i < m; i += 16) {
@@ -853,7 +869,7 @@ void multiply(const T* a, int64_t lda, const Panels<T>& b, int64_t row, int64_t 
     const int64_t ldb = b.width(panel), width = std::min(ldb, column + n - panel);
     const auto* right = b.at(row, panel);
     float* to = c + panel - column;
-    int64_t rows = 0, columns = 0, depth = 0;  // What tile registers do.
+    int64_t rows = 0, columns = 0, depth = 0;  // Part done by tile registers.
 #ifdef __AMX_BF16__
     if constexpr (std::is_same_v<T, bfloat16>)
       if (m >= 16 && width >= 32 && k >= 32 && hasTiles()) {
@@ -925,6 +941,7 @@ struct Attention : AttentionBase<T> {
   using Base::Base;
   void Compute(OpKernelContext* context) override {
     const Tensor &qkvs = context->input(0), &starts = context->input(1);
+    OP_REQUIRES(context, isMatrix(qkvs) && has(context->input(2), 1), errors::InvalidArgument("attention: expected qkv [N, 3C] and one seed"));
     const int64_t N = qkvs.dim_size(0), C = qkvs.dim_size(1) / 3, H = this->heads;
     Tensor *ys, *logsums;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({N, C}), &ys));
@@ -987,7 +1004,11 @@ struct AttentionGradient : AttentionBase<T> {
   using Base::Base;
   void Compute(OpKernelContext* context) override {
     const Tensor &dys = context->input(0), &qkvs = context->input(1), &ys = context->input(2), &starts = context->input(4);
-    const int64_t C = qkvs.dim_size(1) / 3, H = this->heads;
+    OP_REQUIRES(context, isMatrix(qkvs) && has(context->input(5), 1),
+                errors::InvalidArgument("gradient of attention: expected qkv [N, 3C] and one seed"));
+    const int64_t N = qkvs.dim_size(0), C = qkvs.dim_size(1) / 3, H = this->heads;
+    OP_REQUIRES(context, has(dys, N * C) && has(ys, N * C) && has(context->input(3), N * H),
+                errors::InvalidArgument("gradient of attention: expected dy and y [N, C] and logsum [N, H]"));
     Tensor* dqkvs;
     OP_REQUIRES_OK(context, context->allocate_output(0, qkvs.shape(), &dqkvs));
     const T *dy = data<T>(dys), *qkv = data<T>(qkvs), *y = data<T>(ys);
@@ -1065,7 +1086,8 @@ REGISTER_FOR_BOTH("FusedAttentionGradient", AttentionGradient);
 
 // One update of a parameter group (Loshchilov & Hutter 2019, algorithm 2, with PyTorch's place of epsilon), in place:
 // g = clip gradient, m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p = p - rate (decay p + m' / (sqrt(v') + epsilon)).
-// numbers: rate, b1, b2, epsilon, decay, clip, 1 - b1^t, 1 - b2^t. `halves` are the bfloat16 copies that products read: one a value, or none.
+// numbers: rate, b1, b2, epsilon, decay, clip, 1 - b1^t, 1 - b2^t. `halves` are the bfloat16 copies that matrix products read:
+// one a value, or none.
 REGISTER_OP("FusedAdamW")
     .Input("values: count * resource").Input("m: count * resource").Input("v: count * resource")
     .Input("halves: copies * resource").Input("gradients: count * T").Input("numbers: float")
@@ -1079,11 +1101,15 @@ struct AdamW : OpKernel {
     OP_REQUIRES_OK(context, context->input_list("gradients", &gradients));
     const int count = gradients.size(), copies = context->num_inputs() - 4 * count - 1;
     OP_REQUIRES(context, copies == 0 || copies == count, errors::InvalidArgument("AdamW: expected a copy of each value or of none"));
+    OP_REQUIRES(context, has(context->input(context->num_inputs() - 1), 8), errors::InvalidArgument("AdamW: expected 8 numbers"));
     std::vector<core::RefCountPtr<Var>> variables(3 * count + copies);
     for (size_t i = 0; i < variables.size(); i++) {
       OP_REQUIRES_OK(context, LookupResource(context, HandleFromInput(context, i), &variables[i]));
       Tensor* t = variables[i]->tensor();
-      OP_REQUIRES(context, t->NumElements() == gradients[i % count].NumElements(),
+      const DataType dtype = i < size_t(3 * count) ? DT_FLOAT : DT_BFLOAT16;
+      OP_REQUIRES(context, t->dtype() == dtype,
+                  errors::InvalidArgument("AdamW: expected a variable of ", DataTypeString(dtype), "; got ", DataTypeString(t->dtype())));
+      OP_REQUIRES(context, has(*t, gradients[i % count].NumElements()),
                   errors::InvalidArgument("AdamW: expected ", t->NumElements(), " gradients; got ", gradients[i % count].NumElements()));
       // A reader that still holds the tensor keeps what it read.
       if (t->RefCountIsOne()) continue;
