@@ -57,7 +57,7 @@ export class Lines {
 
   constructor(
     grammar: Grammar,
-    private readonly config: Pick<LinesConfig, 'trainLines' | 'batchLines' | 'seed'>,
+    private readonly config: Pick<LinesConfig, 'trainLines' | 'batchLines' | 'seed' | 'model'>,
   ) {
     const splits = sampleSplits(grammar, { seed: DATA_SEED, train: config.trainLines });
     this.dataHash = dataHash(splits);
@@ -73,6 +73,6 @@ export class Lines {
   }
 
   batch(lines: Uint16Array[]): Batch {
-    return batchOf(lines, this.vocabulary.end);
+    return batchOf(lines, this.vocabulary.end, this.config.model);
   }
 }

@@ -84,7 +84,13 @@ const vector = (values: Int32Array): Tensor => tf.tensor1d(values, 'int32');
  * Batch of lines of unequal length. Each token is predicted from those before it, the first from the token `start`. The
  * tensors belong to the caller's `tidy`.
  */
-export function batchOf(lines: ArrayLike<number>[], start: number): Batch {
+export function batchOf(lines: readonly ArrayLike<number>[], start: number, config: ModelConfig): Batch {
+  if (lines.length === 0 || lines.some((line) => line.length === 0))
+    throw new UserError(
+      `lines: expected one or more, each of one or more tokens; got lengths ${lines.map((line) => line.length).join(', ') || 'of nothing'}: leave empty lines out`,
+    );
+  checkTokens(lines, config);
+  checkTokens([[start]], config);
   const tokens = lines.reduce((n, line) => n + line.length, 0);
   const longest = lines.reduce((n, line) => Math.max(n, line.length), 0);
   const [inputs, targets, positions, padded] = [0, 1, 2, 3].map(() => new Int32Array(tokens)) as [

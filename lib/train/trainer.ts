@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import { arithmetic, threadsNow } from '../tensor/arithmetic';
+import { arithmetic, threadsNow, type Arithmetic } from '../tensor/arithmetic';
 import { engine, isLoaded } from '../tensor/engine';
 import { UserError } from '../util/errors';
 import { linkAtomically } from '../util/files';
@@ -72,11 +72,11 @@ function newRecord<C extends TrainingConfig, M extends Measures>(
 }
 
 /** How to resume a run with the arithmetic that it began with. */
-const REMEDIES = {
+const remedies = ({ fused }: Arithmetic) => ({
   threads: 'set TF_NUM_INTRAOP_THREADS to that number, or give the sweep the --jobs that it had',
   oneDnn: 'set TF_ENABLE_ONEDNN_OPTS to 1 or 0 as then',
-  fused: 'resume it with the program it began with',
-} as const;
+  fused: fused ? 'unset FUSED and run "npm run doctor"' : 'set FUSED=0',
+});
 
 /** Sets the number of threads to that which a run began with; for commands that train one run, before the engine is loaded. */
 export function takeThreads(id: string): void {
@@ -138,7 +138,7 @@ class Training<C extends TrainingConfig, M extends Measures> {
     for (const key of ['threads', 'oneDnn', 'fused'] as const)
       if (begun && begun[key] !== record.engine![key])
         throw new UserError(
-          `checkpoint ${path}: expected ${key} ${begun[key]}, as it was made with; here it is ${record.engine![key]}, which gives other bits: ${REMEDIES[key]}, or delete the checkpoint to start this run from the beginning`,
+          `checkpoint ${path}: expected ${key} ${begun[key]}, as it was made with; here it is ${record.engine![key]}, which gives other bits: ${remedies(begun)[key]}, or delete the checkpoint to start this run from the beginning`,
         );
     [this.step, this.tokensSeen, this.since] = [step, tokensSeen, since];
     // A process that trains no further step adds no commit.

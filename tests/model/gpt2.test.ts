@@ -101,8 +101,8 @@ test('lines of unequal length cost what they cost alone', async () => {
   const model = await shaken(build());
   const lines = [[1, 4, 2], [3, 3, 7, 8, 9, 0], [5]];
   assertClose(
-    perToken(model, () => batchOf(lines, 10)),
-    lines.flatMap((line) => perToken(model, () => batchOf([line], 10))),
+    perToken(model, () => batchOf(lines, 10, SMALL)),
+    lines.flatMap((line) => perToken(model, () => batchOf([line], 10, SMALL))),
     { absolute: 2e-5, what: 'token' },
   );
 });

@@ -6,6 +6,7 @@ import { Vanilla } from '../../lib/model/vanilla';
 import { Random } from '../../lib/util/random';
 import { engine } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
+import { refusal } from '../refusal';
 import { checkGradients, checkStockOps, lossOf, perToken, shaken, type MakeBatch } from './passes';
 
 const SMALL: VanillaConfig = {
@@ -26,10 +27,20 @@ const LINES = [
 ];
 
 const of =
-  (lines: number[][]): MakeBatch =>
+  (lines: number[][], config = SMALL): MakeBatch =>
   () =>
-    batchOf(lines, START);
+    batchOf(lines, START, config);
 const build = () => new Vanilla(SMALL, 3);
+
+test('lines that the model cannot read are refused, each in one line', () => {
+  const refused = (lines: number[][], start: number, ...parts: (string | number)[]) =>
+    assert.throws(() => batchOf(lines, start, SMALL), refusal(...parts));
+  refused([], START, 'one or more', 'nothing');
+  refused([[1], []], START, 'one or more', '1, 0');
+  refused([Array<number>(SMALL.context + 1).fill(1)], START, SMALL.context, SMALL.context + 1);
+  refused([[1, SMALL.vocabulary]], START, `got ${SMALL.vocabulary}`);
+  refused([[1]], -1, 'got -1');
+});
 
 test('gradients of every parameter equal finite differences, without and with dropout', async () => {
   const model = await shaken(build());
@@ -48,7 +59,7 @@ test('the first loss is within 2% of ln V', () => {
   const random = new Random(8, 'lines');
   const lines = Array.from({ length: 40 }, () => Array.from({ length: 10 }, () => random.int(69)));
   for (const seed of [1, 2, 3])
-    assertClose([lossOf(new Vanilla(config, seed), of(lines))], [Math.log(69)], {
+    assertClose([lossOf(new Vanilla(config, seed), of(lines, config))], [Math.log(69)], {
       relative: 0.02,
       what: `seed ${seed}`,
     });

@@ -71,7 +71,7 @@ async function checkGraph(
   model.dispose();
 }
 
-const ragged = LINES.map((lines) => () => batchOf(lines, 22));
+const ragged = LINES.map((lines) => () => batchOf(lines, 22, VANILLA));
 const windows = [
   [
     [1, 2, 3, 4, 5],
@@ -90,6 +90,7 @@ const manyLines = [0, 1].map(
         Array.from({ length: 8 + ((b * (2 + more)) % 7) + (more ? b % 2 : 0) }, (_, t) => (7 * b + t) % 23),
       ),
       22,
+      VANILLA,
     ),
 );
 const lastTokens = [

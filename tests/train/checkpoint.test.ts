@@ -45,7 +45,7 @@ async function savedModel() {
   const config = questionFormation.tiers.smoke;
   const path = join(FOLDER, 'last.safetensors');
   const model = buildModel(config.model, 1);
-  trainStep(model, config, 1, () => batchOf([[5, 1, 2, 68]], 68));
+  trainStep(model, config, 1, () => batchOf([[5, 1, 2, 68]], 68, config.model));
   const record = { id: runId(questionFormation, config) } as RunRecord;
   const since = { steps: 1, tokens: 4, nats: 4, gradientNorms: 1 };
   await saveCheckpoint(path, { step: 1, tokensSeen: 4, record, since }, model.parameters);

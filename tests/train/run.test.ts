@@ -31,7 +31,7 @@ import { threadsNow } from '../../lib/tensor/arithmetic';
 import { DivergedError, trainStep } from '../../lib/train/step';
 import type { Task } from '../../lib/train/evaluate';
 import { train } from '../../lib/train/trainer';
-import { tf } from '../../lib/tensor/engine';
+import { engine, tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { refusal } from '../refusal';
 import { changeHeader, weightsIn } from './checkpoints';
@@ -161,6 +161,23 @@ test('a run goes on with the threads it began with, or not at all; a record says
   }
   const { engine } = await run(questionFormation, CONFIG);
   assert.equal(engine!.threads, threadsNow());
+});
+
+test('a run goes on with or without the fused ops as it began, or not at all; what to do depends on which', async () => {
+  const here = engine();
+  const { fused } = here;
+  try {
+    for (const begun of new Set([fused, false])) {
+      here.fused = begun;
+      await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+      here.fused = !begun;
+      const remedy = begun ? 'unset FUSED and run "npm run doctor"' : 'set FUSED=0';
+      await assert.rejects(run(questionFormation, CONFIG), refusal('checkpoint', `fused ${begun}`, remedy));
+      clean();
+    }
+  } finally {
+    here.fused = fused;
+  }
 });
 
 test('a record is evidence only if it was committed, and only runs that a list names can be', async () => {
@@ -379,7 +396,7 @@ test('one batch is driven to its own entropy: ln 2 at the one free token', async
   let loss = 0;
   let tensors = 0;
   for (let step = 1; step <= 150; step++) {
-    loss = trainStep(model, config, step, () => batchOf(lines, 68)).lossNats;
+    loss = trainStep(model, config, step, () => batchOf(lines, 68, config.model)).lossNats;
     if (step === 50) tensors = tf.memory().numTensors;
   }
   // The first word is one of two; everything after it is certain.
@@ -393,7 +410,7 @@ test('a loss that is not finite stops the run and names step, rate and norm', as
   const weight = model.parameters[0]!;
   weight.write(new Float32Array(weight.size).fill(NaN));
   assert.throws(
-    () => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68)),
+    () => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68, CONFIG.model)),
     (e: Error) =>
       e instanceof DivergedError && /step 3.*learning rate .*largest gradient NaN at /.test(e.message),
   );

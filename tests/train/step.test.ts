@@ -30,7 +30,7 @@ async function trained(
   let [from, tensors] = [0, 0];
   const batches = sizes
     .map((size) => LINES.slice(from, (from += size)))
-    .map((lines) => (): Batch => batchOf(lines, 0));
+    .map((lines) => (): Batch => batchOf(lines, 0, CONFIG.model));
   const gradients: Float32Array[] = [];
   const results: StepResult[] = [];
   for (let step = 1; step <= 8; step++) {
@@ -76,7 +76,7 @@ test('an update that is not finite names the parameter with the largest gradient
   const gain = model.parameters.find(({ name }) => name === 'ln_f.weight')!;
   gain.write(new Float32Array(gain.size).fill(1e25));
   assert.throws(
-    () => trainStep(model, CONFIG, 7, () => batchOf(LINES, 0)),
+    () => trainStep(model, CONFIG, 7, () => batchOf(LINES, 0, CONFIG.model)),
     /^DivergedError: training stopped at step 7: the gradient is not a finite number \(learning rate 0\.000\d+, largest gradient Infinity at wte\.weight\); .*last checkpoint/,
   );
   model.dispose();

@@ -11,7 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { tryLock } from '../../util/lock.cjs';
+import { lock } from '../../util/lock.cjs';
 import { UserError } from '../../util/errors';
 import { count } from '../../util/format';
 import { cannotWrite, writeAtomically } from '../../util/files';
@@ -37,17 +37,15 @@ export function writing<T>(path: string, write: () => T): T {
   }
 }
 
-/** Runs `work` unless another process has the lock on `place`; nothing waits. */
+/** Runs `work` alone: waits, and says so once, while another process has the lock on `place`. */
 export async function locked<T>(place: string, what: string, work: () => Promise<T>): Promise<T> {
-  const lock = await tryLock(place);
-  if (!lock)
-    throw new UserError(
-      `${what}: expected one run at a time; another process is working on it: wait until it ends`,
-    );
+  const held = await lock(place, () =>
+    console.warn(`${what}: another process is working on it; waiting until it ends`),
+  );
   try {
     return await work();
   } finally {
-    lock.release();
+    held.release();
   }
 }
 

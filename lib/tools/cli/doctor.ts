@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
-import { engine, tf, type Tensor } from '../../tensor/engine';
+import { engine, tf, type Engine, type Tensor } from '../../tensor/engine';
+import { fused as fusedOps } from '../../tensor/fused';
 import { paths } from '../../util/paths';
 import { main, parse } from './arguments';
 import { opsFile } from '../setup/native';
@@ -137,8 +138,8 @@ const near = (expected: number[], got: number[]): Check => ({
     got.every((x, i) => Math.abs(x - expected[i]!) <= 1e-5 * Math.max(1, Math.abs(expected[i]!))),
 });
 
-/** [[1,2],[3,4]]·[[5,6],[7,8]], and the derivative 1 − tanh² of tanh. */
-function computed(): { matMul: Check; gradient: Check } {
+/** [[1,2],[3,4]]·[[5,6],[7,8]], the derivative 1 − tanh² of tanh, and 3² + 4² as a fused op. */
+function computed(fused: boolean): Record<string, Check> {
   const values = (compute: () => Tensor): number[] => tf.tidy(() => Array.from(compute().dataSync()));
   const matrix = (...numbers: number[]) => tf.tensor2d(numbers, [2, 2]);
   const at = [-1, 0, 2];
@@ -153,16 +154,25 @@ function computed(): { matMul: Check; gradient: Check } {
       exact,
       values(() => slope(tf.tensor1d(at))),
     ),
+    ...(fused && {
+      sumSquares: near(
+        [25],
+        values(() => fusedOps.sumSquares([tf.tensor1d([3, 4])])),
+      ),
+    }),
   };
 }
 
-function opsItem(): Item {
+function opsItem({ device, fused }: Engine): Item {
   const name = 'fused ops';
-  if (existsSync(opsFile)) return { name, state: 'ok', value: relative(paths.root, opsFile) };
+  if (fused) return { name, state: 'ok', value: relative(paths.root, opsFile) };
+  if (device === 'gpu') return { name, state: 'ok', value: 'not used on the GPU' };
+  if (process.env.FUSED === '0')
+    return { name, state: 'slow', value: 'off (FUSED=0)', advice: 'unset FUSED' };
   return {
     name,
     state: 'slow',
-    value: "not built: TensorFlow's own operations compute, at about half the speed with a large vocabulary",
+    value: "not loaded: TensorFlow's own operations compute, at about half the speed with a large vocabulary",
     advice:
       'without a compiler install g++ (Debian, Ubuntu: apt install g++), then run the same command again; else see .cache/setup/fused-operations.log',
   };
@@ -172,18 +182,19 @@ function opsItem(): Item {
 function engineItems(): { items: Item[]; checks: Record<string, Check> } {
   const advice = 'remove node_modules and run the same command again';
   try {
-    const { device, tensorflowVersion, tfjsVersion, bf16 } = engine();
+    const { device, tensorflowVersion, tfjsVersion, bf16, fused } = engine();
     const items: Item[] = [
       { name: 'TensorFlow', state: 'ok', value: `${tensorflowVersion} on the ${device.toUpperCase()}` },
       { name: 'TFJS', state: 'ok', value: tfjsVersion },
       { name: 'bf16', state: 'ok', value: bf16 ? 'in hardware' : 'not in hardware: fp32 is used' },
+      opsItem(engine()),
     ];
-    const checks = computed();
+    const checks = computed(fused);
     for (const [name, { expected, got, ok }] of Object.entries(checks)) {
       const value = `got ${shown(got)}, expected ${shown(expected)}`;
       items.push(ok ? { name, state: 'ok', value } : { name, state: 'missing', value, advice });
     }
-    return { items, checks: { ...checks } };
+    return { items, checks };
   } catch (error) {
     return {
       items: [{ name: 'TensorFlow', state: 'missing', value: firstLine(error), advice }],
@@ -205,7 +216,7 @@ if (require.main === module)
       argv,
     );
     const { items: engineLines, checks } = engineItems();
-    const items = [...toolItems(), ...jupyterItems(), ...machineItems(), ...engineLines, opsItem()];
+    const items = [...toolItems(), ...jupyterItems(), ...machineItems(), ...engineLines];
     const ok = items.every(({ state }) => state !== 'missing');
     if (values.json) console.log(JSON.stringify({ ok, items, checks }, null, 1));
     else

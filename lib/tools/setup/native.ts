@@ -6,15 +6,14 @@ import { paths } from '../../util/paths';
 import { cache, childEnvironment, sitePackages } from './environment.cjs';
 import { logged } from './processes.cjs';
 import { installAside } from './python';
-import { compiler, contentHash, cpuFlags } from './state.cjs';
+import { compiler, contentHash, cpuFlags, NATIVE } from './state.cjs';
 
 const packageFolder = join(paths.root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
-const binding = join(packageFolder, 'lib', 'napi-v8', 'tfjs_binding.node');
 const ZIG = 'ziglang==0.17.1';
 
 const opsSource = join(paths.root, 'lib', 'tensor', 'native', 'ops.cc');
-/** The compiled fused operations; the engine loads them if they are there. */
-export const opsFile = cache('native', 'ops.so');
+/** The engine loads the compiled fused operations if they are there. */
+export const { 'native binding': binding, 'fused operations': opsFile } = NATIVE;
 
 /** The wheel's folder: libraries and headers. */
 const tensorflow = (): string => join(sitePackages()!, 'tensorflow');
@@ -26,7 +25,7 @@ interface Compiler {
 }
 
 /** Runs a step with a log of its own. Returns null, or why it failed in one line. */
-async function attempt(
+export async function attempt(
   name: string,
   [program, ...args]: [string, ...string[]],
   env = childEnvironment(),
@@ -36,16 +35,29 @@ async function attempt(
   if (code === 0) return null;
   const lines = output.trim().split('\n');
   const reason = lines.find((line) => /error|No space left/i.test(line)) ?? lines.pop()!;
-  return `${reason.trim().slice(0, 200)} (details: ${relative(paths.root, log)})`;
+  return `${reason.trim().slice(0, 200) || `it ended with code ${code}`} (details: ${relative(paths.root, log)})`;
 }
 
-/** Loads the binding in a process of its own and multiplies two matrices with it. */
-function test(): Promise<string | null> {
+/** Loads the binding in a process of its own and multiplies two matrices with it: a damaged file may end the process. */
+function testBinding(): Promise<string | null> {
   const script = `const util = require('util'); util.isNullOrUndefined ??= (x) => x == null;
     const tf = require('@tensorflow/tfjs-node-gpu');
     const [x] = tf.matMul(tf.tensor2d([[3, 4]]), tf.tensor2d([[5], [6]])).dataSync();
     if (tf.getBackend() !== 'tensorflow' || x !== 39) throw new Error('3·5 + 4·6 gave ' + x);`;
   return attempt('binding-test', [process.execPath, '-e', script]);
+}
+
+/** As testBinding, for the fused operations: computes 3² + 4² with one of them. */
+export function testOps(file = opsFile): Promise<string | null> {
+  const script = `const { engine, tf } = require('./lib/tensor/engine');
+    const { RTLD_NOW, RTLD_GLOBAL } = require('os').constants.dlopen;
+    engine();
+    process.dlopen({ exports: {} }, ${JSON.stringify(file)}, RTLD_NOW | RTLD_GLOBAL);
+    const [x] = require('./lib/tensor/fused').fused.sumSquares([tf.tensor1d([3, 4])]).dataSync();
+    if (x !== 25) throw new Error('3² + 4² gave ' + x);`;
+  const env = { ...childEnvironment(), DEVICE: 'cpu', FUSED: '0' };
+  const args = ['--require', require.resolve('tsx/cjs'), '-e', script];
+  return attempt('fused-operations-test', [process.execPath, ...args], env);
 }
 
 /** Node's headers: next to Node itself, else those of npm. */
@@ -90,7 +102,7 @@ async function compileBinding({ command, linker, env }: Compiler): Promise<strin
   if (failure) return failure;
   if (linker === 'zig') initFirst(aside);
   renameSync(aside, binding);
-  return test();
+  return testBinding();
 }
 
 /** As compileBinding, with the compiler of PyPI's ziglang: 400 MB, so only where the system has none, and removed at the end. */
@@ -109,15 +121,21 @@ async function compileBindingWithZig(): Promise<string | null> {
   }
 }
 
-const isCurrent = (file: string, key: string): boolean =>
-  existsSync(file) && existsSync(`${file}.key`) && readFileSync(`${file}.key`, 'utf8') === key;
+/** What a compiled file was made from, and its hash: one that was cut off or changed since is compiled again. */
+const keyOf = (file: string, madeFrom: string): string => `${madeFrom} ${contentHash(file)}`;
+const isCurrent = (file: string, madeFrom: string): boolean =>
+  existsSync(file) &&
+  existsSync(`${file}.key`) &&
+  readFileSync(`${file}.key`, 'utf8') === keyOf(file, madeFrom);
+const writeKey = (file: string, madeFrom: string): void =>
+  writeFileSync(`${file}.key`, keyOf(file, madeFrom));
 
 /** Compiles the binding unless that of the same sources and library is there and computes. */
 export async function ensureBinding(): Promise<boolean> {
   const library = contentHash(join(__dirname, 'tensorflow-cpu.txt'), join(__dirname, 'log-level.cc'));
   const wheel = relative(paths.root, tensorflow());
-  const key = [contentHash(join(packageFolder, 'binding')), library, wheel, process.arch].join(' ');
-  if (isCurrent(binding, key) && !(await test())) return false;
+  const madeFrom = [contentHash(join(packageFolder, 'binding')), library, wheel, process.arch].join(' ');
+  if (isCurrent(binding, madeFrom) && !(await testBinding())) return false;
   const cxx = compiler();
   let failure = cxx
     ? await compileBinding({ command: [cxx], linker: 'system', env: childEnvironment() })
@@ -130,7 +148,7 @@ export async function ensureBinding(): Promise<boolean> {
     throw new UserError(
       `native binding: expected it to compile and compute; ${failure}; install g++ (Debian, Ubuntu: apt install g++), then run the same command again`,
     );
-  writeFileSync(`${binding}.key`, key);
+  writeKey(binding, madeFrom);
   return true;
 }
 
@@ -141,8 +159,9 @@ export async function ensureBinding(): Promise<boolean> {
 export async function ensureOps(): Promise<boolean> {
   // Not -ffast-math: what is not a number must reach the loss.
   const flags = '-w -O3 -march=native -fno-math-errno -fno-trapping-math -std=c++17 -shared -fPIC'.split(' ');
-  const key = [contentHash(opsSource, join(__dirname, 'tensorflow-cpu.txt')), ...flags, cpuFlags()].join(' ');
-  if (isCurrent(opsFile, key)) return false;
+  const sources = contentHash(opsSource, join(__dirname, 'tensorflow-cpu.txt'));
+  const madeFrom = [sources, ...flags, cpuFlags()].join(' ');
+  if (isCurrent(opsFile, madeFrom) && !(await testOps())) return false;
   for (const file of [opsFile, `${opsFile}.key`]) rmSync(file, { force: true });
   mkdirSync(dirname(opsFile), { recursive: true });
   const cxx = compiler();
@@ -158,13 +177,17 @@ export async function ensureOps(): Promise<boolean> {
     ? await compile('-mno-avx512fp16')
     : 'no g++ or clang++ on PATH (Debian, Ubuntu: apt install g++)';
   if (cxx && failure?.includes('avx512fp16')) failure = await compile();
+  if (!failure) {
+    renameSync(aside, opsFile);
+    failure = await testOps();
+  }
   if (failure) {
+    rmSync(opsFile, { force: true });
     console.error(
-      `set-up: fused operations: expected them to compile; ${failure}; continuing without them, slower`,
+      `set-up: fused operations: expected them to compile and compute; ${failure}; continuing without them, slower`,
     );
     return true;
   }
-  renameSync(aside, opsFile);
-  writeFileSync(`${opsFile}.key`, key);
+  writeKey(opsFile, madeFrom);
   return true;
 }

@@ -75,9 +75,12 @@ function checkFolder() {
     );
 }
 
-/** Runs set-up if there is anything to do, one at a time in a project folder. */
-async function ensureSetUp() {
-  if (!reasonToSetUp()) return;
+/**
+ * Runs set-up if there is anything to do, one at a time in a project folder.
+ * @param {string | null} wish why to look at each step even if nothing has changed
+ */
+async function ensureSetUp(wish) {
+  if (!(reasonToSetUp() ?? wish)) return;
   checkFolder();
   const held = await lock(cache('setup'), () =>
     console.error('set-up: another command is setting up; waiting for it'),
@@ -89,7 +92,7 @@ async function ensureSetUp() {
     process.exit(exitCode(null, signal));
   });
   try {
-    const reason = reasonToSetUp();
+    const reason = reasonToSetUp() ?? wish;
     if (!reason) return;
     const start = Date.now();
     console.error(`set-up (${reason})`);
@@ -137,6 +140,20 @@ const start = (command, args) =>
   );
 
 /**
+ * What to do about a command that a signal ended; null where it ended by itself or was told to stop.
+ * @param {string} command
+ * @param {NodeJS.Signals | null} signal
+ */
+function crashLine(command, signal) {
+  if (!signal || ['SIGINT', 'SIGTERM', 'SIGHUP'].includes(signal)) return null;
+  const advice =
+    signal === 'SIGKILL'
+      ? 'if memory ran out, ask for smaller batches or fewer jobs'
+      : 'run "npm run doctor", which builds damaged native files again';
+  return `${command}: expected it to end by itself; ${signal} ended it; ${advice}, then run the same command again`;
+}
+
+/**
  * @param {string | undefined} command
  * @param {string[]} args
  */
@@ -150,14 +167,18 @@ async function run(command, args) {
     process.exit(1);
   }
   try {
-    await ensureSetUp();
+    await ensureSetUp(command === 'doctor' ? 'doctor checks each step' : null);
   } catch (error) {
     console.error(`set-up: ${problemLine(error)}`);
     // What is missing is doctor's subject: it runs as soon as the packages are there.
     if (command !== 'doctor' || !fs.existsSync(path.join(root, 'node_modules/tsx/package.json')))
       process.exit(1);
   }
-  process.exit(await ended(start(command, args)));
+  const child = start(command, args);
+  const code = await ended(child);
+  const line = crashLine(command, child.signalCode);
+  if (line) console.error(line);
+  process.exit(code);
 }
 
-module.exports = { run };
+module.exports = { run, crashLine };

@@ -78,10 +78,23 @@ function compiler() {
 
 const stamp = cache('setup', 'ready.json');
 
+/** Compiled files, by what they are; next to each is a .key that says what it was made from. */
+const NATIVE = {
+  'native binding': path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'),
+  'fused operations': cache('native', 'ops.so'),
+};
+
+/**
+ * The size of a compiled file and the hash of its key. Trap: one that was cut off ends the process that loads it with
+ * SIGBUS, and no line says why.
+ * @param {string} file
+ */
+const nativeState = (file) =>
+  `${fs.statSync(file, { throwIfNoEntry: false })?.size ?? 'none'} ${contentHash(`${file}.key`)}`;
+
 /** Files that the last steps of set-up make: one that is gone was removed by the user. */
 const RESULTS = [
   'node_modules/.package-lock.json',
-  'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node',
   '.venv/bin/python',
   '.venv/bin/jupyter-lab',
   '.venv/share/jupyter/kernels/tslab/kernel.json',
@@ -103,7 +116,8 @@ function dependsOn() {
     'the project folder': root,
     GPU: String(hasGpu()),
     CPU: createHash('sha256').update(cpuFlags()).digest('hex').slice(0, 16),
-    compiler: fs.existsSync(cache('native', 'ops.so')) ? 'not needed' : String(compiler()),
+    ...Object.fromEntries(Object.entries(NATIVE).map(([name, file]) => [name, nativeState(file)])),
+    compiler: fs.existsSync(NATIVE['fused operations']) ? 'not needed' : String(compiler()),
   };
 }
 
@@ -155,6 +169,8 @@ module.exports = {
   cpuFlags,
   onPath,
   compiler,
+  NATIVE,
+  nativeState,
   dependsOn,
   setupReason,
   reasonToSetUp,

@@ -22,6 +22,7 @@ import { decode, encode } from '../../../lib/data/text/tokenizer';
 import { Random } from '../../../lib/util/random';
 import { scratch } from '../text/made';
 import { parseStory } from './parse-story';
+import { assertOneLine } from '../../refusal';
 
 const made = scratch('synthetic');
 const STORIES = Array.from(
@@ -149,6 +150,16 @@ test('words come as often as their probabilities say, those of the topic more of
     `${own} of ${all}, expected ${p}`,
   );
   assert.deepEqual(castProbabilities(3, 0), [0, 2 / 3, 1 / 3]);
+});
+
+test('two who make one data set at once: one makes it, the other waits and finds it made', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => undefined);
+  const request = { name: made.name(), limits: { train: 2000, validation: 1000 }, seed: 1 };
+  const both = await Promise.all([makeGenerated(GENERATOR, request), makeGenerated(GENERATOR, request)]);
+  assert.deepEqual(both.map((one) => one.made).sort(), [false, true]);
+  assert.deepEqual(both[0].meta, both[1].meta);
+  assert.equal(warn.mock.callCount(), 1);
+  assertOneLine(String(warn.mock.calls[0]!.arguments[0]), request.name, 'waiting');
 });
 
 test('one seed gives one data set; validation is the same for every size and its own entropy is what its stories have', async () => {

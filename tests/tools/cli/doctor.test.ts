@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { paths } from '../../../lib/util/paths';
+import { engine } from '../../../lib/tensor/engine';
 import { cpuFeatures, type Item } from '../../../lib/tools/cli/doctor';
 import { cpuFlags } from '../../../lib/tools/setup/state.cjs';
 
@@ -35,6 +36,7 @@ test('doctor --json: every needed thing is here, the op and the gradient give th
   assert.equal(ok, true);
   assert.equal(status, 0);
   assert.deepEqual(checks.matMul!.got, [19, 22, 43, 50]);
+  if (engine().fused) assert.deepEqual(checks.sumSquares!.got, [25]);
   [0.41997434, 1, 0.07065082].forEach((x, i) =>
     assert.ok(Math.abs(checks.gradient!.got[i]! - x) < 1e-6, `${checks.gradient!.got[i]} is not ${x}`),
   );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,10 +11,13 @@ import {
   compiler,
   contentHash,
   dependsOn,
+  NATIVE,
+  nativeState,
   installedMatchesLock,
   onPath,
   setupReason,
 } from '../../../lib/tools/setup/state.cjs';
+import { crashLine } from '../../../lib/tools/setup/run.cjs';
 import { selectTests } from '../../../lib/tools/cli/test';
 import { assertOneLine, refusal } from '../../refusal';
 
@@ -75,6 +78,28 @@ test('a hash of files changes with their contents and their names', () => {
     hashes.push(contentHash(folder));
   }
   assert.equal(new Set(hashes).size, 4);
+});
+
+test('a compiled file that was cut off, removed or has another key makes set-up look at it', () => {
+  for (const name of Object.keys(NATIVE)) assert.match(dependsOn()[name]!, /^(none|\d+) [0-9a-f]{16}$/, name);
+  const file = join(mkdtempSync(join(tmpdir(), 'native-')), 'ops.so');
+  const states = [nativeState(file)];
+  writeFileSync(file, 'abcd');
+  writeFileSync(`${file}.key`, 'sources');
+  states.push(nativeState(file));
+  truncateSync(file, 2);
+  states.push(nativeState(file));
+  writeFileSync(`${file}.key`, 'other sources');
+  states.push(nativeState(file));
+  assert.equal(new Set(states).size, states.length, states.join());
+});
+
+test('a command that crashed gets one line; one that was told to stop gets none', () => {
+  for (const signal of [null, 'SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    assert.equal(crashLine('train', signal), null);
+  for (const signal of ['SIGBUS', 'SIGSEGV'] as const)
+    assertOneLine(crashLine('train', signal)!, 'train', signal, 'npm run doctor');
+  assertOneLine(crashLine('train', 'SIGKILL')!, 'SIGKILL', 'memory');
 });
 
 test('node_modules is kept when it holds what the lock file says', () => {
