@@ -49,11 +49,12 @@ function testBinding(): Promise<string | null> {
 
 /** As testBinding, for the fused operations: computes 3² + 4² with one of them. */
 export function testOps(file = opsFile): Promise<string | null> {
-  const script = `const { engine, tf } = require('./lib/tensor/engine');
+  const inTensor = (name: string) => JSON.stringify(join(paths.root, 'lib', 'tensor', name));
+  const script = `const { engine, tf } = require(${inTensor('engine')});
     const { RTLD_NOW, RTLD_GLOBAL } = require('os').constants.dlopen;
     engine();
     process.dlopen({ exports: {} }, ${JSON.stringify(file)}, RTLD_NOW | RTLD_GLOBAL);
-    const [x] = require('./lib/tensor/fused').fused.sumSquares([tf.tensor1d([3, 4])]).dataSync();
+    const [x] = require(${inTensor('fused')}).fused.sumSquares([tf.tensor1d([3, 4])]).dataSync();
     if (x !== 25) throw new Error('3² + 4² gave ' + x);`;
   const env = { ...childEnvironment(), DEVICE: 'cpu', FUSED: '0' };
   const args = ['--require', require.resolve('tsx/cjs'), '-e', script];
