@@ -20,7 +20,7 @@ export interface Engine {
   fused: boolean;
 }
 
-/** The part of tfjs-node's backend that `run` needs; it is public in the package, though without types. */
+/** The part of tfjs-node's backend that `runOp` needs; it is public in the package, though without types. */
 interface NativeBackend {
   isUsingGpuDevice: boolean;
   binding: {
@@ -198,7 +198,7 @@ function nativeAttributes(attributes: Attributes): NativeAttribute[] {
 }
 
 /** Runs any TensorFlow op; the outputs are TFJS tensors, so that `tidy` and `dispose` hold. */
-export function run(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
+export function runOp(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
   const results = native()
     .binding.executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs)
     .map(tensorOf);
@@ -222,7 +222,7 @@ function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
   return tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype: name });
 }
 
-/** Someone other than `run` takes a tensor's numbers: an op of TFJS, or a readback. */
+/** Someone other than `runOp` takes a tensor's numbers: an op of TFJS, or a readback. */
 function takenByTfjs(dataId: object): void {
   if (native().tensorMap.get(dataId)?.dtype === DT.bfloat16)
     throw new Error('tensor: TFJS cannot read bfloat16; give it float32(x) of lib/tensor/kernels.ts');

@@ -1,5 +1,5 @@
 /** The functions of `functional.ts` as fused ops of `native/ops.cc`, one each. */
-import { DT, dtypeOf, run, tf, type Attributes, type Tensor } from './engine';
+import { DT, dtypeOf, runOp, tf, type Attributes, type Tensor } from './engine';
 import { scalar } from './kernels';
 import type { Dropout, Functional } from './functional';
 
@@ -20,7 +20,7 @@ const EPSILON = 1e-5;
 export const fused: Functional = {
   crossEntropy(logits, labels, scale) {
     const differentiate = scale !== null;
-    const [perToken, gradient] = run(
+    const [perToken, gradient] = runOp(
       'FusedSoftmaxCrossEntropy',
       [logits, labels, scale ?? scalar(1)],
       { ...typed(logits), differentiate },
@@ -30,7 +30,7 @@ export const fused: Functional = {
   },
 
   norm({ x, branch, gain, bias, dropout, bf16 }, widen) {
-    const [sum, normal, wide, statistics] = run(
+    const [sum, normal, wide, statistics] = runOp(
       'FusedResidualNorm',
       [x, ...list(branch), gain, bias, seedOf(dropout)],
       {
@@ -47,7 +47,7 @@ export const fused: Functional = {
 
   normGradient({ branch, gain, dropout, bf16 }, { sum, statistics }, gradients) {
     const lists = [gradients.sum, gradients.normal, gradients.wide].map(list);
-    const [dx, dbranch, dgain, dbias] = run(
+    const [dx, dbranch, dgain, dbias] = runOp(
       'FusedResidualNormGradient',
       [sum, statistics, gain, seedOf(dropout), ...lists.flat()],
       {
@@ -64,17 +64,17 @@ export const fused: Functional = {
   },
 
   activation: (x, kind, dropout) =>
-    run('FusedActivation', [x, seedOf(dropout)], { ...typed(x), kind, ...attributesOf(dropout) })[0]!,
+    runOp('FusedActivation', [x, seedOf(dropout)], { ...typed(x), kind, ...attributesOf(dropout) })[0]!,
 
   activationGradient: (dy, saved, kind, dropout) =>
-    run('FusedActivationGradient', [dy, saved, seedOf(dropout)], {
+    runOp('FusedActivationGradient', [dy, saved, seedOf(dropout)], {
       ...typed(dy),
       kind,
       ...attributesOf(dropout),
     })[0]!,
 
   attention: (qkv, { starts }, heads, dropout) =>
-    run(
+    runOp(
       'FusedAttention',
       [qkv, starts, seedOf(dropout)],
       { ...typed(qkv), heads, ...attributesOf(dropout) },
@@ -82,19 +82,19 @@ export const fused: Functional = {
     ) as [Tensor, Tensor],
 
   attentionGradient: (dy, qkv, outputs, { starts }, heads, dropout) =>
-    run('FusedAttentionGradient', [dy, qkv, ...outputs, starts, seedOf(dropout)], {
+    runOp('FusedAttentionGradient', [dy, qkv, ...outputs, starts, seedOf(dropout)], {
       ...typed(qkv),
       heads,
       ...attributesOf(dropout),
     })[0]!,
 
-  sumRows: (x) => run('FusedSumRows', [x], typed(x))[0]!,
+  sumRows: (x) => runOp('FusedSumRows', [x], typed(x))[0]!,
 
   sumSquares: (tensors) =>
-    run('FusedSumSquares', tensors, { ...typed(tensors[0]!), count: tensors.length })[0]!,
+    runOp('FusedSumSquares', tensors, { ...typed(tensors[0]!), count: tensors.length })[0]!,
 
   scatterRows: (base, x, index, rows, bf16) =>
-    run('FusedScatterRows', [...list(base), x, index], { ...dtype(bf16), bases: base ? 1 : 0, rows })[0]!,
+    runOp('FusedScatterRows', [...list(base), x, index], { ...dtype(bf16), bases: base ? 1 : 0, rows })[0]!,
 
   adamW(variables, gradients, n) {
     const numbers = tf.tensor1d([
@@ -109,7 +109,7 @@ export const fused: Functional = {
     ]);
     const halves = variables.flatMap(({ half }) => list(half));
     const all = (which: 'value' | 'm' | 'v') => variables.map((variable) => variable[which]);
-    run(
+    runOp(
       'FusedAdamW',
       [...all('value'), ...all('m'), ...all('v'), ...halves, ...gradients, numbers],
       { ...typed(gradients[0]!), count: variables.length, copies: halves.length },

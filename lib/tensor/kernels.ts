@@ -3,7 +3,7 @@
  *
  * A tensor is float32 or bfloat16, which TFJS cannot tell apart; each function takes the dtype from its first tensor.
  */
-import { DT, dtypeOf, run, tf, type Attributes, type Tensor } from './engine';
+import { DT, dtypeOf, runOp, tf, type Attributes, type Tensor } from './engine';
 
 const INT32 = { dtype: DT.int32 };
 const FLOAT32 = { dtype: DT.float32 };
@@ -22,7 +22,8 @@ const int32 = (...values: number[]): Tensor => constant(values.join(), () => tf.
 const scalarInt = (value: number): Tensor => constant(`int:${value}`, () => tf.scalar(value, 'int32'));
 export const scalar = (value: number): Tensor => constant(`float:${value}`, () => tf.scalar(value));
 
-const one = (op: string, inputs: Tensor[], attributes: Attributes): Tensor => run(op, inputs, attributes)[0]!;
+const one = (op: string, inputs: Tensor[], attributes: Attributes): Tensor =>
+  runOp(op, inputs, attributes)[0]!;
 
 /** Attribute T: the dtype of `x`. */
 const typed = (x: Tensor, more: Attributes = {}): Attributes => ({ T: { dtype: dtypeOf(x) }, ...more });
@@ -122,10 +123,10 @@ export const concat = (parts: Tensor[], axis: number): Tensor =>
 
 /** `x[0]`, `x[1]`, … along the first axis, which goes. */
 export const unstack = (x: Tensor): Tensor[] =>
-  run('Unpack', [x], typed(x, { num: x.shape[0]!, axis: 0 }), x.shape[0]!);
+  runOp('Unpack', [x], typed(x, { num: x.shape[0]!, axis: 0 }), x.shape[0]!);
 
 /** Inverse of `unstack`. */
-export const stack = (parts: Tensor[], axis = 0): Tensor =>
+const stack = (parts: Tensor[], axis = 0): Tensor =>
   one('Pack', parts, typed(parts[0]!, { N: parts.length, axis }));
 
 /** Rows `x[index]`. @param x `[rows, n]` @param index `[k]` int32 @returns `[k, n]` */

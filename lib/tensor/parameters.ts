@@ -1,5 +1,5 @@
 /** Trainable tensors, their AdamW moments, and the bfloat16 copies that matrix products read. */
-import { DT, run, tf, type Tensor } from './engine';
+import { DT, runOp, tf, type Tensor } from './engine';
 import * as K from './kernels';
 import { functional, type AdamWNumbers, type AdamWVariables } from './functional';
 
@@ -25,7 +25,7 @@ class Variable {
     this.dtype = { dtype: { dtype } };
     const shared_name = `variable-${process.pid}-${serial++}`;
     const attributes = { ...this.dtype, shape, container: '', shared_name };
-    this.resource = tf.keep(run('VarHandleOp', [], attributes)[0]!);
+    this.resource = tf.keep(runOp('VarHandleOp', [], attributes)[0]!);
   }
 
   static of(shape: number[], values: Float32Array): Variable {
@@ -36,11 +36,11 @@ class Variable {
 
   /** Trap: dispose of it before the next update, or the update copies the whole tensor first. */
   read(): Tensor {
-    return run('ReadVariableOp', [this.resource], this.dtype)[0]!;
+    return runOp('ReadVariableOp', [this.resource], this.dtype)[0]!;
   }
 
   assign(value: Tensor): void {
-    run('AssignVariableOp', [this.resource, value], this.dtype, 0);
+    runOp('AssignVariableOp', [this.resource, value], this.dtype, 0);
   }
 
   write(values: Float32Array): void {
@@ -48,7 +48,7 @@ class Variable {
   }
 
   dispose(): void {
-    run('DestroyResourceOp', [this.resource], { ignore_lookup_error: false }, 0);
+    runOp('DestroyResourceOp', [this.resource], { ignore_lookup_error: false }, 0);
     this.resource.dispose();
   }
 }

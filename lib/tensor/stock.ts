@@ -2,7 +2,7 @@
  * The functions of `functional.ts` composed of TensorFlow's own ops, in float32 within: for a GPU, for a machine without a
  * compiler, and as what tests compare the fused ops with.
  */
-import { DT, run, tf, type Tensor } from './engine';
+import { DT, runOp, tf, type Tensor } from './engine';
 import * as K from './kernels';
 import type {
   ActivationKind,
@@ -213,20 +213,20 @@ export const stock = {
       const numbers = [correction1, correction2, n.learningRate, n.beta1, n.beta2, epsilon].map((x) =>
         tf.scalar(x),
       );
-      const read = (variable: Tensor) => run('ReadVariableOp', [variable], FLOAT)[0]!;
+      const read = (variable: Tensor) => runOp('ReadVariableOp', [variable], FLOAT)[0]!;
       const [clip, shrink] = [tf.scalar(n.clip), tf.scalar(1 - n.learningRate * n.weightDecay)];
       variables.forEach(({ value, m, v, half: copy }, i) => {
         if (n.weightDecay > 0)
-          tf.tidy(() => void run('AssignVariableOp', [value, K.mul(read(value), shrink)], FLOAT, 0));
+          tf.tidy(() => void runOp('AssignVariableOp', [value, K.mul(read(value), shrink)], FLOAT, 0));
         const g = K.mul(K.float32(gradients[i]!), clip);
-        run(
+        runOp(
           'ResourceApplyAdam',
           [value, m, v, ...numbers, g],
           { T: FLOAT.dtype, use_locking: false, use_nesterov: false },
           0,
         );
         if (copy)
-          run('AssignVariableOp', [copy, K.bfloat16(read(value))], { dtype: { dtype: DT.bfloat16 } }, 0);
+          runOp('AssignVariableOp', [copy, K.bfloat16(read(value))], { dtype: { dtype: DT.bfloat16 } }, 0);
       });
     });
   },

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DT, engine, run, tf, type Tensor } from '../../lib/tensor/engine';
+import { DT, engine, runOp, tf, type Tensor } from '../../lib/tensor/engine';
 import { fused } from '../../lib/tensor/fused';
 import * as K from '../../lib/tensor/kernels';
 import type { ActivationKind, Dropout, Layout, Functional } from '../../lib/tensor/functional';
@@ -330,7 +330,7 @@ test('AdamW takes variables of the size of their gradients, and of its dtypes', 
     const { value, m, v } = variables;
     const inputs = [value, m, v, normal([6]), normal([7])];
     assert.throws(
-      () => run('FusedAdamW', inputs, { T: { dtype: DT.float32 }, count: 1, copies: 0 }, 0),
+      () => runOp('FusedAdamW', inputs, { T: { dtype: DT.float32 }, count: 1, copies: 0 }, 0),
       /AdamW: expected 8 numbers/,
     );
   });

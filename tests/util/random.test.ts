@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random, uniforms } from '../../lib/util/random';
-import { DT, run, tf } from '../../lib/tensor/engine';
+import { DT, runOp, tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 
 const mean = (a: ArrayLike<number>) => Array.from(a).reduce((s, x) => s + x, 0) / a.length;
@@ -52,7 +52,7 @@ test('uniforms are evenly spread, and differ by stream', () => {
 
 test('uniforms equal those of TensorFlow', () => {
   const [shape, seed] = [tf.tensor1d([1003], 'int32'), tf.tensor1d([2 ** 31 - 1, 7], 'int32')];
-  const [theirs] = run('StatelessRandomUniform', [shape, seed], {
+  const [theirs] = runOp('StatelessRandomUniform', [shape, seed], {
     dtype: { dtype: DT.float32 },
     T: { dtype: DT.int32 },
     Tseed: { dtype: DT.int32 },

@@ -174,9 +174,7 @@ export async function ensureOps(): Promise<boolean> {
       ...['-L', tensorflow(), '-l:libtensorflow_framework.so.2'],
     ]);
   // Eigen's header does not compile with GCC 12 where the processor has half precision; older compilers lack the flag.
-  let failure = cxx
-    ? await compile('-mno-avx512fp16')
-    : 'no g++ or clang++ on PATH (Debian, Ubuntu: apt install g++)';
+  let failure = cxx ? await compile('-mno-avx512fp16') : 'no g++ on PATH (Debian, Ubuntu: apt install g++)';
   if (cxx && failure?.includes('avx512fp16')) failure = await compile();
   if (!failure) {
     renameSync(aside, opsFile);
