@@ -19,6 +19,8 @@ export interface Experiment<C extends TrainingConfig = TrainingConfig, M extends
   summary(measures: M): string;
   /** Named lists of runs for `npm run sweep`, the most decisive first; each varies one setting. */
   readonly sweeps?: Readonly<Record<string, (tier: Tier) => TrainingConfig[]>>;
+  /** Runs whose weights are committed with their records. */
+  readonly weights?: (tier: Tier) => TrainingConfig[];
 }
 
 /** Throws a UserError that names the first wrong field, what it should be and what it is. */

@@ -139,6 +139,10 @@ export const armRuns = (tier: Tier): ReplicaConfig[] => [
   ...bySeed((seed) => [arm(tier, 'A', seed)]),
 ];
 
+/** Arms B, C and F of one seed, for what needs trained weights. */
+export const runsWithWeights = (tier: Tier): ReplicaConfig[] =>
+  (['B', 'C', 'F'] as const).map((name) => arm(tier, name, DECIDING_SEEDS[0]));
+
 const CONTINUED = 3;
 
 /** The same runs with three times the steps: they resume from their last checkpoints at the schedule's lowest rate. F reads its text three times then. */
@@ -281,4 +285,5 @@ export const replica: Experiment<ReplicaConfig, ReplicaMeasures> = {
     'replica-warmup': shorterWarmupRuns,
     'replica-wider': widerRuns,
   },
+  weights: runsWithWeights,
 };

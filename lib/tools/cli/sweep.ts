@@ -2,7 +2,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import * as os from 'node:os';
 import { join } from 'node:path';
-import { TIERS, type Tier } from '../../train/config';
+import { isDeepStrictEqual } from 'node:util';
+import { TIERS, type Tier, type TrainingConfig } from '../../train/config';
+import { commitWeights } from '../../train/weights';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { bar, TerminalLine } from '../../report/terminal';
 import { duration } from '../../util/format';
@@ -24,7 +26,10 @@ const USAGE = {
       help: 'runs at a time, one thread each; 1: one run with all threads (default: one per core)',
     },
     list: { type: 'boolean', help: 'list the runs and which are finished, and train none' },
-    commit: { type: 'boolean', help: 'copy the records of finished runs to data/runs, and train none' },
+    commit: {
+      type: 'boolean',
+      help: 'copy the records of finished runs to data/runs, some weights to data/weights, and train none',
+    },
   },
 } as const;
 
@@ -115,6 +120,14 @@ class Sweep {
   }
 }
 
+/** Commits a record, and its weights where its experiment says so. @returns their paths */
+async function commit(config: TrainingConfig): Promise<string[]> {
+  const experiment = experimentOf(config);
+  const record = commitRecord(experiment, config);
+  const withWeights = experiment.weights?.(config.tier).some((run) => isDeepStrictEqual(run, config));
+  return withWeights ? [record, await commitWeights({ id: runId(experiment, config), config })] : [record];
+}
+
 main('sweep', async (argv) => {
   const { values, positionals } = parse(USAGE, argv);
   if (positionals.length > 1) throw new UserError(`expected one sweep; got ${positionals.join(' ')}`);
@@ -128,7 +141,7 @@ main('sweep', async (argv) => {
   if (values.list || values.commit) {
     for (const [i, config] of configs.entries())
       if (indices.includes(i)) console.log(`to do     ${ids[i]}`);
-      else if (values.commit) console.log(`committed ${commitRecord(experimentOf(config), config)}`);
+      else if (values.commit) for (const path of await commit(config)) console.log(`committed ${path}`);
       else console.log(`finished  ${ids[i]}`);
     return;
   }
