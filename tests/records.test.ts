@@ -6,7 +6,20 @@ import type { Tier } from '../lib/train/config';
 import { allCommitted } from '../lib/train/record';
 
 /** Lists whose predictions are registered and whose runs are not all committed yet. */
-const UNDER_WAY = ['replica', 'replica-continued', 'replica-loads', 'replica-warmup', 'replica-wider'];
+const UNDER_WAY = [
+  'replica',
+  'replica-continued',
+  'replica-loads',
+  'replica-warmup',
+  'replica-wider',
+  'plateau-pilot',
+  'plateau-settled',
+  'plateau-few-lines',
+  'plateau-depth',
+  'capacity-wide-items',
+  'capacity-associations',
+  'capacity-exposures',
+];
 
 const listed = (tier: Tier) =>
   Object.entries(sweeps()).flatMap(([name, list]) => (UNDER_WAY.includes(name) ? [] : list(tier)));

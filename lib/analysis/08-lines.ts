@@ -1,5 +1,11 @@
 /** Losses of notebook 08 on single lines: position by position, and where there are few of them. */
-import type { PlateauMeasures, PlateauRecord } from '../experiments/plateau-intervention';
+import {
+  pilotRuns,
+  plateauIntervention,
+  type PlateauMeasures,
+  type PlateauRecord,
+} from '../experiments/plateau-intervention';
+import { finishedRecords } from '../experiments/run';
 import { chart, type Figure } from '../report/figure';
 import { axis, COLOURS, referenceLine, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
@@ -8,7 +14,7 @@ import { count, layersByWidth, percent } from '../util/format';
 import { sum } from '../util/statistics';
 import { dataFloor, entropiesOf, memoryFloor, surprisal, trainTokens } from './shared/floors';
 import { PAPER_PLATEAU } from './shared/plateau';
-import { ofFullestTier, runLabel } from './shared/runs';
+import { ofFullestTier, runLabel, tenths } from './shared/runs';
 import { lineTrace, MARKED } from './shared/traces';
 
 /** The runs of the fullest tier among them: only they have one model. */
@@ -75,6 +81,24 @@ export const excessAtFree = (at: Positions): number => 1 - copiedNats(at) / exce
 const COPIES_NATS = 1;
 
 export const isCopying = (record: PlateauRecord): boolean => copiedNats(positionsOf(record)) <= COPIES_NATS;
+
+/** What a run of the pilot must not exceed on copied positions by its end, nats per line; fixed before the pilot. */
+const PILOT_COPIES_NATS = 0.1;
+
+/** The pilot's runs that are finished: its change succeeds when all of them copy. */
+export const pilotRows = (): Row[] =>
+  finishedRecords(plateauIntervention, pilotRuns('desk')).map((record) => {
+    const copied = copiedNats(positionsOf(record));
+    return {
+      ...columns(record),
+      dropout: record.config.model.dropout,
+      'held out (nats)': lastOf(record).heldOutLossNats,
+      excess: excessPerToken(record),
+      'copied positions (nats per line)': copied,
+      copies: copied <= PILOT_COPIES_NATS ? 'yes' : 'no',
+      minutes: tenths(record.minutes),
+    };
+  });
 
 /** Position by position, all runs of the fullest tier on the original grammar: what is free, what is copied, and who copies. */
 export function positionFigure(records: readonly PlateauRecord[]): Figure {

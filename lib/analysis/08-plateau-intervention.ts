@@ -42,7 +42,7 @@ import { circles, lineTrace, markerTrace } from './shared/traces';
 import { grouped } from '../util/groups';
 
 export * from './shared/notebook';
-export { excessRows, positionFigure, sizeFigure, sizeRows } from './08-lines';
+export { excessRows, pilotRows, positionFigure, sizeFigure, sizeRows } from './08-lines';
 export { plateauIntervention };
 
 /** The lists of runs, by what they change. */

@@ -15,6 +15,8 @@ export interface LinesConfig extends TrainingConfig<VanillaConfig> {
   batchLines: number;
   /** Lines of each split per evaluation, at most. */
   evaluationLines: number;
+  /** Draws the lines; absent: 1, whatever the run's seed. */
+  dataSeed?: number;
 }
 
 /** Longest line of a grammar, tokens: a sentence, its marker, as many words again, the end token. */
@@ -25,6 +27,7 @@ export function checkLines(config: LinesConfig, grammar: Grammar): void {
   const { experiment, model } = config;
   for (const field of ['trainLines', 'batchLines', 'evaluationLines'] as const)
     checkWhole(field, config[field]);
+  if (config.dataSeed !== undefined) checkWhole('dataSeed', config.dataSeed);
   const words = new Vocabulary(grammar).size;
   if (model.vocabulary < words)
     refuse(
@@ -43,8 +46,8 @@ export function checkLines(config: LinesConfig, grammar: Grammar): void {
     );
 }
 
-/** One seed draws the data of all runs, so that runs with different seeds see the same lines. */
-export const DATA_SEED = 1;
+/** One seed draws the lines of all runs whose configs do not say otherwise, so that runs of different seeds see the same lines. */
+export const dataSeedOf = ({ dataSeed = 1 }: Pick<LinesConfig, 'dataSeed'>): number => dataSeed;
 
 export class Lines {
   readonly dataHash: string;
@@ -57,9 +60,9 @@ export class Lines {
 
   constructor(
     grammar: Grammar,
-    private readonly config: Pick<LinesConfig, 'trainLines' | 'batchLines' | 'seed' | 'model'>,
+    private readonly config: Pick<LinesConfig, 'trainLines' | 'batchLines' | 'seed' | 'model' | 'dataSeed'>,
   ) {
-    const splits = sampleSplits(grammar, { seed: DATA_SEED, train: config.trainLines });
+    const splits = sampleSplits(grammar, { seed: dataSeedOf(config), train: config.trainLines });
     this.dataHash = dataHash(splits);
     [this.train, this.heldOut, this.generalisation] = [splits.train, splits.dev, splits.generalisation];
     this.vocabulary = new Vocabulary(grammar);

@@ -141,6 +141,85 @@ export const slower10Layers = (tier: Tier): PlateauConfig[] =>
     .filter(({ model }) => model.layers === 10 && model.width === 128)
     .map((config) => ({ ...config, schedule: slower(config.schedule, 4) }));
 
+const withoutDropout = (tier: Tier): PlateauConfig => ({
+  ...tiers[tier],
+  model: { ...tiers[tier].model, dropout: 0 },
+});
+
+/** Runs that did not copy with dropout 0.1, without it: one change, tried on seeds that decide nothing afterwards. */
+export const pilotRuns = (tier: Tier): PlateauConfig[] =>
+  decides(tier)
+    ? (
+        [
+          ['1.5', 1],
+          ['1.0', 2],
+          ['1.0', 3],
+          ['1.5', 2],
+        ] as const
+      ).map(([grammar, seed]) => ({
+        ...withoutDropout(tier),
+        grammar,
+        seed,
+        steps: 4000,
+        evaluateEverySteps: 200,
+        checkpointEverySteps: 1000,
+      }))
+    : [];
+
+/** Seeds of the runs that decide G1 to G3; each draws its own data. */
+export const SETTLING_SEEDS = [31, 32, 33, 34, 35] as const;
+
+/** What a run of a seed has in which the pilot's change succeeded: its own data, and all held-out lines evaluated. */
+const settling = (tier: Tier, seed: number): PlateauConfig => ({
+  ...withoutDropout(tier),
+  seed,
+  dataSeed: seed,
+  steps: 8000,
+  evaluateEverySteps: 400,
+  evaluationLines: 1000,
+  checkpointEverySteps: 2000,
+});
+
+/** The five grammars that differ in their word classes, the largest entropy first: there runs copied least often. */
+export const settledRuns = (tier: Tier): PlateauConfig[] =>
+  decides(tier)
+    ? SETTLING_SEEDS.flatMap((seed) =>
+        (['1.5', '1.0', '0.6', '1.2', '0.8'] as const).map((grammar) => ({
+          ...settling(tier, seed),
+          grammar,
+        })),
+      )
+    : [];
+
+/** Deeper models without dropout, at the others' rate and at a quarter of it after a warm-up of 4,000 steps. */
+export const deeperRuns = (tier: Tier): PlateauConfig[] =>
+  decides(tier)
+    ? [6, 10].flatMap((layers) => {
+        const base = settling(tier, SETTLING_SEEDS[0]);
+        const config = { ...base, model: { ...base.model, layers } };
+        const slow = {
+          ...config,
+          steps: 12_000,
+          schedule: { ...slower(base.schedule, 4), warmupSteps: 4000 },
+        };
+        return [config, slow];
+      })
+    : [];
+
+/** Few lines, two draws of each number, with twice the steps of the others: their losses fell still. */
+export const fewLinesLonger = (tier: Tier): PlateauConfig[] =>
+  decides(tier)
+    ? SETTLING_SEEDS.slice(0, 2).flatMap((seed) =>
+        [5000, 10_000].map((trainLines) => ({
+          ...longer({ ...withoutDropout(tier), trainLines }, 4),
+          seed,
+          dataSeed: seed,
+          evaluateEverySteps: 600,
+          checkpointEverySteps: 3000,
+        })),
+      )
+    : [];
+
 /** Lines per forward pass of an evaluation. */
 const EVALUATION_BATCH = 100;
 
@@ -222,10 +301,14 @@ export const plateauIntervention: Experiment<PlateauConfig, PlateauMeasures> = {
       ...seeds4And5(tier),
       ...slower10Layers(tier),
     ],
+    'plateau-pilot': pilotRuns,
+    'plateau-settled': settledRuns,
+    'plateau-few-lines': fewLinesLonger,
+    'plateau-depth': deeperRuns,
   },
 };
 
-/** Registered before the runs on five grammars, seeds 31 to 35, that end when they are settled. */
+/** Registered before the runs on five grammars, seeds 31 to 35, which have as many steps as it takes to settle. */
 export const SETTLED_PREDICTIONS: RegisteredPrediction[] = [
   {
     id: 'G1',
@@ -256,6 +339,17 @@ export const SETTLED_PREDICTIONS: RegisteredPrediction[] = [
       quantity: 'the largest excess of the held-out loss over the exact surprisal of the same lines',
       atMost: 0.02,
       unit: 'nats a token',
+    },
+  },
+  {
+    id: 'G4',
+    claim: 'Deeper models copy too, at the same rate or a slower one',
+    by: 'ours',
+    rule: {
+      quantity:
+        'of 6 and 10 layers, those with a run that settles and spends at most 0.1 nats a line on copied positions',
+      atLeast: 2,
+      unit: 'depths',
     },
   },
 ];

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { plateauIntervention, type PlateauConfig } from '../../lib/experiments/plateau-intervention';
+import {
+  pilotRuns,
+  plateauIntervention,
+  settledRuns,
+  type PlateauConfig,
+} from '../../lib/experiments/plateau-intervention';
 import { questionFormation } from '../../lib/experiments/question-formation';
 import { FAMILY } from '../../lib/data/grammar/grammar-family';
 import { lineTokens } from '../../lib/data/grammar/question-formation';
@@ -28,6 +33,27 @@ test('the losses by position add up to the held-out loss; an untrained model kno
     what: 'an untrained model',
   });
   assert.deepEqual(memorised, { train: 0, heldOut: 0 });
+});
+
+test('a data seed draws other lines; without one all seeds of a run see the same, as records say', () => {
+  const hash = (change: Partial<PlateauConfig>) => new PlateauTask({ ...SMOKE, ...change }).dataHash;
+  assert.equal(hash({ seed: 2 }), hash({}));
+  assert.equal(hash({ dataSeed: 1 }), hash({}));
+  assert.notEqual(hash({ dataSeed: 2 }), hash({}));
+  assert.throws(() => plateauIntervention.check({ ...SMOKE, dataSeed: 0 }), /config\.dataSeed/);
+});
+
+test('runs that decide draw their data with their seed and have one model and one training', () => {
+  const runs = settledRuns('desk');
+  assert.equal(runs.length, 25);
+  assert.ok(runs.every(({ seed, dataSeed, model }) => dataSeed === seed && model.dropout === 0));
+  const rest = runs.map(({ seed: _, dataSeed: __, grammar: ___, ...same }) => JSON.stringify(same));
+  assert.equal(new Set(rest).size, 1);
+  const piloted = pilotRuns('desk').map(({ seed }) => seed);
+  assert.ok(
+    runs.every(({ seed }) => !piloted.includes(seed)),
+    'no seed that was looked at before',
+  );
 });
 
 test('the original grammar has the data of question formation, every other one its own', () => {

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { experimentOf, sweeps } from '../../lib/experiments';
-import { capacity, capacityRuns, longerCapacityRuns } from '../../lib/experiments/capacity';
+import {
+  bitsOf,
+  capacity,
+  capacityRuns,
+  longAssociationRuns,
+  longerCapacityRuns,
+  twiceTheExposures,
+  wideItemRuns,
+} from '../../lib/experiments/capacity';
 import { runId } from '../../lib/experiments/experiment';
 import { overfitting9m } from '../../lib/experiments/overfitting-9m';
 import { fewerLines, grammarRuns, modelRuns } from '../../lib/experiments/plateau-intervention';
@@ -11,6 +19,7 @@ import { gpt2Parameters } from '../../lib/model/config';
 import { TIERS, deviations } from '../../lib/train/config';
 import { checkConfig } from '../../lib/experiments/experiment';
 import { buildModel } from '../../lib/model/build';
+import { assertClose } from '../assert-close';
 
 test('every run of every sweep can run, and no two are one', () => {
   for (const [name, runs] of Object.entries(sweeps()))
@@ -76,6 +85,41 @@ test('longer capacity runs are runs of the sweep with more steps and nothing els
   ];
   assert.deepEqual(changes, [4, 16, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4].map(more));
   assert.deepEqual(longerCapacityRuns('quick'), []);
+});
+
+test('items as wide as the model are read equally often by models of one depth, and their bits grow with N', () => {
+  const runs = wideItemRuns('desk');
+  for (const { items, itemTokens, steps, batchItems, model, schedule } of runs) {
+    assert.equal(itemTokens, model.width / 4);
+    assert.deepEqual([model.layers, model.context, schedule.decaySteps], [2, itemTokens, steps]);
+    assertClose([(steps * batchItems) / items], [1000], { relative: 1e-3, what: 'exposures' });
+  }
+  const loads = runs.map((config) => bitsOf(config) / (3.6 * gpt2Parameters(config.model).all));
+  assertClose(loads, Array(4).fill([1, Math.SQRT1_2, 0.5]).flat() as number[], {
+    relative: 0.01,
+    what: 'bits of the data over those that the model should hold',
+  });
+  const twice = twiceTheExposures('desk');
+  assert.deepEqual(
+    twice.map(({ model, steps, batchItems, items }) => [
+      model.width,
+      Math.round((steps * batchItems) / items / 10) * 10,
+    ]),
+    [
+      [32, 2000],
+      [48, 2000],
+      [64, 2000],
+    ],
+  );
+});
+
+test('M1 asks more bits than its associations have, M4 does not', () => {
+  const [more, fewer] = longAssociationRuns('desk').map((config) => ({
+    items: config.items,
+    each: bitsOf(config) / gpt2Parameters(config.model).all,
+  }));
+  assert.deepEqual([more!.items, fewer!.items], [44_672, 37_568]);
+  assert.ok(fewer!.each < 2.3 && more!.each > 2.3, `${fewer!.each} and ${more!.each}`);
 });
 
 test('the first run on a text is notebook 05; those on less text, three seeds a size, end after five passes and not during the warm-up', () => {

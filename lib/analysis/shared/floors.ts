@@ -10,7 +10,7 @@ import {
 import { FAMILY, type FamilyName } from '../../data/grammar/grammar-family';
 import { lineTokens, PUBLISHED_LINES, sampleSplits, type Line } from '../../data/grammar/question-formation';
 import { mean } from '../../util/statistics';
-import { DATA_SEED } from '../../experiments/lines';
+import { dataSeedOf, type LinesConfig } from '../../experiments/lines';
 
 /** In nats per predicted token. */
 export interface Floors {
@@ -22,29 +22,36 @@ export interface Floors {
   memorised: number;
 }
 
-/** What lines are drawn from, and how many for training: all that decides which they are. */
+/** What lines are drawn from, and how many for training: all that decides their law. */
 interface LineSet {
   grammar: FamilyName;
   trainLines: number;
 }
 
-/** `compute` for each set of lines once a process: lists of records ask again and again. */
-function perSet<T>(compute: (set: LineSet) => T): (set: LineSet) => T {
+/** Which lines they are, besides. */
+type Draw = LineSet & Pick<LinesConfig, 'dataSeed'>;
+
+/** `compute` once a process for all that have one key: lists of records ask again and again. */
+function once<S, T>(key: (set: S) => string, compute: (set: S) => T): (set: S) => T {
   const known = new Map<string, T>();
-  return ({ grammar, trainLines }) => {
-    const key = `${grammar} ${trainLines}`;
-    if (!known.has(key)) known.set(key, compute({ grammar, trainLines }));
-    return known.get(key)!;
+  return (set) => {
+    const own = key(set);
+    if (!known.has(own)) known.set(own, compute(set));
+    return known.get(own)!;
   };
 }
+const perSet = <T>(compute: (set: LineSet) => T) =>
+  once<LineSet, T>(({ grammar, trainLines }) => `${grammar} ${trainLines}`, compute);
+const perDraw = <T>(compute: (draw: Draw) => T) =>
+  once<Draw, T>((draw) => `${draw.grammar} ${draw.trainLines} ${dataSeedOf(draw)}`, compute);
 
 /** Lines drawn for training, dev and test together. */
 const drawnLines = ({ trainLines }: LineSet): number =>
   trainLines + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;
 
 const lawOf = perSet((set): UniqueFloor => uniqueLinesFloor(FAMILY[set.grammar], drawnLines(set)));
-const splitsOf = perSet(({ grammar, trainLines }) =>
-  sampleSplits(FAMILY[grammar], { seed: DATA_SEED, train: trainLines }),
+const splitsOf = perDraw((draw) =>
+  sampleSplits(FAMILY[draw.grammar], { seed: dataSeedOf(draw), train: draw.trainLines }),
 );
 
 /** The entropy of unique lines, nats per token: the floor of a model that has not memorised them. */
@@ -55,15 +62,15 @@ export const entropiesOf = perSet((set): readonly number[] =>
   positionEntropies(FAMILY[set.grammar], drawnLines(set)).map(({ nats }) => nats),
 );
 
-const memoryOf = perSet((set) => memorisationFloor(splitsOf(set).train));
+const memoryOf = perDraw((draw) => memorisationFloor(splitsOf(draw).train));
 
 /** ln D over the tokens of a line, nats per token. */
-export const memoryFloor = (set: LineSet): number => memoryOf(set).natsPerToken;
+export const memoryFloor = (draw: Draw): number => memoryOf(draw).natsPerToken;
 
 /** Predicted tokens of all training lines. */
-export const trainTokens = (set: LineSet): number => set.trainLines * memoryOf(set).tokensPerLine;
+export const trainTokens = (draw: Draw): number => draw.trainLines * memoryOf(draw).tokensPerLine;
 
-export const floorsOf = (set: LineSet): Floors => ({
+export const floorsOf = (set: Draw): Floors => ({
   independent: floor(FAMILY[set.grammar]).natsPerToken,
   unique: dataFloor(set),
   memorised: memoryFloor(set),
@@ -75,7 +82,7 @@ export const floorsOf = (set: LineSet): Floors => ({
  * 400 lines is more than what a trained model still loses.
  */
 export function surprisal(
-  set: LineSet & { evaluationLines: number },
+  set: Draw & { evaluationLines: number },
   split: 'train' | 'dev',
 ): { nats: number; natsPerToken: number } {
   const lines: readonly Line[] = splitsOf(set)[split].slice(0, set.evaluationLines);
