@@ -165,13 +165,13 @@ export async function show(figure: Figure, { display = new Display(), still = tr
 }
 
 /**
- * Writes NAME.png and NAME.json, the description that made it, into figures/.
- * `reproduce` sets FIGURES to collect them first and put them in place together.
+ * Writes NAME.png and NAME.json, the description that made it, into reports/figures/, which git does not track: figures/
+ * has those of the notebooks as committed. `reproduce` sets FIGURES to collect them first and put them in place together.
  */
 export async function saveFigure(name: string, figure: Figure): Promise<void> {
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name))
     throw new UserError(`figure name: expected small letters, digits and hyphens; got "${name}"`);
-  const folder = process.env.FIGURES ?? paths.figures;
+  const folder = process.env.FIGURES ?? join(paths.reports, 'figures');
   const png = await pngOf(figure);
   writeAtomically(join(folder, `${name}.json`), `${JSON.stringify(plainFigure(figure, { pack: false }))}\n`);
   writeAtomically(join(folder, `${name}.png`), png);

@@ -1,4 +1,4 @@
-/** `npm run reproduce [-- NOTEBOOK...]`: executes notebooks; writes reports, figures and one line each. */
+/** `npm run reproduce [-- NOTEBOOK...]`: executes notebooks; writes reports/ and, only with --save, what git tracks. */
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { TIERS, type Tier } from '../../train/config';
@@ -25,14 +25,14 @@ import { exitCode, onStop } from '../setup/processes.cjs';
 const USAGE = {
   command: 'reproduce',
   summary:
-    'Executes notebooks and writes reports/NAME.html and figures/. NOTEBOOK: its name, its number, or the start of its name; without one, all. The smoke tier writes to .cache/smoke/.',
+    'Executes notebooks and writes reports/NAME.html and reports/figures/. NOTEBOOK: its name, its number, or the start of its name; without one, all. The smoke tier writes to reports/smoke/.',
   positionals: '[NOTEBOOK...]',
   options: {
     tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'quick' },
     seed: { type: 'string', help: 'whole number from 1', default: '1' },
     save: {
       type: 'boolean',
-      help: 'put the executed notebook with its outputs into notebooks/, and bring its .ts into line',
+      help: 'put the executed notebook with its outputs into notebooks/ and its figures into figures/, and bring its .ts into line',
     },
   },
 } as const;
@@ -40,10 +40,7 @@ const USAGE = {
 /** A smoke run shows that all works, and no result: it never takes the place of one. */
 function placesOf(tier: Tier): Places {
   const { notebooks, reports, figures, venv } = paths;
-  const smoke = join(paths.cache, 'smoke');
-  return tier === 'smoke'
-    ? { notebooks, venv, reports: join(smoke, 'reports'), figures: join(smoke, 'figures') }
-    : { notebooks, reports, figures, venv };
+  return { notebooks, figures, venv, reports: tier === 'smoke' ? join(reports, 'smoke') : reports };
 }
 
 /** What the moving line says: this notebook's training and the time for all that is left, where it is known. */

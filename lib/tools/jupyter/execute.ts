@@ -12,7 +12,7 @@ import { readNotebook, verdictsOf, type Notebook } from '../../report/notebook-f
 import type { TrainingProgress } from '../../train/observer';
 import type { Verdict } from '../../report/verdict';
 
-/** Where results go. */
+/** Where results go: what git does not track to `reports`; to `notebooks` and `figures` only what is saved. */
 export interface Places {
   notebooks: string;
   reports: string;
@@ -24,7 +24,7 @@ export interface Job {
   name: string;
   tier: Tier;
   seed: number;
-  /** Whether the executed notebook replaces the one in `notebooks`. */
+  /** Whether the executed notebook and its figures replace those in `notebooks` and `figures`. */
   save: boolean;
   places: Places;
 }
@@ -176,7 +176,7 @@ async function executed(
   return target;
 }
 
-/** Executes one notebook: report, figures and, if asked for, the notebook itself are put in place at the end. */
+/** Executes one notebook: report and figures and, if asked for, the notebook itself are put in place at the end. */
 export async function execute(
   job: Job,
   tell: (at: TrainingProgress | null) => void = () => {},
@@ -197,11 +197,11 @@ export async function execute(
     const notebook = readNotebook(target);
     const pair = job.save ? await cleaned(job, notebook, state, folder) : [];
     mkdirSync(places.reports, { recursive: true });
-    mkdirSync(places.figures, { recursive: true });
     renameSync(join(folder, `${name}.html`), report);
     const figures = join(folder, 'figures');
-    if (existsSync(figures))
-      for (const file of readdirSync(figures)) renameSync(join(figures, file), join(places.figures, file));
+    const targets = [join(places.reports, 'figures'), ...(job.save ? [places.figures] : [])];
+    for (const file of existsSync(figures) ? readdirSync(figures) : [])
+      for (const target of targets) writeAtomically(join(target, file), readFileSync(join(figures, file)));
     for (const file of pair) renameSync(file, join(places.notebooks, basename(file)));
     return {
       name,

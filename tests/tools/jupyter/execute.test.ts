@@ -54,6 +54,20 @@ test('tier and seed reach the cells; saving writes the pair, executed', async ()
   assert.deepEqual(workFolders('01-pair'), []);
 });
 
+test('figures go to reports/figures, and to figures/ only when saving', async () => {
+  write(
+    '05-figure',
+    `import { saveFigure } from './lib/report/figure';\nawait saveFigure('a', { data: [{ y: [1, 2] }] });`,
+  );
+  const files = (at: string) => (existsSync(at) ? readdirSync(at).sort() : []);
+  await execute(job('05-figure'));
+  assert.deepEqual(files(join(places.reports, 'figures')), ['a.json', 'a.png']);
+  assert.deepEqual(files(places.figures), []);
+  assert.ok(!existsSync(join(places.notebooks, '05-figure.ipynb')));
+  await execute(job('05-figure', true));
+  assert.deepEqual(files(places.figures), ['a.json', 'a.png']);
+});
+
 test('a notebook that was edited in JupyterLab is brought back into its .ts', async () => {
   write('02-edited', `const a = 1;`);
   await execute(job('02-edited', true));
@@ -83,7 +97,7 @@ test('a failing cell is named, and neither report nor figure of the notebook is 
       error.output.startsWith('Error: on purpose'),
   );
   assert.ok(!existsSync(join(places.reports, '03-failing.html')));
-  assert.ok(!existsSync(join(places.figures, 'half.png')));
+  assert.ok(!existsSync(join(places.reports, 'figures', 'half.png')));
   assert.ok(!existsSync(join(places.notebooks, '03-failing.ipynb')));
   assert.deepEqual(workFolders('03-failing'), []);
 });
