@@ -1,13 +1,13 @@
 /** Runs an experiment from config to record; an interrupted run continues by itself. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { LanguageModel } from '../model/model';
 import { checkpointPath, loadedModel } from '../train/checkpoint';
 import type { TrainingConfig } from '../train/config';
-import { silent, type TrainingObserver } from '../train/observer';
+import { showFinished, silent, type TrainingObserver } from '../train/observer';
 import {
   allCommitted,
   committedPath,
-  readRecord,
+  recordAt,
   recordPath,
   type Measures,
   type RunRecord,
@@ -17,15 +17,6 @@ import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { isListed } from './index';
 import { checkConfig, runId, type Experiment } from './experiment';
-
-function recordAt<C extends TrainingConfig, M extends Measures>(
-  path: string,
-  { steps }: C,
-): RunRecord<C, M> | null {
-  if (!existsSync(path)) return null;
-  const record = readRecord(path) as RunRecord<C, M>;
-  return record.config.steps >= steps ? record : null;
-}
 
 /** The record of a finished run, or null. A committed record takes precedence over this machine's. */
 export function finishedRecord<C extends TrainingConfig, M extends Measures>(
@@ -75,9 +66,7 @@ export async function run<C extends TrainingConfig, M extends Measures>(
   checkConfig(experiment, config);
   const known = finishedRecord(experiment, config);
   if (!known) return train(runId(experiment, config), config, await experiment.task(config), observer);
-  const { steps } = known.config;
-  await observer.started({ config, steps, fromStep: steps, curve: known.curve });
-  await observer.finished(known);
+  await showFinished(known, observer);
   return known;
 }
 

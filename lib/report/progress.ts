@@ -1,11 +1,11 @@
 /** Progress of training in a running notebook: a bar and a live curve of the losses. */
+import { writeFileSync } from 'node:fs';
 import type { CurvePoint } from '../train/record';
 import type { TrainingObserver, TrainingProgress } from '../train/observer';
-import { writeAtomically } from '../util/files';
 import { Display, tick } from './display';
 import { chart, show, type Figure } from './figure';
 import { axis, COLOURS } from './style';
-import { percentDone, progressText, startText, Throttle } from './terminal';
+import { percentDone, progressText, startText, Throttle, waitText } from './terminal';
 
 /** Bar of HTML's own element, so that it takes the look of the page. */
 const htmlBar = (at: TrainingProgress, place: string): string =>
@@ -35,9 +35,9 @@ export function curveFigure(curve: readonly CurvePoint[], steps: number, subtitl
   });
 }
 
-/** File through which a notebook tells `reproduce` how far it is; `reproduce` names it in the environment. */
+/** File through which a notebook tells `reproduce` how far it is; `reproduce` names it in the environment, and reads what is whole. */
 function tellReproduce(at: TrainingProgress): void {
-  if (process.env.PROGRESS) writeAtomically(process.env.PROGRESS, JSON.stringify(at));
+  if (process.env.PROGRESS) writeFileSync(process.env.PROGRESS, JSON.stringify(at));
 }
 
 /** Live bar and loss curve in the running cell, which several runs take over from each other; the cell's interrupt stops a run after its step. */
@@ -49,6 +49,10 @@ export function notebookObserver(runs = 1): TrainingObserver {
   const draw = (curve: readonly CurvePoint[], still: boolean) =>
     show(curveFigure(curve, steps, subtitle), { display: curves, still });
   return {
+    waits(owner) {
+      if (barPace.passes()) line.show({ data: { 'text/plain': waitText(owner) } });
+      return tick();
+    },
     async started({ config, steps: all, fromStep, curve }) {
       steps = all;
       place = runs > 1 ? `run ${++run} of ${runs} · ` : '';

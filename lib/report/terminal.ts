@@ -26,6 +26,9 @@ export const startText = (fromStep: number, steps: number): string =>
     ? `continues at step ${count(fromStep)} of ${count(steps)}`
     : `finished before, ${count(steps)} steps: read from its record`;
 
+/** What a run says that another process trains. */
+export const waitText = (owner: string): string => `${owner} trains this run; waiting until it ends`;
+
 /** The first call and then one per `seconds` pass. */
 export class Throttle {
   private last = -Infinity;
@@ -79,7 +82,12 @@ export function terminalObserver<M extends Measures>(
 ): TrainingObserver<M> {
   const pace = new Throttle(0.2);
   let latest: TrainingProgress | undefined;
+  let waitedFor = '';
   return {
+    waits(owner) {
+      if (owner !== waitedFor) line.print(waitText(owner));
+      waitedFor = owner;
+    },
     started({ steps, fromStep }) {
       if (fromStep > 0) line.print(startText(fromStep, steps));
     },

@@ -44,11 +44,15 @@ const START = `{"__metadata__":${JSON.stringify({ ...METADATA, sha256: '' }).sli
 /** Offset of the hash in the file. */
 const HASH_AT = 8 + START.length;
 
-/** A kill at any moment leaves the previous checkpoint intact. Throws a UserError where it cannot be written. */
+/**
+ * A kill at any moment leaves the previous checkpoint intact. Throws a UserError where it cannot be written.
+ * @param folder for the file until it is complete
+ */
 export async function saveCheckpoint(
   path: string,
   state: RunState,
   parameters: readonly Parameter[],
+  folder?: string,
 ): Promise<void> {
   const tensors = parameters.flatMap(({ name, shape }) =>
     ['', '.m', '.v'].map((part) => ({ name: name + part, shape })),
@@ -61,7 +65,7 @@ export async function saveCheckpoint(
       yield part;
     }
   }
-  await writePartsAtomically(path, hashed(), () => [Buffer.from(hash.digest('hex')), HASH_AT]);
+  await writePartsAtomically(path, hashed(), () => [Buffer.from(hash.digest('hex')), HASH_AT], folder);
 }
 
 const PIECE = 2 ** 22;

@@ -12,6 +12,8 @@ export interface TrainingProgress {
 
 /** What a training run tells whoever shows it. A rejected promise stops the run; its last checkpoint stays. */
 export interface TrainingObserver<M extends Measures = Measures> {
+  /** Once a second while another process trains this run. */
+  waits?(owner: string): Promise<void> | void;
   started(run: {
     config: TrainingConfig;
     steps: number;
@@ -27,3 +29,13 @@ export interface TrainingObserver<M extends Measures = Measures> {
 
 /** Shows nothing. */
 export const silent: TrainingObserver = { started() {}, progressed() {}, evaluated() {}, finished() {} };
+
+/** Shows a run that was finished before. */
+export async function showFinished<M extends Measures>(
+  record: RunRecord<TrainingConfig, M>,
+  observer: TrainingObserver<M>,
+): Promise<void> {
+  const { config, curve } = record;
+  await observer.started({ config, steps: config.steps, fromStep: config.steps, curve });
+  await observer.finished(record);
+}

@@ -82,10 +82,10 @@ export const recordPath = (id: string): string => join(runFolder(id), 'record.js
 /** Where a record that was committed on purpose is. */
 export const committedPath = (id: string): string => join(paths.runs, `${id}.json`);
 
-/** @returns the record with its hash */
-export function writeRecord<R extends RunRecord>(record: R, path = recordPath(record.id)): R {
+/** @param folder for the file until it is complete @returns the record with its hash */
+export function writeRecord<R extends RunRecord>(record: R, folder?: string): R {
   const sealed = { ...record, sha256: recordHash(record) };
-  writeAtomically(path, `${JSON.stringify(sealed, null, 1)}\n`);
+  writeAtomically(recordPath(record.id), `${JSON.stringify(sealed, null, 1)}\n`, folder);
   return sealed;
 }
 
@@ -138,6 +138,16 @@ export function readRecord(path: string): RunRecord {
   if (record === null || typeof record !== 'object') return refuse('expected an object; it is damaged');
   const why = fault(record);
   return why === undefined ? record : refuse(why);
+}
+
+/** A record of at least the steps of a config, if there is one at a path. */
+export function recordAt<C extends TrainingConfig, M extends Measures>(
+  path: string,
+  { steps }: C,
+): RunRecord<C, M> | null {
+  if (!existsSync(path)) return null;
+  const record = readRecord(path) as RunRecord<C, M>;
+  return record.config.steps >= steps ? record : null;
 }
 
 /** All committed records, in the order of their ids. */

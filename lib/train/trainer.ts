@@ -7,6 +7,7 @@ import { arithmetic, threadsNow, type Arithmetic } from '../tensor/arithmetic';
 import { engine, isLoaded } from '../tensor/engine';
 import { UserError } from '../util/errors';
 import { linkAtomically } from '../util/files';
+import { takeLease, type Lease } from '../util/lease';
 import { paths } from '../util/paths';
 import {
   checkpointPath,
@@ -19,8 +20,16 @@ import {
 import type { TrainingConfig } from './config';
 import type { Task } from './evaluate';
 import { disposeGraphs } from './gradients';
-import type { TrainingObserver } from './observer';
-import { configHash, writeRecord, type CurvePoint, type Measures, type RunRecord } from './record';
+import { showFinished, type TrainingObserver } from './observer';
+import {
+  configHash,
+  recordAt,
+  recordPath,
+  writeRecord,
+  type CurvePoint,
+  type Measures,
+  type RunRecord,
+} from './record';
 import { trainStep, usesBf16, type StepResult } from './step';
 
 /** Commit of the source; with "+" where it has changes that are not committed. */
@@ -104,6 +113,7 @@ class Training<C extends TrainingConfig, M extends Measures> {
     private readonly model: LanguageModel,
     private readonly task: Task<M>,
     private readonly observer: TrainingObserver,
+    private readonly lease: Lease,
   ) {
     const parameters = model.parameters.reduce((n, p) => n + p.size, 0);
     this.record = newRecord(id, config, task.dataHash, parameters);
@@ -145,11 +155,11 @@ class Training<C extends TrainingConfig, M extends Measures> {
     const commits =
       step < config.steps && !commit.endsWith(record.commit) ? `${commit}, ${record.commit}` : commit;
     this.record = { ...record, startedAt, minutes, curve, tokensPerSecond, commit: commits };
-    this.nameBest();
   }
 
   async toTheEnd(): Promise<RunRecord<C, M>> {
     const { config, observer, record } = this;
+    await this.nameBest();
     await observer.started({ config, steps: config.steps, fromStep: this.step, curve: record.curve });
     while (!this.isOver()) {
       const startedAt = performance.now();
@@ -170,7 +180,8 @@ class Training<C extends TrainingConfig, M extends Measures> {
       if (this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0)
         await this.writeCheckpoint();
     }
-    const written = writeRecord({ ...record, finishedAt: new Date().toISOString() });
+    const ended = { ...record, finishedAt: new Date().toISOString() };
+    const written = await this.lease.writing((folder) => writeRecord(ended, folder));
     await observer.finished(written);
     return written;
   }
@@ -224,19 +235,26 @@ class Training<C extends TrainingConfig, M extends Measures> {
   }
 
   /** Called after a save, and on start, in case the process was killed between the two. */
-  private nameBest(): void {
-    if (this.isBest()) linkAtomically(checkpointPath(this.id), checkpointPath(this.id, 'best'));
+  private async nameBest(): Promise<void> {
+    const [last, best] = [checkpointPath(this.id), checkpointPath(this.id, 'best')];
+    if (this.isBest()) await this.lease.writing((folder) => linkAtomically(last, best, folder));
   }
 
   private async writeCheckpoint(): Promise<void> {
     this.record.minutes = this.minutesBefore + (performance.now() - this.startedAt) / 60_000;
     const { step, tokensSeen, record, since } = this;
-    await saveCheckpoint(checkpointPath(this.id), { step, tokensSeen, record, since }, this.model.parameters);
-    this.nameBest();
+    const state = { step, tokensSeen, record, since };
+    await this.lease.writing((folder) =>
+      saveCheckpoint(checkpointPath(this.id), state, this.model.parameters, folder),
+    );
+    await this.nameBest();
   }
 }
 
-/** Trains a model on a task, from the last checkpoint if there is one, and closes the task. */
+/**
+ * Trains a model on a task, from the last checkpoint if there is one, and closes the task. Waits while another process
+ * trains this run; if that one finishes it, its record is the result.
+ */
 export async function train<C extends TrainingConfig, M extends Measures>(
   id: string,
   config: C,
@@ -244,12 +262,22 @@ export async function train<C extends TrainingConfig, M extends Measures>(
   observer: TrainingObserver,
 ): Promise<RunRecord<C, M>> {
   try {
-    const model = buildModel(config.model, config.seed);
+    const lease = await takeLease(checkpointPath(id), (owner) => observer.waits?.(owner));
     try {
-      return await new Training(id, config, model, task, observer).toTheEnd();
+      const known = recordAt<C, M>(recordPath(id), config);
+      if (known) {
+        await showFinished(known, observer);
+        return known;
+      }
+      const model = buildModel(config.model, config.seed);
+      try {
+        return await new Training(id, config, model, task, observer, lease).toTheEnd();
+      } finally {
+        disposeGraphs(model);
+        model.dispose();
+      }
     } finally {
-      disposeGraphs(model);
-      model.dispose();
+      await lease.release();
     }
   } finally {
     task.dispose();

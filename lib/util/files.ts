@@ -18,24 +18,48 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { UserError } from './errors';
 
-/** Name of a file until it is complete. */
-const asideOf = (path: string): string => `${path}.${process.pid}.part`;
+/** A file until it is complete, in a folder on the same disk. */
+const asideOf = (path: string, folder = dirname(path)): string =>
+  join(folder, `${basename(path)}.${process.pid}.part`);
 
 /** The UserError for a full disk, a folder that is not writable, and the like. */
 export const cannotWrite = (path: string, error: unknown): UserError =>
   new UserError(
-    `${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable and start again; what was there before is intact`,
+    `${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable and start again; ${existsSync(path) ? 'what was there before is intact' : 'there was none before'}`,
   );
 
-/** Writes to a temporary file and renames it, so that a reader never sees half of it. Throws a UserError on failure. */
-export function writeAtomically(path: string, content: string | Uint8Array): void {
-  const aside = asideOf(path);
+/** Waits until the disk has a file or the entries of a folder, so that they outlast a loss of power. */
+function flush(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } catch (error) {
+    // Some file systems cannot flush folders.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Gives a complete file its name, also on the disk. */
+function renameFlushed(aside: string, path: string): void {
+  flush(aside);
+  renameSync(aside, path);
+  flush(dirname(path));
+}
+
+/**
+ * Writes to a temporary file and renames it, so that a reader never sees half of it. Throws a UserError on failure.
+ * @param folder of the temporary file; without it that of the file
+ */
+export function writeAtomically(path: string, content: string | Uint8Array, folder?: string): void {
+  const aside = asideOf(path, folder);
   try {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(aside, content);
-    renameSync(aside, path);
+    renameFlushed(aside, path);
   } catch (error) {
-    if (existsSync(aside)) rmSync(aside);
+    rmSync(aside, { force: true });
     throw cannotWrite(path, error);
   }
 }
@@ -58,16 +82,16 @@ function removeLeftovers(path: string): void {
 }
 
 /**
- * Writes a large file part by part to a temporary file, syncs and renames it: a kill at any moment leaves the old file
- * intact. Throws a UserError on failure.
+ * As writeAtomically, a large file part by part: a kill at any moment leaves the old file intact.
  * @param patch called after the last part, for bytes that depend on all of them: what to write, and the offset in the file
  */
 export async function writePartsAtomically(
   path: string,
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   patch?: () => [bytes: Uint8Array, at: number],
+  folder?: string,
 ): Promise<void> {
-  const aside = asideOf(path);
+  const aside = asideOf(path, folder);
   try {
     mkdirSync(dirname(path), { recursive: true });
     removeLeftovers(path);
@@ -78,13 +102,12 @@ export async function writePartsAtomically(
         const [bytes, at] = patch();
         writeSync(file, bytes, 0, bytes.length, at);
       }
-      fsyncSync(file);
     } finally {
       closeSync(file);
     }
-    renameSync(aside, path);
+    renameFlushed(aside, path);
   } catch (error) {
-    if (existsSync(aside)) rmSync(aside);
+    rmSync(aside, { force: true });
     throw cannotWrite(path, error);
   }
 }
@@ -93,8 +116,8 @@ export async function writePartsAtomically(
  * Gives a file a second name, replacing what had it; both are one file until the first is written again. A copy where the
  * file system has no hard links. Throws a UserError on failure.
  */
-export function linkAtomically(path: string, second: string): void {
-  const aside = asideOf(second);
+export function linkAtomically(path: string, second: string, folder?: string): void {
+  const aside = asideOf(second, folder);
   rmSync(aside, { force: true });
   try {
     try {
@@ -102,7 +125,7 @@ export function linkAtomically(path: string, second: string): void {
     } catch {
       copyFileSync(path, aside);
     }
-    renameSync(aside, second);
+    renameFlushed(aside, second);
   } catch (error) {
     throw cannotWrite(second, error);
   } finally {

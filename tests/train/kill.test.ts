@@ -65,10 +65,11 @@ function session(
   let [printed, errors] = ['', ''];
   let [timer, watcher]: [NodeJS.Timeout?, FSWatcher?] = [];
   const kill = () => child.kill('SIGKILL');
+  /** Folder of the files that it is writing. */
+  const aside = () =>
+    readdirSync(folder).find((name) => name.includes(`.${child.pid}.`) && name.endsWith('.part'));
   const killWhenSaving = () => {
-    watcher = watch(folder, (_, name) => {
-      if (name?.endsWith('.part')) kill();
-    });
+    watcher = watch(join(folder, aside()!), kill);
   };
   child.stderr.on('data', (data: Buffer) => {
     errors += data.toString();
@@ -86,7 +87,8 @@ function session(
       const numbers = (what: string) =>
         [...printed.matchAll(new RegExp(`^${what} (\\d+)$`, 'gm'))].map((match) => Number(match[1]));
       const [fromStep] = numbers('from') as [number];
-      const whileSaving = readdirSync(folder).some((name) => name.endsWith(`.${child.pid}.part`));
+      const left = aside();
+      const whileSaving = left !== undefined && readdirSync(join(folder, left)).length > 0;
       resolve({
         fromStep,
         step: numbers('step').at(-1) ?? fromStep,

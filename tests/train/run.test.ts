@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { runId } from '../../lib/experiments/experiment';
 import { questionFormation, type QuestionFormationConfig } from '../../lib/experiments/question-formation';
@@ -253,9 +254,15 @@ test('a full disk ends the run in one line; the checkpoint before stays, and the
   await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
   const path = checkpointPath(runId(questionFormation, CONFIG));
   const before = readFileSync(path);
-  symlinkSync('/dev/full', `${path}.${process.pid}.part`);
+  const onFullDisk: TrainingObserver = {
+    ...silent,
+    started() {
+      const aside = readdirSync(FOLDER).find((name) => name.endsWith('.part'))!;
+      symlinkSync('/dev/full', join(FOLDER, aside, `last.safetensors.${process.pid}.part`));
+    },
+  };
   await assert.rejects(
-    run(questionFormation, CONFIG),
+    run(questionFormation, CONFIG, onFullDisk),
     /^UserError: .*last\.safetensors: expected to write it; .*ENOSPC.*free the disk .*what was there before is intact$/,
   );
   assert.ok(readFileSync(path).equals(before));

@@ -8,24 +8,32 @@ import { silent } from '../../train/observer';
 import { errorText } from './arguments';
 
 /** A run of a list. */
-interface ListedRun {
+export interface ListedRun {
   name: string;
   tier: Tier;
   index: number;
+  /** Whether to wait for it while another process trains it; else the answer is `busy`. */
+  wait: boolean;
 }
 
 export type WorkerMessage =
   | { kind: 'progress'; share: number }
   | { kind: 'done'; minutes: number; text: string }
-  | { kind: 'failed'; message: string };
+  | { kind: 'failed'; message: string }
+  | { kind: 'busy' };
 
 const answer = (message: WorkerMessage) => process.send!(message);
 
-async function train({ name, tier, index }: ListedRun): Promise<void> {
+class Busy extends Error {}
+
+async function train({ name, tier, index, wait }: ListedRun): Promise<void> {
   const pace = new Throttle(0.5);
   const config = sweeps()[name]!(tier)[index]!;
   const record = await run(experimentOf(config), config, {
     ...silent,
+    waits() {
+      if (!wait) throw new Busy();
+    },
     progressed({ step, steps }) {
       if (!pace.passes()) return;
       answer({ kind: 'progress', share: step / steps });
@@ -37,7 +45,11 @@ async function train({ name, tier, index }: ListedRun): Promise<void> {
 
 process.on('message', (listed: ListedRun) => {
   train(listed).catch((error) =>
-    answer({ kind: 'failed', message: errorText('sweep', error).replace(/^sweep: /, '') }),
+    answer(
+      error instanceof Busy
+        ? { kind: 'busy' }
+        : { kind: 'failed', message: errorText('sweep', error).replace(/^sweep: /, '') },
+    ),
   );
 });
 process.on('disconnect', () => process.exit());

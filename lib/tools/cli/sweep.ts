@@ -13,7 +13,7 @@ import { runId } from '../../experiments/experiment';
 import { commitRecord, finishedRecord } from '../../experiments/run';
 import { main, parse } from './arguments';
 import { exitCode, onStop } from '../setup/processes.cjs';
-import type { WorkerMessage } from './sweep-worker';
+import type { ListedRun, WorkerMessage } from './sweep-worker';
 
 const USAGE = {
   command: 'sweep',
@@ -53,12 +53,15 @@ class Sweep {
   ) {}
 
   async train(): Promise<void> {
-    const waiting = [...this.indices];
+    // A run that another command trains comes again after all others, and is then waited for.
+    const waiting = this.indices.map((index) => ({ index, wait: false }));
     const drain = async () => {
       let worker = this.worker();
-      for (let index; (index = waiting.shift()) !== undefined;) {
+      for (let next; (next = waiting.shift());) {
         if (!worker.connected) worker = this.worker();
-        await this.one(worker, index);
+        const { index, wait } = next;
+        const busy = await this.one(worker, { name: this.name, tier: this.tier, index, wait });
+        if (busy) waiting.push({ index, wait: true });
       }
       if (worker.connected) worker.disconnect();
     };
@@ -84,16 +87,21 @@ class Sweep {
     return worker;
   }
 
-  private one(worker: ChildProcess, index: number): Promise<void> {
+  /** @returns whether another command trains the run, and it was not to be waited for */
+  private one(worker: ChildProcess, listed: ListedRun): Promise<boolean> {
+    const { index } = listed;
     const id = this.ids[index]!;
     return new Promise((resolve) => {
-      const end = (text: string, failure?: string) => {
+      const stop = (busy: boolean) => {
         worker.removeAllListeners('message').removeListener('exit', died);
         this.shares.delete(index);
+        resolve(busy);
+      };
+      const end = (text: string, failure?: string) => {
         this.finished++;
         if (failure !== undefined) this.failed.push(id);
         this.line.print(`${this.finished} of ${this.indices.length}  ${id}  ${text}${failure ?? ''}`);
-        resolve();
+        stop(false);
       };
       const died = (code: number | null, signal: NodeJS.Signals | null) =>
         end('FAILED: ', `its process ended with code ${exitCode(code, signal)}`);
@@ -101,10 +109,11 @@ class Sweep {
       worker.on('message', (answer: WorkerMessage) => {
         if (answer.kind === 'progress') this.shares.set(index, answer.share);
         else if (answer.kind === 'failed') end('FAILED: ', answer.message);
+        else if (answer.kind === 'busy') stop(true);
         else end(`${answer.minutes.toFixed(1)} min  ${answer.text}`);
         this.line.update(this.status());
       });
-      worker.send({ name: this.name, tier: this.tier, index });
+      worker.send(listed);
     });
   }
 
