@@ -1,4 +1,4 @@
-/** `npm run data -- COMMAND`: question formation (entropy, splits, checks of published lines); data sets of text are in datasets.ts. */
+/** `npm run data -- COMMAND`: question formation (entropy, splits, export, checks of published lines); data sets of text are in datasets.ts. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError, oneOf, wholeNumber } from '../../util/errors';
@@ -14,9 +14,10 @@ import {
   type SampledFloor,
 } from '../../data/grammar/floor';
 import { sentenceForms } from '../../data/grammar/forms';
-import { sentenceProbability } from '../../data/grammar/grammar';
+import { exportLines, type ExportedFloors } from '../../data/grammar/export';
+import { sentenceProbability, type Grammar } from '../../data/grammar/grammar';
+import { FAMILY, FAMILY_NAMES } from '../../data/grammar/grammar-family';
 import {
-  GRAMMAR,
   PUBLISHED_LINES,
   LINE_SPLITS,
   dataHash,
@@ -45,6 +46,16 @@ const QUESTION_FORMATION = {
       help: 'draw splits of the published sizes and print their statistics and hash',
     },
     sample: { type: 'string', help: 'print this many random lines' },
+    export: {
+      type: 'string',
+      help: 'new folder: writes the lines of every split and floors.json, the exact losses per token and position',
+    },
+    grammar: {
+      type: 'string',
+      help: `one of ${FAMILY_NAMES.join(', ')}: its entropy, nats a token, but for the last`,
+      default: '1.0',
+    },
+    lines: { type: 'string', help: `with --export: training lines, instead of ${PUBLISHED_LINES.train}` },
     seed: { type: 'string', help: 'seed of the random draws', default: '1' },
     json: { type: 'boolean', help: 'print JSON instead of text' },
   },
@@ -72,37 +83,67 @@ function questionFormation(argv: string[]): void {
     throw new UserError(
       `expected one data set; got "${positionals[0]}" too: put the name of a file after --check`,
     );
-  const actions = (['floor', 'check', 'splits', 'sample'] as const).filter(
+  const actions = (['floor', 'check', 'splits', 'sample', 'export'] as const).filter(
     (name) => values[name] !== undefined,
   );
   if (actions.length !== 1)
     throw new UserError(
-      `question-formation: expected one of --floor, --check FILE, --splits, --sample N; got ${actions.length === 0 ? 'none' : actions.map((a) => `--${a}`).join(' and ')}`,
+      `question-formation: expected one of --floor, --check FILE, --splits, --sample N, --export FOLDER; got ${actions.length === 0 ? 'none' : actions.map((a) => `--${a}`).join(' and ')}`,
     );
   if (values['monte-carlo'] !== undefined && !values.floor)
     throw new UserError('--monte-carlo: expected --floor with it; got it alone: add --floor');
+  if (values.lines !== undefined && values.export === undefined)
+    throw new UserError('--lines: expected --export FOLDER with it; got it alone: add --export');
   const seed = wholeNumber('--seed', values.seed, 1);
-  if (values.floor) printFloors(values['monte-carlo'], seed, values.json);
-  if (values.check !== undefined) checkFile(values.check, values.json);
-  if (values.splits) printSplits(seed, values.json);
+  const name = oneOf('--grammar', values.grammar, FAMILY_NAMES);
+  const grammar = FAMILY[name];
+  if (values.floor) printFloors(grammar, values['monte-carlo'], seed, values.json);
+  if (values.check !== undefined) checkFile(grammar, values.check, values.json);
+  if (values.splits) printSplits(grammar, seed, values.json);
   if (values.sample !== undefined)
-    printSample(wholeNumber('--sample', values.sample, 1, 1_000_000), seed, values.json);
+    printSample(grammar, wholeNumber('--sample', values.sample, 1, 1_000_000), seed, values.json);
+  if (values.export !== undefined) {
+    const train = wholeNumber('--lines', values.lines ?? String(PUBLISHED_LINES.train), 1, 10_000_000);
+    printExport(
+      resolve(values.export),
+      exportLines(resolve(values.export), name, { seed, train }),
+      values.json,
+    );
+  }
 }
 
-function printFloors(monteCarloText: string | undefined, seed: number, json?: boolean): void {
+function printExport(folder: string, floors: ExportedFloors, json?: boolean): void {
+  print(
+    { ...floors },
+    [
+      ['folder', folder],
+      ...LINE_SPLITS.map((split): TableRow => [`${split}.txt`, `${count(floors.lines[split])} lines`]),
+      ['entropy', `${floors.unique.natsPerToken.toFixed(4)} nats a token`],
+      ['memorised', `${floors.memorised.natsPerToken.toFixed(4)} nats a token`],
+    ],
+    json,
+  );
+}
+
+function printFloors(
+  grammar: Grammar,
+  monteCarloText: string | undefined,
+  seed: number,
+  json?: boolean,
+): void {
   const monteCarloLines =
     monteCarloText === undefined ? undefined : wholeNumber('--monte-carlo', monteCarloText, 2, 100_000_000);
   const uniqueLines = PUBLISHED_LINES.train + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;
   // Refuses a grammar in which a form has two derivations.
-  const forms = sentenceForms(GRAMMAR).length;
+  const forms = sentenceForms(grammar).length;
   const result = {
     ambiguity: { forms, derivations: forms, ambiguousForms: 0 },
-    iid: floor(GRAMMAR),
-    unique: uniqueLinesFloor(GRAMMAR, uniqueLines),
-    memorisation: memorisationFloor(sampleSplits(GRAMMAR, { seed, generalisation: 0 }).train),
+    iid: floor(grammar),
+    unique: uniqueLinesFloor(grammar, uniqueLines),
+    memorisation: memorisationFloor(sampleSplits(grammar, { seed, generalisation: 0 }).train),
     ...(monteCarloLines !== undefined && {
-      monteCarlo: monteCarloFloor(GRAMMAR, monteCarloLines, seed),
-      monteCarloUnique: monteCarloUniqueFloor(GRAMMAR, uniqueLines, seed),
+      monteCarlo: monteCarloFloor(grammar, monteCarloLines, seed),
+      monteCarloUnique: monteCarloUniqueFloor(grammar, uniqueLines, seed),
     }),
   };
   const text = ({ nats, tokensPerLine, natsPerToken }: Floor): string =>
@@ -123,7 +164,7 @@ function printFloors(monteCarloText: string | undefined, seed: number, json?: bo
 }
 
 /** Counts lines outside the language and lines with another output than ours. */
-function checkFile(file: string, json?: boolean): void {
+function checkFile(grammar: Grammar, file: string, json?: boolean): void {
   const path = resolve(file);
   let text: string;
   try {
@@ -141,9 +182,9 @@ function checkFile(file: string, json?: boolean): void {
   rows.forEach((row, i) => {
     const line = parseRow(row, `${file} line ${i + 1}`);
     const sentence = line.input.slice(0, -1);
-    const [unmarked, marked] = sentenceProbability(GRAMMAR, sentence);
+    const [unmarked, marked] = sentenceProbability(grammar, sentence);
     if (unmarked + marked === 0) outside.push(i + 1);
-    else if (formatLine(toLine(sentence, line.marker)) !== formatLine(line)) different.push(i + 1);
+    else if (formatLine(toLine(sentence, line.marker, grammar)) !== formatLine(line)) different.push(i + 1);
   });
   const result = {
     lines: rows.length,
@@ -186,8 +227,8 @@ function statistics(lines: readonly Line[]) {
   };
 }
 
-function printSplits(seed: number, json?: boolean): void {
-  const splits = sampleSplits(GRAMMAR, { seed });
+function printSplits(grammar: Grammar, seed: number, json?: boolean): void {
+  const splits = sampleSplits(grammar, { seed });
   const all = LINE_SPLITS.flatMap((split) => splits[split]);
   const result = {
     seed,
@@ -212,9 +253,9 @@ function printSplits(seed: number, json?: boolean): void {
   );
 }
 
-function printSample(lines: number, seed: number, json?: boolean): void {
+function printSample(grammar: Grammar, lines: number, seed: number, json?: boolean): void {
   const random = new Random(seed, 'question-formation/sample');
-  const drawn = Array.from({ length: lines }, () => formatLine(sampleLine(GRAMMAR, random)));
+  const drawn = Array.from({ length: lines }, () => formatLine(sampleLine(grammar, random)));
   console.log(json ? JSON.stringify(drawn, null, 2) : drawn.join('\n'));
 }
 

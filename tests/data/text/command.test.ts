@@ -91,7 +91,15 @@ test('unknown data sets and missing actions are refused', () => {
   );
   assert.match(
     data('question-formation').stderr,
-    /expected one of --floor, --check FILE, --splits, --sample N; got none\n$/,
+    /expected one of --floor, --check FILE, --splits, --sample N, --export FOLDER; got none\n$/,
+  );
+  assert.match(
+    data('question-formation', '--grammar', '0.7', '--export', folder).stderr,
+    /^data: --grammar: expected one of 0\.6, .*; got "0\.7"\n$/,
+  );
+  assert.match(
+    data('question-formation', '--lines', '10', '--sample', '1').stderr,
+    /^data: --lines: expected --export FOLDER with it; got it alone: add --export\n$/,
   );
 });
 
