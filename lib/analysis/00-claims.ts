@@ -2,9 +2,9 @@
 import { EXPERIMENTS, experimentOf } from '../experiments/index';
 import type { Claim } from '../report/claims';
 import type { Figure } from '../report/figure';
-import { axis, COLOURS, OUTCOME_COLOURS, title } from '../report/style';
+import { axis, COLOURS, BADGES, title } from '../report/style';
 import type { Row } from '../report/table';
-import { unfitness, type OwnValue, type Question } from '../report/verdict';
+import { answerOf, unfitness, type OwnValue, type Question } from '../report/verdict';
 import { deviations, type Tier, type TrainingConfig } from '../train/config';
 import { allCommitted } from '../train/record';
 import { count, layersByWidth, significant } from '../util/format';
@@ -28,6 +28,11 @@ function distance({ value }: OwnValue, { paper, tolerance, relation }: Question)
   return relation === 'at most' ? Math.max(-1, tolerances) : tolerances;
 }
 
+const answer = (v: Claim['verdict']): keyof typeof BADGES => {
+  const holds = answerOf(v);
+  return holds === null ? 'open' : holds ? 'yes' : 'no';
+};
+
 /** Every run of every claim, as its distance from the paper's number. */
 export function claimsFigure(list: readonly Claim[]): Figure {
   const labels = list.map(
@@ -38,7 +43,7 @@ export function claimsFigure(list: readonly Claim[]): Figure {
     verdict.ours.map((run) => ({
       x: distance(run, verdict),
       y: labels[i]!,
-      colour: OUTCOME_COLOURS[verdict.outcome],
+      colour: BADGES[answer(verdict)],
       fit: unfitness(run, verdict) === undefined,
       text: `${significant(run.value, 4)} (${run.tier}, seed ${run.seed})`,
     })),

@@ -1,161 +1,253 @@
 /** What notebook 04 shows of runs on question formation: exact floors, curves, and where the loss settles. */
+import type { Shape } from 'plotly.js';
 import {
   questionFormation,
   type QuestionFormationConfig,
   type QuestionFormationRecord,
 } from '../experiments/question-formation';
 import { committedRecords } from '../experiments/run';
-import { chart, type Figure } from '../report/figure';
-import { axis, COLOURS, referenceBand, referenceLine, seriesColour } from '../report/style';
+import { chart, type Figure, type Trace } from '../report/figure';
+import { axis, COLOURS, endLabels, logAxis, referenceBand, referenceLine, title } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { count } from '../util/format';
-import type { Floors } from './shared/floors';
+import { count, fixed } from '../util/format';
+import { grouped } from '../util/groups';
+import { mean } from '../util/statistics';
+import { floorsOf, trainTokens, type Floors } from './shared/floors';
 import { PAPER_PLATEAU, plateau } from './shared/plateau';
-import { byTier, costColumns, hardwareText, ownValues, runLabel, tenths, withOthers } from './shared/runs';
-import { lineTrace, lossTraces } from './shared/traces';
+import { ownValues } from './shared/runs';
+import { isSettled, MOST_DRIFT } from './shared/settled';
+import { lineTrace } from './shared/traces';
 
 export * from './shared/notebook';
-export { floorsOf } from './shared/floors';
-export { deviations } from '../train/config';
 export { questionFormation };
 
 type Run = QuestionFormationRecord;
 
-/** `desk, 6 layers, seed 1` */
-const label = ({ config }: Run): string => runLabel(config, `${config.model.layers} layers`);
+/** The committed runs, which decide. */
+export const runs = (): Run[] => committedRecords(questionFormation);
 
-/** The committed runs, after `own` ones. */
-export const runs = (own: readonly Run[]): Run[] => withOthers(own, committedRecords(questionFormation));
+/** Runs of each depth, and the floors of their lines. */
+const depths = (records: readonly Run[]): [layers: number, records: Run[]][] =>
+  grouped(records, ({ config }) => config.model.layers).sort(([a], [b]) => a - b);
+const LINES = { grammar: '1.0', trainLines: questionFormation.tiers.desk.trainLines } as const;
+export const floors = (): Floors => floorsOf(LINES);
 
-/** `desk: 20,000 steps, 99 to 188 min a run on 2 CPU cores`, tier by tier. */
-function subtitle(records: readonly Run[]): string {
-  const range = (values: number[]) =>
-    [...new Set([Math.min(...values), Math.max(...values)].map(count))].join(' to ');
-  return byTier(records)
-    .map(
-      ([tier, own]) =>
-        `${tier}: ${range(own.map(({ config }) => config.steps))} steps, ${range(own.map(({ minutes }) => Math.round(minutes)))} min a run on ${hardwareText(own)}`,
-    )
-    .join(' · ');
+const three = (x: number): string => fixed(x, 3);
+/** `1.011 to 1.013` */
+const range = (values: readonly number[]): string =>
+  [...new Set([Math.min(...values), Math.max(...values)].map(three))].join(' to ');
+
+/** Two or three sentences from the committed runs. */
+export function answer(records = runs()): string {
+  const { unique, memorised } = floors();
+  const ends = records.map(plateau);
+  const excess = ends.map(({ trainLossNats }) => trainLossNats - unique);
+  return [
+    `**Yes: the training loss settles near 1, at ${range(ends.map((p) => p.trainLossNats))} nats per token, and so does the loss on lines that were not trained on (${range(ends.map((p) => p.heldOutLossNats))}).**`,
+    `But the lines come from a known grammar, so one can compute what the best possible model pays for lines that it has not memorised: ${three(unique)}. The runs end ${range(excess)} above that, and far from the ${three(memorised)} that a model pays which has memorised its training lines.`,
+    `So this experiment cannot tell a general bound of 1 from the entropy of its data; [notebook 08](08-plateau-intervention.ipynb) changes the entropy.`,
+  ].join(' ');
 }
 
-const stepsAxis = axis('step', 'optimiser updates, log scale', { type: 'log' });
+const LOOKS = [
+  { colour: COLOURS.ours, dashes: ['solid', 'dot'] },
+  { colour: COLOURS.second, dashes: ['solid', 'dot'] },
+] as const;
 
-/** Training and held-out loss of every run, with the paper's plateau and the exact floors. */
-export const lossFigure = (records: readonly Run[], { unique, memorised }: Floors): Figure =>
-  chart({
-    title: 'Question formation: loss against steps',
-    subtitle: subtitle(records),
-    x: stepsAxis,
-    y: axis('loss', 'nats per token', { range: [0.4, 2.2] }),
-    data: records.flatMap((record, i) => lossTraces(record, label(record), seriesColour(i), (p) => p.step)),
-    shapes: [
-      referenceBand(PAPER_PLATEAU.nats, PAPER_PLATEAU.tolerance),
-      referenceLine(PAPER_PLATEAU.nats, 'published plateau 1.00 ± 0.05', { side: 'above', end: 'left' }),
-      referenceLine(unique, `entropy of the data ${unique.toFixed(3)}`, {
-        colour: COLOURS.third,
-        side: 'below',
-        dash: 'dot',
-        end: 'left',
-      }),
-      referenceLine(memorised, `memorised training lines ${memorised.toFixed(3)}`, {
-        colour: COLOURS.second,
-        side: 'above',
-        dash: 'dot',
-        end: 'left',
-      }),
-    ],
-  });
+/** Where the curves are cut to see what decides. */
+const ZOOM = { low: 0.975, high: 1.06 };
+const WHOLE = { low: 0.45, high: 2.2 };
+const PIXELS = 270;
 
-/** Share of questions in which the model prefers the main auxiliary: 1 is the hierarchical rule, 0 the linear one. */
-export const generalisationFigure = (records: readonly Run[]): Figure =>
-  chart({
-    title: 'Question formation: hierarchical generalisation',
-    subtitle: 'first word after "quest" on questions whose subject carries a relative clause',
-    x: stepsAxis,
-    y: axis('main auxiliary preferred', 'share of questions', { range: [-0.02, 1.02] }),
-    data: records.map((record, i) =>
-      lineTrace(
-        label(record),
-        record.curve.map((p) => p.step),
-        record.curve.map((p) => p.generalisation),
-        { color: seriesColour(i) },
-      ),
-    ),
-    shapes: [referenceLine(0.5, 'no preference')],
-  });
-
-/** The published settings, the committed runs and the run to be made. */
-export function scaleRows(config: QuestionFormationConfig): Row[] {
-  const row = (run: string, c: QuestionFormationConfig, cost: Row): Row => ({
-    run,
-    layers: c.model.layers,
-    width: c.model.width,
-    'training lines': c.trainLines,
-    'lines per step': c.batchLines,
-    steps: c.steps,
-    ...cost,
-  });
-  const { full } = questionFormation.tiers;
+/** The mean over seeds of one loss, and for several seeds the band that they fill. */
+function bandTraces(records: readonly Run[], colour: string, axes: object): Trace[] {
+  const steps = records[0]!.curve.map(({ step }) => step);
+  const losses = records.map(({ curve }) => curve.map((p) => p.trainLossNats));
+  const at = (of: (values: number[]) => number) => steps.map((_, i) => of(losses.map((l) => l[i]!)));
+  const edge = (of: (values: number[]) => number, more: object) =>
+    lineTrace('', steps, at(of), { width: 0 }, { hoverinfo: 'skip', showlegend: false, ...more, ...axes });
   return [
-    row(
-      'Murty et al. 2023',
-      { ...full, steps: full.schedule.decaySteps },
-      { minutes: null, hardware: 'not stated' },
+    edge((v) => Math.min(...v), {}),
+    edge((v) => Math.max(...v), { fill: 'tonexty', fillcolor: `${colour}33` }),
+    lineTrace('training', steps, at(mean), { color: colour }, { showlegend: false, ...axes }),
+    lineTrace(
+      'held out',
+      steps,
+      steps.map((_, i) => mean(records.map(({ curve }) => curve[i]!.heldOutLossNats))),
+      { color: colour, dash: 'dot', width: 2.5 },
+      { showlegend: false, ...axes },
     ),
-    ...runs([]).map((record) => row(label(record), record.config, costColumns(record))),
-    row(`this run: ${config.tier}, seed ${config.seed}`, config, { minutes: null, hardware: 'this machine' }),
   ];
 }
 
-/** Where the numbers of a run come from. */
-export const recordRows = (record: Run): Row[] => [
-  {
-    record: record.id,
-    started: record.startedAt.slice(0, 16).replace('T', ' '),
-    minutes: tenths(record.minutes),
-    'tokens/s': record.tokensPerSecond,
-    parameters: record.parameters,
-    'tokens seen': record.curve.at(-1)!.tokensSeen,
-    commit: record.commit.replace(/[0-9a-f]{40}/g, (hash) => hash.slice(0, 9)),
-    'config hash': record.configHash.slice(0, 9),
-    'data hash': record.dataHash.slice(0, 9),
-  },
-];
+/** Loss against steps: the whole, and the last half at the scale of the tolerance. */
+export function lossFigure(records = runs()): Figure {
+  const { unique, memorised } = floors();
+  const all = depths(records);
+  const { steps } = records[0]!.config;
+  const on = (panel: '' | '2') => ({ xaxis: `x${panel}`, yaxis: `y${panel}` });
+  const lines = (panel: '' | '2', labelled: boolean): Partial<Shape>[] =>
+    [
+      referenceBand(PAPER_PLATEAU.nats, PAPER_PLATEAU.tolerance),
+      referenceLine(PAPER_PLATEAU.nats, labelled ? 'published 1.00 ± 0.05' : '', { end: 'left' }),
+      referenceLine(unique, labelled ? `entropy of the data ${three(unique)}` : '', {
+        colour: COLOURS.exact,
+        dash: 'solid',
+        side: 'below',
+        end: 'left',
+      }),
+      ...(panel
+        ? []
+        : [
+            referenceLine(memorised, `training lines memorised ${three(memorised)}`, {
+              colour: COLOURS.exact,
+              dash: 'dot',
+              end: 'left',
+            }),
+          ]),
+    ].map((shape) => ({ ...shape, xref: `x${panel} domain`, yref: `y${panel}` }) as Partial<Shape>);
+  const labels = all.flatMap(([layers, own], i) => {
+    const ends = own.map(plateau);
+    const label = (what: string, y: number) => ({
+      text: `${layers} layers, ${what}`,
+      x: steps,
+      y,
+      colour: LOOKS[i]!.colour,
+    });
+    return [
+      label('training', mean(ends.map((p) => p.trainLossNats))),
+      label('held out', mean(ends.map((p) => p.heldOutLossNats))),
+    ];
+  });
+  return {
+    data: (['', '2'] as const).flatMap((panel) =>
+      all.flatMap(([, own], i) => bandTraces(own, LOOKS[i]!.colour, on(panel))),
+    ),
+    layout: {
+      title: title(
+        'The loss settles at the entropy of the data, which is about 1',
+        `vanilla Transformer of width 512 on question formation; ${all.map(([layers, own]) => `${layers} layers: ${own.length === 1 ? '1 run' : `mean and range of ${own.length} seeds`}`).join('; ')}`,
+      ),
+      height: 420,
+      showlegend: false,
+      xaxis: logAxis('step', undefined, [500, steps], { domain: [0, 0.4] }),
+      yaxis: axis('loss', 'nats per token', { range: [WHOLE.low, WHOLE.high] }),
+      xaxis2: axis('step', undefined, { range: [steps / 2, steps], domain: [0.5, 0.93], anchor: 'y2' }),
+      yaxis2: { range: [ZOOM.low, ZOOM.high], anchor: 'x2' },
+      shapes: [...lines('', true), ...lines('2', false)],
+      annotations: endLabels(labels, { ...ZOOM, pixels: PIXELS }, { xref: 'x2', yref: 'y2' }) as never,
+    },
+  };
+}
+
+/** Share of questions in which the model prefers the main auxiliary: 1 is the hierarchical rule, 0 the linear one. */
+export function generalisationFigure(records = runs()): Figure {
+  const labels = depths(records).map(([layers, own], i) => {
+    const { curve } = own[0]!;
+    return {
+      text: `${layers} layers`,
+      x: curve.at(-1)!.step,
+      y: mean(own.map((record) => record.curve.at(-1)!.generalisation)),
+      colour: LOOKS[i]!.colour,
+    };
+  });
+  return chart({
+    title: 'Which rule do the models follow on new questions?',
+    subtitle:
+      'thin: seeds; 100%: the main auxiliary moves to the front (hierarchical rule), 0%: the first one (linear rule)',
+    x: logAxis('step', undefined, [500, 20_000]),
+    y: axis('main auxiliary preferred', 'share of questions', { range: [-0.02, 1.02], tickformat: '.0%' }),
+    data: depths(records).flatMap(([, own], i) =>
+      own.map(({ curve }) =>
+        lineTrace(
+          '',
+          curve.map((p) => p.step),
+          curve.map((p) => p.generalisation),
+          {
+            color: LOOKS[i]!.colour,
+            width: 1.5,
+          },
+        ),
+      ),
+    ),
+    showlegend: false,
+    annotations: endLabels(labels, { low: 0, high: 1, pixels: 260, logX: true }) as never,
+  });
+}
+
+/** What matters of the published settings, of the committed runs and of the run to be made. */
+export function methodRows(config: QuestionFormationConfig): Row[] {
+  const committed = runs();
+  const tokens = trainTokens(LINES);
+  const { full, desk } = questionFormation.tiers;
+  const passes = (c: QuestionFormationConfig) => ((c.steps * c.batchLines) / c.trainLines).toPrecision(2);
+  const minutes = committed.map((record) => Math.round(record.minutes));
+  const columns = (c: QuestionFormationConfig): string[] => [
+    `${c.model.layers} layers × ${c.model.width}, dropout ${c.model.dropout}`,
+    `${count(c.trainLines)} lines`,
+    `${c.batchLines} lines, about ${Math.round((c.batchLines * tokens) / LINES.trainLines)} tokens`,
+    count(c.steps),
+    passes(c),
+    `${c.schedule.peak} after ${count(c.schedule.warmupSteps)} steps, to 0 at ${count(c.schedule.decaySteps)}`,
+  ];
+  const [published, ours, own] = [full, desk, config].map(columns) as [string[], string[], string[]];
+  const labels = ['model', 'training data', 'a step', 'steps', 'passes over the data', 'learning rate'];
+  return [
+    ...labels.map((what, i) => ({
+      '': what,
+      'Murty et al. 2023': published[i]!.replace('6 layers', '6 and 10 layers'),
+      'committed runs': ours[i]!.replace('6 layers', '6 and 10 layers'),
+      [`your run (${config.tier})`]: own[i]!,
+    })),
+    {
+      '': 'time',
+      'Murty et al. 2023': 'not stated',
+      'committed runs': `${Math.min(...minutes)} to ${Math.max(...minutes)} minutes a run on 2 CPU cores`,
+      [`your run (${config.tier})`]: config.tier === 'quick' ? 'about 2 minutes' : '–',
+    },
+  ];
+}
 
 export const floorRows = ({ independent, unique, memorised }: Floors): Row[] =>
   Object.entries({
-    'lines drawn independently': independent,
-    'unique lines': unique,
-    'memorised training lines': memorised,
-  }).map(([what, nats]) => ({ 'best possible loss': what, 'nats per token': nats }));
+    'knows the grammar; lines drawn independently': independent,
+    'knows the grammar; lines without repetition, as in the data': unique,
+    'knows the training lines': memorised,
+  }).map(([what, nats]) => ({ 'the best possible model': what, 'nats per token': three(nats) }));
 
-/** Where every run settles, and how far above the floors. */
-export const plateauRows = (records: readonly Run[], { unique, memorised }: Floors): Row[] =>
-  records.map((record) => {
-    const { trainLossNats, heldOutLossNats, driftNats } = plateau(record);
+/** Where the runs settle, and how far above the entropy: a row a depth, seeds as a range. */
+export const plateauRows = (records = runs(), { unique }: Floors = floors()): Row[] =>
+  depths(records).map(([layers, own]) => {
+    const ends = own.map(plateau);
     return {
-      run: label(record),
-      'training (nats)': trainLossNats,
-      'held out (nats)': heldOutLossNats,
-      'still falling by (nats per quarter)': driftNats,
-      'training − entropy of data (nats)': trainLossNats - unique,
-      'training − memorised (nats)': trainLossNats - memorised,
+      runs: `${layers} layers, ${own.length === 1 ? '1 run' : `${own.length} seeds`}`,
+      'training (nats)': range(ends.map((p) => p.trainLossNats)),
+      'held out (nats)': range(ends.map((p) => p.heldOutLossNats)),
+      'training above the entropy': range(ends.map((p) => p.trainLossNats - unique)),
+      'held out above the entropy': range(ends.map((p) => p.heldOutLossNats - unique)),
+      'still falling by, a quarter': range(ends.map((p) => p.driftNats)),
+      settled: own.every((record) => isSettled(record, 'loss')) ? 'yes' : 'no',
     };
   });
 
-/** The plateau of every run; runs shortened for a first look do not count. */
-export const questions = (records: readonly Run[]): Question[] => [
+/** The plateau of every committed run; one that has not settled does not count. */
+export const questions = (records = runs()): Question[] => [
   {
-    claim:
-      'The training loss of the vanilla Transformer on question formation settles near 1 (mean of the last quarter of a run).',
+    claim: 'On question formation the training loss of a Transformer settles near 1.',
     source:
-      'arXiv 2405.08707, section 6 and Figure 4; tolerance from the published curves of arXiv 2305.18741',
+      'arXiv 2405.08707, section 6.3 and Figure 4; tolerance from the published curves of arXiv 2305.18741; mean training loss of the last quarter of a run',
     paper: PAPER_PLATEAU.nats,
     tolerance: PAPER_PLATEAU.tolerance,
     unit: 'nats per token',
     leastTier: 'desk',
-    ours: ownValues(records, (record) => plateau(record).trainLossNats),
+    ours: ownValues(
+      records,
+      (record) => plateau(record).trainLossNats,
+      (record) =>
+        isSettled(record, 'loss')
+          ? undefined
+          : `not settled: from the third quarter to the last the loss falls by more than ${MOST_DRIFT} nats`,
+    ),
   },
 ];

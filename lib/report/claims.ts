@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { TIERS, type Tier } from '../train/config';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
-import { significant } from '../util/format';
 import { paths } from '../util/paths';
 import { Display } from './display';
 import { notebookNames, readNotebook, verdictsOf } from './notebook-files';
 import { htmlTable, textTable } from './table';
-import { expectedText, unfitness, type Question, type Verdict } from './verdict';
+import { expectedText, ownText, type Verdict } from './verdict';
 
 /** The notebook that shows the page; it is executed after the others. */
 export const CLAIMS_PAGE = '00-claims';
@@ -72,27 +71,14 @@ export function claims(tier: Tier | null): Claim[] {
     });
 }
 
-/** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide are in brackets where there is no other. */
-export function ownText(question: Pick<Question, 'ours' | 'leastTier'>): string {
-  const { ours } = question;
-  const fit = ours.filter((run) => unfitness(run, question) === undefined);
-  const shown = fit.length ? fit : ours;
-  if (!shown.length) return 'no run';
-  const values = shown.map(({ value }) => value).sort((a, b) => a - b);
-  const range = [...new Set([values[0]!, values.at(-1)!].map((x) => significant(x, 4)))].join(' to ');
-  const seeds = [...new Set(shown.map(({ seed }) => seed))];
-  const runs = `${[...new Set(shown.map(({ tier }) => tier))].join(', ')}, ${seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`}`;
-  return fit.length ? `${range} (${runs})` : `[${range}] (${runs}: cannot decide)`;
-}
-
-const COLUMNS = ['claim', 'notebook', 'paper', 'ours', 'verdict'];
+const CLAIM_COLUMNS = ['claim', 'notebook', 'paper', 'ours', 'verdict'];
 
 function cells({ notebook, verdict }: Claim): string[] {
   const { claim, outcome, reason } = verdict;
   return [claim, notebook, expectedText(verdict), ownText(verdict), `${outcome}: ${reason}`];
 }
 
-export const claimsText = (list: readonly Claim[]): string => textTable(COLUMNS, list.map(cells));
+export const claimsText = (list: readonly Claim[]): string => textTable(CLAIM_COLUMNS, list.map(cells));
 
 /** @param folder of the notebooks, as links see it */
 export function claimsMarkdown(list: readonly Claim[], folder: string): string {
@@ -107,7 +93,7 @@ export function claimsMarkdown(list: readonly Claim[], folder: string): string {
           : text,
     ),
   );
-  return [row(COLUMNS), row(COLUMNS.map(() => '---')), ...linked.map(row)].join('\n');
+  return [row(CLAIM_COLUMNS), row(CLAIM_COLUMNS.map(() => '---')), ...linked.map(row)].join('\n');
 }
 
 const [FROM, TO] = ['<!-- claims: written by "npm run reproduce -- 00 --save" -->', '<!-- /claims -->'];
@@ -128,7 +114,7 @@ export function showClaims(list: readonly Claim[]): void {
     html.replaceAll(`>${name}<`, `><a href="../notebooks/${name}.ipynb">${name}</a><`);
   const html = [...new Set(list.map(({ notebook }) => notebook))].reduce(
     linked,
-    htmlTable(COLUMNS, list.map(cells)),
+    htmlTable(CLAIM_COLUMNS, list.map(cells)),
   );
   new Display().show({
     data: { 'text/markdown': claimsMarkdown(list, ''), 'text/html': html, 'text/plain': claimsText(list) },

@@ -35,9 +35,9 @@ interface Chart extends Omit<Partial<Layout>, 'title' | 'xaxis' | 'yaxis'> {
 }
 
 const PLOTLY_MIME = 'application/vnd.plotly.v1+json';
-const SIZE = { width: 760, height: 440 };
+const SIZE = { width: 860, height: 400 };
 /** Pixels of a PNG per pixel of the screen. */
-const SCALE = 1.5;
+const SCALE = 2;
 /** Arrays from this length on are packed: nbformat writes each number on a line of its own. */
 const PACK_FROM = 50;
 /** Integers up to here are exact in float32. */
@@ -105,7 +105,7 @@ function plain(value: unknown, pack: boolean): Plain {
 }
 
 /** Pixels of a legend: the height of a row, the width of an entry's symbol and of a letter of its name; and of the margins on both sides. */
-const LEGEND = { row: 19, symbol: 44, letter: 5.8, margins: 80 };
+const LEGEND = { row: 19, symbol: 44, letter: 6.5, margins: 184 };
 
 /** Traces that have a scale of colours instead. */
 const WITHOUT_LEGEND: PlotData['type'][] = ['heatmap', 'contour', 'surface'];
@@ -175,4 +175,10 @@ export async function saveFigure(name: string, figure: Figure): Promise<void> {
   const png = await pngOf(figure);
   writeAtomically(join(folder, `${name}.json`), `${JSON.stringify(plainFigure(figure, { pack: false }))}\n`);
   writeAtomically(join(folder, `${name}.png`), png);
+}
+
+/** Shows a figure of committed results, and writes it into figures/. */
+export async function showFigure(name: string, figure: Figure): Promise<void> {
+  await saveFigure(name, figure);
+  await show(figure);
 }

@@ -56,5 +56,4 @@ export function readNotebook(path: string): Notebook {
 export const verdictsOf = ({ cells }: Notebook): Verdict[] =>
   cells
     .flatMap((cell) => cell.outputs ?? [])
-    .map((output) => output.data?.[VERDICT_MIME])
-    .filter((v): v is Verdict => v !== undefined);
+    .flatMap((output) => (output.data?.[VERDICT_MIME] ?? []) as Verdict | Verdict[]);

@@ -1,19 +1,26 @@
 /**
- * How a notebook is built: six sections, `## Claim` to `## What would change it`, in this order, at most 20 cells of at most
- * 25 lines, and no logic of its own. Cells call its analysis, `lib/analysis/NN-name.ts`, which is its only import. It ends with
- * computed verdicts.
+ * How a notebook reads. The answer comes first, computed from committed records; nothing that the reader runs changes it.
  *
- *   ## Claim                 the paper's sentence, its number, the tolerance: text only, before any run
- *   ## Scale                 import * as subject from './lib/analysis/NN-name';
- *                            const { tier, seed } = subject.openNotebook();
- *                            subject.showTable(subject.scaleRows(config));
- *   ## Experiment            const record = await subject.run(experiment, config, subject.notebookObserver());
- *                            const records = subject.runs([record]);   with the committed ones
- *   ## Figure                const figure = subject.lossFigure(records);
- *                            await subject.saveFigure('name', figure);
- *                            await subject.show(figure);
- *   ## Verdict               subject.showVerdict(...subject.questions(records));
- *   ## What would change it  two sentences
+ *   # NN · The finding, or the question that the first screen answers
+ *                         import * as subject from './lib/analysis/NN-name';       the only import
+ *                         subject.showAnswer(subject.answer(), ...subject.questions());
+ *                         await subject.showFigure('name', subject.figure());      the one figure that answers
+ *   ## Claim              who claims what, the number and the tolerance, where from
+ *   ## Method             subject.showTable(subject.methodRows(config)); subject.showFolded('All settings', config);
+ *   ## Experiment         const { tier, seed } = subject.openNotebook();
+ *                         await subject.run(experiment, config, subject.notebookObserver(1, committed records));
+ *                         the run just made: small, grey, dashed, next to the committed ones; it decides nothing
+ *   ## Details            further figures and tables, for those who doubt the answer
+ *   ## Verdicts           subject.showVerdict(...subject.questions()); which verdicts changed after the runs, and why
+ *   ## Best objection     what a sceptical author would say, and what would change the verdict
+ *   ## Predictions        subject.showPredictions(...), where there are some
+ *
+ * Rules. `answer()` is two or three sentences with numbers, all from records. `questions()` are put to committed runs alone.
+ * A claim has at most twelve words; `kind` gives its verdict its words (`verdict.ts`), `claimedBy` says whose it is. Tables:
+ * at most 8 columns, three digits where they suffice, seeds as a range in one row; what all rows share is said once
+ * (`showTable` does it). Figures: lines named at their ends (`endLabels`), no legend for up to four kinds of line; training
+ * solid, held out dotted; filled counts, hollow does not; colours as in `COLOURS`; exact values black, published ones dashed
+ * with a grey band. Each technical word is explained where it first appears. At most 20 cells of at most 25 lines, no logic.
  *
  * Files: notebooks/NN-name.ts in jupytext's percent format and notebooks/NN-name.ipynb with outputs. Write either one;
  * `npm run reproduce -- NN --save` executes it and writes both. Cells import from './lib/…', which the kernel reads live.
@@ -23,7 +30,8 @@
 import { TIERS, type Tier } from '../train/config';
 import { oneOf, wholeNumber } from '../util/errors';
 import { banner } from '../tensor/engine';
-import { Display } from './display';
+import { Display, escapeHtml } from './display';
+import { badge, expectedText, ownText, verdict, type Question, type Verdict } from './verdict';
 
 /**
  * Tier and seed of this execution: the variables TIER and SEED, which `reproduce` sets; quick and 1 without them, as in
@@ -37,4 +45,22 @@ export function openNotebook(): { tier: Tier; seed: number } {
     data: { 'text/markdown': `**Tier ${tier}, seed ${seed}.** ${banner()}`, 'text/plain': text },
   });
   return { tier, seed };
+}
+
+/** `**bold**` and `[text](address)` of Markdown as HTML. */
+const inlineHtml = (text: string): string =>
+  escapeHtml(text)
+    .replace(/\*\*(.+?)\*\*/g, '<b>$1</b>')
+    .replace(/\[(.+?)\]\((.+?)\)/g, '<a href="$2">$1</a>');
+
+/** The first output of a notebook: what was found, in two or three sentences of Markdown, then a line per verdict. */
+export function showAnswer(sentences: string, ...questions: Question[]): void {
+  const verdicts = questions.map(verdict);
+  const line = (v: Verdict) => `${v.claim} Claimed: ${expectedText(v)}. Ours: ${ownText(v)}.`;
+  const html = [
+    `<p style="font-size: 1.1em">${inlineHtml(sentences)}</p>`,
+    ...verdicts.map((v) => `<p>${badge(v)} · ${escapeHtml(line(v))}</p>`),
+  ].join('');
+  const text = [sentences, ...verdicts.map((v) => `${v.outcome} · ${line(v)}`)].join('\n\n');
+  new Display().show({ data: { 'text/html': html, 'text/plain': text } });
 }

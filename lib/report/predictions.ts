@@ -1,5 +1,6 @@
 /** Predictions: what was said before the runs, and what came of it. One that fails stays in the table. */
-import type { Row } from './table';
+import { UserError } from '../util/errors';
+import { showTable, type Row } from './table';
 
 interface Prediction {
   claim: string;
@@ -32,3 +33,34 @@ export const predictionRows = (all: Predictions): Row[] =>
     found: value,
     outcome: holds === null ? 'undecided' : holds ? 'holds' : 'FAILED',
   }));
+
+/** A prediction in the table that ends a notebook. */
+export interface PredictionRow {
+  id: string;
+  /** With its number and tolerance. */
+  prediction: string;
+  /** The commit that registered it, before the runs that decide it. */
+  registered: string;
+  /** What the runs gave; null while they are missing. */
+  found: string | null;
+  /** `held`, `failed` or `open`. */
+  outcome: string;
+}
+
+/** All predictions of a notebook in one table, in the order in which they were made. One without a commit is refused. */
+export function showPredictions(all: readonly PredictionRow[]): void {
+  for (const { id, registered } of all)
+    if (!/^[0-9a-f]{7,40}$/.test(registered))
+      throw new UserError(
+        `prediction ${id}: expected the commit that registered it; got "${registered}": commit it before its runs`,
+      );
+  showTable(
+    all.map(({ id, prediction, registered, found, outcome }) => ({
+      id,
+      prediction,
+      'registered in': registered.slice(0, 7),
+      found: found ?? 'no runs yet',
+      outcome,
+    })),
+  );
+}

@@ -1,30 +1,42 @@
 /** One look for all figures. Colours are Okabe and Ito's, which colour-blind readers tell apart (jfly.uni-koeln.de/color). */
 import type { Layout, LayoutAxis, Shape, Template } from 'plotly.js';
 
-/** Named by use, so that one thing has one colour in every notebook. */
+/** Named by use: a colour has one meaning in every notebook. */
 export const COLOURS = {
   ours: '#0072b2',
-  second: '#d55e00',
+  /** A second model of ours. */
+  second: '#56b4e9',
+  /** An untrained model, or another control. */
+  control: '#8a8f98',
+  /** What is outside of a tolerance. */
+  outside: '#d55e00',
+  /** Exact values: entropies, floors. */
+  exact: '#111418',
+  /** Published values, dashed, and their tolerance as a band. */
+  paper: '#4d4d4d',
+  /** The run just made, dashed: it decides nothing. */
+  own: '#8a8f98',
   third: '#009e73',
   fourth: '#cc79a7',
   fifth: '#e69f00',
   sixth: '#56b4e9',
-  /** The paper's values. */
-  paper: '#4d4d4d',
   faint: '#b0b7bf',
 } as const;
 
-/** Of verdicts. */
-export const OUTCOME_COLOURS = {
-  REPRODUCED: COLOURS.third,
-  'NOT REPRODUCED': COLOURS.second,
-  INCONCLUSIVE: COLOURS.ours,
-} as const;
+/** Of verdicts: the claim holds, it does not, it is open. */
+export const BADGES = { yes: '#1a7f37', no: COLOURS.outside, open: '#57606a' } as const;
 
-const SERIES = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth, COLOURS.sixth];
+const SERIES = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth];
 
 /** The colour of the i-th of several series. */
 export const seriesColour = (i: number): string => SERIES[i % SERIES.length]!;
+
+/** One hue from light to dark, for the values of an ordered variable. */
+export const shades = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) => {
+    const share = count === 1 ? 1 : i / (count - 1);
+    return `hsl(${Math.round(202 + 6 * share)}, ${Math.round(65 + 30 * share)}%, ${Math.round(72 - 50 * share)}%)`;
+  });
 
 const INK = '#24292f';
 const GRID = '#e7eaee';
@@ -38,7 +50,8 @@ const AXIS: Partial<LayoutAxis> = {
   ticks: 'outside',
   ticklen: 4,
   zeroline: false,
-  title: { standoff: 10 },
+  title: { standoff: 10, font: { size: 14 } },
+  tickformat: ',',
 };
 
 /** The colour scale of heat maps: cividis, even in brightness and alike for colour-blind readers. */
@@ -65,26 +78,26 @@ const BLUE_TO_ORANGE: [number, string][] = [
 
 export const TEMPLATE: Template = {
   layout: {
-    font: { family: '"DejaVu Sans", Verdana, system-ui, sans-serif', size: 12, color: INK },
+    font: { family: '"DejaVu Sans", Verdana, system-ui, sans-serif', size: 13, color: INK },
     title: {
-      font: { size: 15 },
+      font: { size: 18, weight: 700 },
       x: 0,
       xref: 'paper',
       xanchor: 'left',
       yref: 'container',
-      y: 0.96,
+      y: 0.97,
       yanchor: 'top',
     },
     colorway: [...SERIES, COLOURS.paper],
     paper_bgcolor: 'white',
     plot_bgcolor: 'white',
-    margin: { l: 56, r: 24, t: 64, b: 48 },
+    margin: { l: 64, r: 120, t: 84, b: 52 },
     xaxis: AXIS,
     yaxis: AXIS,
     colorscale: { sequential: CIVIDIS, sequentialminus: CIVIDIS, diverging: BLUE_TO_ORANGE },
     hovermode: 'closest',
     hoverlabel: { bgcolor: 'white', bordercolor: '#d0d7de', font: { color: INK } },
-    legend: { orientation: 'h', x: 0, xanchor: 'left', y: -0.2, yanchor: 'top', font: { size: 11 } },
+    legend: { orientation: 'h', x: 0, xanchor: 'left', y: -0.2, yanchor: 'top', font: { size: 12 } },
   } as Partial<Layout>,
   // Else these types would bring colours of their own.
   data: {
@@ -99,11 +112,78 @@ export function axis(name: string, unit?: string, more: Partial<LayoutAxis> = {}
   return { ...more, title: { text: unit ? `${name} (${unit})` : name } };
 }
 
+/** A label at the end of a line, in the line's colour. */
+export interface EndLabel {
+  text: string;
+  x: number;
+  y: number;
+  colour: string;
+}
+
+/**
+ * Labels right of the ends of lines, for `layout.annotations`; they take the place of a legend. Labels that would overlap are
+ * moved apart.
+ * @param span of the y axis in its own units, `[low, high]`, and its height in pixels
+ */
+export function endLabels(
+  labels: readonly EndLabel[],
+  span: { low: number; high: number; pixels: number; log?: boolean; logX?: boolean },
+  axes: { xref?: string; yref?: string } = {},
+): object[] {
+  const of = (v: number, log?: boolean) => (log ? Math.log10(v) : v);
+  const [low, high] = [of(span.low, span.log), of(span.high, span.log)];
+  const lineHeight = (16 * (high - low)) / span.pixels;
+  let last = -Infinity;
+  return [...labels]
+    .sort((a, b) => a.y - b.y)
+    .map(({ text, x, y, colour }) => {
+      const lines = text.split('<br>').length;
+      const room = (lineHeight * lines) / 2;
+      const at = Math.max(of(y, span.log), last + room);
+      last = at + room;
+      return {
+        text,
+        x: of(x, span.logX),
+        y: at,
+        xref: 'x',
+        yref: 'y',
+        ...axes,
+        xanchor: 'left',
+        yanchor: 'middle',
+        align: 'left',
+        xshift: 6,
+        showarrow: false,
+        font: { size: 13, color: colour },
+      };
+    });
+}
+
+/** An axis with a logarithmic scale from `low` to `high`: ticks at the decades, and at 2 and 5 times them if there are few. */
+export function logAxis(
+  name: string,
+  unit: string | undefined,
+  [low, high]: readonly [number, number],
+  more: Partial<LayoutAxis> = {},
+): Partial<LayoutAxis> {
+  const steps = Math.log10(high / low) < 2.5 ? [1, 2, 5] : [1];
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const tickvals = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+    .flatMap((decade) => steps.map((step) => Number(`${step}e${decade}`)))
+    .filter((value) => value >= low * 0.999 && value <= high * 1.001);
+  return axis(name, unit ? `${unit}, log scale` : 'log scale', {
+    type: 'log',
+    range: [Math.log10(low), Math.log10(high)],
+    tickvals,
+    ticktext: tickvals.map((value) => value.toLocaleString('en', { maximumFractionDigits: 12 })),
+    ...more,
+  });
+}
+
 /** Title with a smaller second line, which says tier, seed and what else one must know to read the figure. */
 export const title = (text: string, subtitle?: string): Layout['title'] =>
   ({
     text,
-    ...(subtitle ? { subtitle: { text: subtitle, font: { size: 11, color: '#57606a' } } } : {}),
+    ...(subtitle ? { subtitle: { text: subtitle, font: { size: 13, color: '#57606a' } } } : {}),
   }) as Layout['title'];
 
 interface ReferenceOptions {
@@ -130,7 +210,7 @@ export function referenceLine(
     line: { color: colour, width: 1.5, dash },
     label: {
       text: label,
-      font: { size: 11, color: colour },
+      font: { size: 12, color: colour },
       padding: 3,
       textposition: end === 'right' ? 'end' : 'start',
       xanchor: end,

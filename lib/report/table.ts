@@ -44,11 +44,43 @@ export function textTable(columns: readonly string[], rows: readonly (readonly s
   return [line(columns), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
-/** Shows rows as a table in the cell's output; the first row's headings are the columns. */
-export function showTable(rows: readonly Row[]): void {
-  const columns = Object.keys(rows[0] ?? {});
+/** Columns in which rows differ, and the first; those with one value throughout, as `tier: desk`. */
+export function varying(rows: readonly Row[]): { columns: string[]; constant: string[] } {
+  const all = Object.keys(rows[0] ?? {});
+  const isConstant = (name: string, i: number) =>
+    i > 0 && rows.length > 1 && rows.every((row) => row[name] === rows[0]![name]);
+  return {
+    columns: all.filter((name, i) => !isConstant(name, i)),
+    constant: all.filter(isConstant).map((name) => `${name}: ${cellText(rows[0]![name])}`),
+  };
+}
+
+function tableParts(rows: readonly Row[]): { html: string; text: string } {
+  const { columns, constant } = varying(rows);
   const texts = rows.map((row) => columns.map((name) => cellText(row[name])));
+  const note = constant.length ? `In all rows ${constant.join(', ')}.` : '';
+  return {
+    html: htmlTable(columns, texts) + (note && `<p>${escapeHtml(note)}</p>`),
+    text: [textTable(columns, texts), ...(note ? [note] : [])].join('\n'),
+  };
+}
+
+/** Shows rows as a table in the cell's output; the first row's headings are the columns. What all rows share is said once, under it. */
+export function showTable(rows: readonly Row[]): void {
+  const { html, text } = tableParts(rows);
+  new Display().show({ data: { 'text/html': html, 'text/plain': text } });
+}
+
+/** A table, or settings as JSON, that opens when its title is clicked. */
+export function showFolded(title: string, content: readonly Row[] | object): void {
+  const json = () => JSON.stringify(content, null, 1);
+  const { html, text } = Array.isArray(content)
+    ? tableParts(content as Row[])
+    : { html: `<pre>${escapeHtml(json())}</pre>`, text: json() };
   new Display().show({
-    data: { 'text/html': htmlTable(columns, texts), 'text/plain': textTable(columns, texts) },
+    data: {
+      'text/html': `<details><summary>${escapeHtml(title)}</summary>${html}</details>`,
+      'text/plain': `${title}\n${text}`,
+    },
   });
 }

@@ -1,36 +1,73 @@
 /** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
 import { TIERS, type Tier } from '../train/config';
 import { UserError } from '../util/errors';
-import { fixed, isSmall } from '../util/format';
+import { fixed, isSmall, significant } from '../util/format';
 import { Display, escapeHtml, type Bundle } from './display';
-import { OUTCOME_COLOURS } from './style';
+import { BADGES } from './style';
 import { htmlTable, textTable } from './table';
 
 export const VERDICT_MIME = 'application/vnd.memorization.verdict+json';
 
-type Outcome = 'REPRODUCED' | 'NOT REPRODUCED' | 'INCONCLUSIVE';
+/** What a verdict is called if the claim holds, if it does not, and if it is open. */
+const WORDS = {
+  /** A number that others measured, at their settings. */
+  measurement: ['REPRODUCED', 'NOT REPRODUCED', 'INCONCLUSIVE'],
+  /** The same on a smaller model and less data, at the published ratios or the ratios that the notebook names. */
+  miniature: ['REPRODUCED IN MINIATURE', 'NOT REPRODUCED IN MINIATURE', 'INCONCLUSIVE'],
+  /** An identity or a theorem, evaluated on many cases. */
+  check: ['CHECKED', 'REFUTED', 'UNCHECKED'],
+  /** A formula that we have rebuilt from the text around it: does it follow from the stated assumptions? */
+  reconstruction: ['FOLLOWS', 'DOES NOT FOLLOW', 'OPEN'],
+  /** Our own, registered before the runs. */
+  prediction: ['HELD', 'FAILED', 'OPEN'],
+} as const;
+type Kind = keyof typeof WORDS;
 
-/** One run's value, to be compared with the paper's. */
+/** Of a test whose control gives the same result as what it should tell from it. */
+const BLIND = 'TEST CANNOT TELL';
+
+export type Outcome = (typeof WORDS)[Kind][number] | typeof BLIND;
+
+/** The four tables of notebook 00. */
+export const TABLES = {
+  observations: "A. The paper's observations",
+  theory: "B. The paper's theory, checked numerically",
+  others: 'C. Classical results, and claims of other authors',
+  predictions: 'D. Our predictions',
+} as const;
+export type TableName = keyof typeof TABLES;
+
+/** One run's value, to be compared with the claimed one. */
 export interface OwnValue {
   seed: number;
   tier: Tier;
   value: number;
+  /** 95% interval of the value, where it is an estimate such as a slope. */
+  interval?: readonly [low: number, high: number];
   /** Why this run cannot decide, such as "20 times fewer steps than published". It is shown and not counted. */
   unfit?: string;
 }
 
 export interface Question {
-  /** The sentence that is put to the test: the paper's, or ours after it. */
+  /** The sentence that is put to the test, in at most twelve words. */
   claim: string;
-  /** Paper, section, figure. */
+  /** Who says so; "us" for our own. */
+  claimedBy?: string;
+  /** Section and figure of the claim, and what exactly is measured. */
   source: string;
+  /** The claimed number. */
   paper: number;
-  /** Largest |ours − paper| that counts as the same; set before the runs. */
+  /** Largest |ours − claimed| that counts as the same; set before the runs. */
   tolerance: number;
-  /** For a bound: ours may be beyond the paper's value on one side without limit, and by the tolerance on the other. */
+  /** For a bound: ours may be beyond the claimed value on one side without limit, and by the tolerance on the other. */
   relation?: 'at most' | 'at least';
   unit: string;
   ours: readonly OwnValue[];
+  kind?: Kind;
+  /** By default that of its kind. */
+  table?: TableName;
+  /** Why the test cannot tell: what its controls showed. */
+  blind?: string;
   /** Runs of a lower tier are shown and not counted. Smoke runs never count. */
   leastTier?: Tier;
   /** The sentence speaks of every run there is: one outside refutes it. */
@@ -40,6 +77,27 @@ export interface Question {
 export interface Verdict extends Question {
   outcome: Outcome;
   reason: string;
+}
+
+export const tableOf = ({ table, kind = 'measurement' }: Question): TableName =>
+  table ??
+  (kind === 'prediction'
+    ? 'predictions'
+    : kind === 'check' || kind === 'reconstruction'
+      ? 'theory'
+      : 'observations');
+
+/** Who claims it, for tables. */
+export const claimantOf = ({ claimedBy, kind }: Question): string =>
+  claimedBy ?? (kind === 'prediction' ? 'us' : 'Niu et al.');
+
+/** Whether a claim with this verdict holds: null if that is open. */
+export function answerOf({
+  outcome,
+  kind = 'measurement',
+}: Pick<Verdict, 'outcome' | 'kind'>): boolean | null {
+  const [yes, no] = WORDS[kind];
+  return outcome === yes ? true : outcome === no ? false : null;
 }
 
 /** Why a run cannot decide; undefined: it can. */
@@ -57,73 +115,118 @@ function isWithin({ value }: OwnValue, { paper, tolerance, relation }: Question)
 }
 
 /**
- * The rule. Of the runs that can decide: all within the tolerance → REPRODUCED; none → NOT REPRODUCED; some → INCONCLUSIVE,
- * or NOT REPRODUCED for a sentence on every run. No such run → INCONCLUSIVE. A value that is not a number is outside.
+ * The rule. Of the runs that can decide: all within the tolerance → the claim holds; none → it does not; some → open, or it
+ * does not for a sentence on every run. No such run → open. A value that is not a number is outside. The words for the
+ * three answers depend on the kind of claim.
  */
 export function verdict(question: Question): Verdict {
-  const { paper, tolerance, ours } = question;
+  const { paper, tolerance, ours, kind = 'measurement' } = question;
   if (!Number.isFinite(paper) || !(tolerance > 0 || (question.relation && tolerance === 0)))
     throw new UserError(
       `verdict: expected a paper's value and a tolerance above 0, or of 0 for a bound; got ${paper} and ${tolerance}`,
     );
+  const [yes, no, open] = WORDS[kind];
   const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const within = fit.filter((run) => isWithin(run, question)).length;
   const decided = (outcome: Outcome, reason: string): Verdict => ({ ...question, outcome, reason });
 
-  if (!ours.length) return decided('INCONCLUSIVE', 'no run');
+  if (question.blind) return decided(BLIND, question.blind);
+  if (!ours.length) return decided(open, 'no run');
   if (!fit.length)
     return decided(
-      'INCONCLUSIVE',
+      open,
       `no run that can decide: ${[...new Set(ours.map((run) => unfitness(run, question)))].join('; ')}`,
     );
   const all = (where: string) =>
     fit.length === 1
       ? `the run is ${where} the tolerance`
       : `all ${fit.length} runs are ${where} the tolerance`;
-  if (within === fit.length) return decided('REPRODUCED', all('within'));
-  if (within === 0) return decided('NOT REPRODUCED', all('outside'));
+  if (within === fit.length) return decided(yes, all('within'));
+  if (within === 0) return decided(no, all('outside'));
   return decided(
-    question.universal ? 'NOT REPRODUCED' : 'INCONCLUSIVE',
+    question.universal ? no : open,
     `${within} of ${fit.length} runs within the tolerance${question.universal ? '; the claim is on all' : ''}`,
   );
 }
 
-/** `1.00 ± 0.05 nats`, `at most 0.00 + 0.10 nats` */
+/** A number of a claim: two decimals, or three digits where these would change it. */
+const claimed = (x: number): string =>
+  isSmall(x) || Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) ? significant(x, 3) : fixed(x, 2);
+
+/** `1.00 ± 0.05 nats`, `at most 0.10 nats`: the number that decides. */
 export function expectedText({ paper, tolerance, relation, unit }: Question): string {
-  const text = (x: number) =>
-    Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) && !isSmall(x)
-      ? String(Number(x.toPrecision(3)))
-      : fixed(x, 2);
-  const allowed =
-    tolerance === 0 ? '' : ` ${!relation ? '±' : relation === 'at most' ? '+' : '−'} ${text(tolerance)}`;
-  return `${relation ? `${relation} ` : ''}${text(paper)}${allowed} ${unit}`;
+  if (relation === 'at most') return `at most ${claimed(paper + tolerance)} ${unit}`;
+  if (relation === 'at least') return `at least ${claimed(paper - tolerance)} ${unit}`;
+  return `${claimed(paper)} ± ${claimed(tolerance)} ${unit}`;
 }
 
-/** Columns of the table: one row per run. */
-function rows(v: Verdict): string[][] {
-  return v.ours.map((run) => {
+/** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide are in brackets where there is no other. */
+export function ownText(question: Pick<Question, 'ours' | 'leastTier'>): string {
+  const { ours } = question;
+  const fit = ours.filter((run) => unfitness(run, question) === undefined);
+  const shown = fit.length ? fit : ours;
+  if (!shown.length) return 'no run';
+  const number = (x: number) => (Math.abs(x) < 1e-12 ? '0' : significant(x, 4));
+  const values = shown.map(({ value }) => value).sort((a, b) => a - b);
+  const range = [...new Set([values[0]!, values.at(-1)!].map(number))].join(' to ');
+  const [{ interval }] = shown as [OwnValue];
+  const spread = shown.length === 1 && interval ? `, 95% ${interval.map(number).join(' to ')}` : '';
+  const seeds = [...new Set(shown.map(({ seed }) => seed))];
+  const runs = `${[...new Set(shown.map(({ tier }) => tier))].join(', ')}, ${seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`}`;
+  return fit.length ? `${range}${spread} (${runs})` : `[${range}${spread}] (${runs}: cannot decide)`;
+}
+
+/** A verdict in its colour, `<b>REPRODUCED</b>`. */
+export const badge = (v: Verdict): string => {
+  const answer = answerOf(v);
+  const colour = answer === null ? BADGES.open : answer ? BADGES.yes : BADGES.no;
+  return `<b style="color: ${colour}; white-space: nowrap">${v.outcome}</b>`;
+};
+
+const COLUMNS = ['claim', 'claimed by', 'claimed', 'ours', 'verdict'];
+const rowOf = (v: Verdict): string[] => [
+  v.claim,
+  claimantOf(v),
+  expectedText(v),
+  ownText(v),
+  `${v.outcome}: ${v.reason}`,
+];
+
+/** One row per run, of every claim. */
+const RUN_COLUMNS = ['claim', 'tier', 'seed', 'ours', 'ours − claimed', 'finding'];
+const runRowsOf = (v: Verdict): string[][] =>
+  v.ours.map((run) => {
     const unfit = unfitness(run, v);
     const finding = unfit ? `not counted: ${unfit}` : isWithin(run, v) ? 'within' : 'outside';
+    const away = run.value - v.paper;
     return [
+      v.claim,
       run.tier,
       String(run.seed),
       fixed(run.value, 3),
-      `${run.value >= v.paper ? '+' : '−'}${fixed(Math.abs(run.value - v.paper), 3)}`,
+      `${away < 0 ? '−' : '+'}${fixed(Math.abs(away), 3)}`,
       finding,
     ];
   });
+
+/** The verdicts as one table; the single runs and the sources are folded under it. */
+export function verdictBundle(...verdicts: Verdict[]): Bundle {
+  const rows = verdicts.map(rowOf);
+  const runs = verdicts.flatMap(runRowsOf);
+  const sources = verdicts.map(({ claim, source }) => `${claim} ${source}.`);
+  const table = verdicts.reduce(
+    (html, v) =>
+      html.replace(
+        `>${escapeHtml(`${v.outcome}: ${v.reason}`)}<`,
+        `>${badge(v)}<br>${escapeHtml(v.reason)}<`,
+      ),
+    htmlTable(COLUMNS, rows),
+  );
+  const fold = `<details><summary>Every run, and where each claim is from</summary>${htmlTable(RUN_COLUMNS, runs)}<ul>${sources.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul></details>`;
+  const text = [textTable(COLUMNS, rows), ...sources, textTable(RUN_COLUMNS, runs)].join('\n\n');
+  return { data: { 'text/html': table + fold, 'text/plain': text, [VERDICT_MIME]: verdicts } };
 }
 
-export function verdictBundle(v: Verdict): Bundle {
-  const columns = ['tier', 'seed', `ours (${v.unit})`, `ours − paper (${v.unit})`, 'finding'];
-  const expected = `Paper: ${expectedText(v)}`;
-  const badge = `<b style="color: ${OUTCOME_COLOURS[v.outcome]}; border-left: 4px solid; padding-left: 0.5em">${v.outcome}</b>: ${escapeHtml(v.reason)}.`;
-  const html = `<p>${badge}</p><p>${escapeHtml(v.claim)}<br>${escapeHtml(expected)} (${escapeHtml(v.source)}).</p>${htmlTable(columns, rows(v))}`;
-  const text = `${v.outcome}: ${v.reason}.\n${v.claim}\n${expected} (${v.source}).\n${textTable(columns, rows(v))}`;
-  return { data: { 'text/html': html, 'text/plain': text, [VERDICT_MIME]: v } };
-}
-
-/** Shows the verdict of each question in the cell's output, where `reproduce` reads it. */
-export function showVerdict(...questions: Question[]): void {
-  for (const question of questions) new Display().show(verdictBundle(verdict(question)));
-}
+/** Shows the verdicts on some questions in the cell's output, where `reproduce` reads them. */
+export const showVerdict = (...questions: Question[]): void =>
+  new Display().show(verdictBundle(...questions.map(verdict)));

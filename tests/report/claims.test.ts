@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { inOrder } from '../../lib/tools/cli/reproduce';
 import { paths } from '../../lib/util/paths';
-import { claims, claimsMarkdown, fuller, ownText, withClaims, type Claim } from '../../lib/report/claims';
-import { verdict, type OwnValue } from '../../lib/report/verdict';
+import { claims, claimsMarkdown, fuller, withClaims, type Claim } from '../../lib/report/claims';
+import { ownText, verdict, type OwnValue } from '../../lib/report/verdict';
 import { refusal } from '../refusal';
 
 const run = (seed: number, value: number, more: Partial<OwnValue> = {}): OwnValue => ({

@@ -40,7 +40,7 @@ test('a figure is Plotly, PNG and text, never HTML; a frame of a live one has no
   const { data, metadata } = await figureBundle(figure, { png: true });
   assert.deepEqual(Object.keys(data).sort(), ['application/vnd.plotly.v1+json', 'image/png', 'text/plain']);
   assert.equal(data['text/plain'], 'Figure: Loss');
-  assert.deepEqual(metadata?.['image/png'], { width: 760, height: 440 });
+  assert.deepEqual(metadata?.['image/png'], { width: 860, height: 400 });
   assert.ok(!('image/png' in (await figureBundle(figure, { png: false })).data));
 });
 
@@ -52,7 +52,7 @@ test('further rows of a legend are added to the height, so that the drawing keep
         { pack: false },
       ) as unknown as { layout: { height: number } }
     ).layout.height;
-  const rows = (n: number, base = 440) => base + 19 * (n - 1);
+  const rows = (n: number, base = 400) => base + 19 * (n - 1);
   const long = 'a curve whose name is so long that no other stands beside it';
   assert.deepEqual(
     [['a'], ['a', 'b', 'c'], [long], [long, 'b'], [long, 'b', 'c', 'd']].map((names) => height(names)),
@@ -86,18 +86,18 @@ async function pixelsLike(png: Buffer, hex: string): Promise<number> {
   return count;
 }
 
-test('the PNG shows curve and reference line in their colours, at one and a half times the size', async () => {
+test('the PNG shows curve and reference line in their colours, at twice the size', async () => {
   const curve: Figure = {
     data: [{ x: [0, 1, 2], y: [1, 3, 2], mode: 'lines', type: 'scatter' }],
     layout: {
-      shapes: [referenceBand(2, 0.1), referenceLine(2, 'paper', { colour: COLOURS.second, dash: 'solid' })],
+      shapes: [referenceBand(2, 0.1), referenceLine(2, 'paper', { colour: COLOURS.outside, dash: 'solid' })],
     },
   };
   const png = await pngOf(curve);
   const { width, height } = await loadImage(png);
-  assert.deepEqual([width, height], [1140, 660]);
+  assert.deepEqual([width, height], [1720, 800]);
   assert.ok((await pixelsLike(png, COLOURS.ours)) > 1000, 'the curve');
-  assert.ok((await pixelsLike(png, COLOURS.second)) > 1000, 'the line');
+  assert.ok((await pixelsLike(png, COLOURS.outside)) > 1000, 'the line');
   const bare = await pngOf({ data: [{ x: [0, 2], y: [1, 3], mode: 'none' as never, type: 'scatter' }] });
   assert.ok((await pixelsLike(bare, COLOURS.ours)) < 50);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { prediction, predictionRows } from '../../lib/report/predictions';
+import { prediction, predictionRows, showPredictions } from '../../lib/report/predictions';
+import { refusal } from '../refusal';
 
 test('a prediction holds, fails or is undecided, and has its id in the table', () => {
   const rows = predictionRows({
@@ -16,4 +17,10 @@ test('a prediction holds, fails or is undecided, and has its id in the table', (
       ['P10 c', null, 'undecided'],
     ],
   );
+});
+
+test('a prediction without the commit that registered it is refused', () => {
+  const row = { id: 'P1', prediction: 'a', registered: '9e0b8c2', found: null, outcome: 'open' };
+  showPredictions([row]);
+  assert.throws(() => showPredictions([{ ...row, registered: 'before' }]), refusal('P1', 'before'));
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cellText, htmlTable, textTable } from '../../lib/report/table';
+import { cellText, htmlTable, textTable, varying } from '../../lib/report/table';
 
 test('numbers: thousands apart, digits that matter, small ones with an exponent', () => {
   assert.deepEqual(
@@ -38,3 +38,12 @@ test('short values stay on one line, headings and sentences break', () => {
 });
 
 test('text in a table is escaped', () => assert.ok(htmlTable(['a'], [['<b>&']]).includes('&lt;b&gt;&amp;')));
+
+test('a column in which all rows agree is said once, unless it is the first or there is one row', () => {
+  const rows = [
+    { run: 'a', tier: 'desk', loss: 1 },
+    { run: 'a', tier: 'desk', loss: 2 },
+  ];
+  assert.deepEqual(varying(rows), { columns: ['run', 'loss'], constant: ['tier: desk'] });
+  assert.deepEqual(varying(rows.slice(1)), { columns: ['run', 'tier', 'loss'], constant: [] });
+});

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
+  answerOf,
   expectedText,
+  tableOf,
   VERDICT_MIME,
   verdict,
   verdictBundle,
@@ -41,7 +43,7 @@ test('a bound is kept on its side and missed beyond the tolerance', () => {
   assert.equal(decided({ ...least, ours: [desk(1, 0.94)] }), 'NOT REPRODUCED');
   assert.deepEqual(
     [expectedText(most), expectedText(least), expectedText({ ...most, paper: 0, tolerance: 1e-6 })],
-    ['at most 1.00 + 0.05 nats', 'at least 1.00 − 0.05 nats', 'at most 0.00 + 1.0e-6 nats'],
+    ['at most 1.05 nats', 'at least 0.95 nats', 'at most 1.0e-6 nats'],
   );
   assert.deepEqual(
     [
@@ -95,14 +97,42 @@ test('a tolerance of 0 or no number from the paper is refused', () => {
 test('the output shows each seed and carries the verdict for reproduce', () => {
   const { data } = verdictBundle(verdict(question(desk(1, 0.97), desk(2, 1.2))));
   const lines = (data['text/plain'] as string).split('\n');
-  assert.equal(lines[0], 'INCONCLUSIVE: 1 of 2 runs within the tolerance.');
+  assert.match(lines[2]!, /INCONCLUSIVE: 1 of 2 runs within the tolerance$/);
   assert.deepEqual(
     lines.slice(-2).map((line) => line.split(/\s{2,}/)),
     [
-      ['desk', '1', '0.970', '−0.030', 'within'],
-      ['desk', '2', '1.200', '+0.200', 'outside'],
+      ['c < d', 'desk', '1', '0.970', '−0.030', 'within'],
+      ['c < d', 'desk', '2', '1.200', '+0.200', 'outside'],
     ],
   );
   assert.ok((data['text/html'] as string).includes('c &lt; d'));
-  assert.equal((data[VERDICT_MIME] as { outcome: string }).outcome, 'INCONCLUSIVE');
+  assert.deepEqual(
+    (data[VERDICT_MIME] as { outcome: string }[]).map(({ outcome }) => outcome),
+    ['INCONCLUSIVE'],
+  );
+});
+
+test('each kind of claim has its own words and its table', () => {
+  const runs = { all: [desk(1, 1)], none: [desk(1, 2)], some: [desk(1, 1), desk(2, 2)] };
+  const words = (more: Partial<Question>) =>
+    Object.values(runs).map((ours) => decided({ ...question(...ours), ...more }));
+  assert.deepEqual(
+    (['miniature', 'check', 'reconstruction', 'prediction'] as const).map((kind) => words({ kind })),
+    [
+      ['REPRODUCED IN MINIATURE', 'NOT REPRODUCED IN MINIATURE', 'INCONCLUSIVE'],
+      ['CHECKED', 'REFUTED', 'UNCHECKED'],
+      ['FOLLOWS', 'DOES NOT FOLLOW', 'OPEN'],
+      ['HELD', 'FAILED', 'OPEN'],
+    ],
+  );
+  assert.deepEqual(words({ blind: 'the control gives the same' }), Array(3).fill('TEST CANNOT TELL'));
+  assert.deepEqual(
+    (['measurement', 'check', 'prediction'] as const).map((kind) => tableOf({ ...question(), kind })),
+    ['observations', 'theory', 'predictions'],
+  );
+  const answers = Object.values(runs).map((ours) =>
+    answerOf(verdict({ ...question(...ours), kind: 'check' })),
+  );
+  assert.deepEqual(answers, [true, false, null]);
+  assert.equal(answerOf(verdict({ ...question(desk(1, 1)), blind: 'x' })), null);
 });

@@ -3,6 +3,9 @@ import { isComplete, type CapacityRecord } from '../../experiments/capacity';
 import type { RunRecord } from '../../train/record';
 import { plateau } from './plateau';
 
+/** Most that a settled loss may change, nats per token. */
+export const MOST_DRIFT = 0.01;
+
 /**
  * The change over the last quarter and the most that a settled run may have, both fixed before any desk run. Two measures need
  * two rules, and on some runs they disagree: a loss has a unit in which 0.01 is small, and is averaged over quarters, for single
@@ -10,7 +13,7 @@ import { plateau } from './plateau';
  */
 const RULES = {
   /** Mean training loss of the third quarter minus that of the last, nats per token. */
-  loss: (record: RunRecord) => ({ change: plateau(record).driftNats, most: 0.01 }),
+  loss: (record: RunRecord) => ({ change: plateau(record).driftNats, most: MOST_DRIFT }),
   /** Memorised bits at the end minus those at three quarters of the steps; none where a run knows everything. */
   bits: (record: RunRecord) => {
     const { curve, config } = record as CapacityRecord;
