@@ -44,6 +44,7 @@ plateau.showFolded('All settings of this run', config);
 
 // %%
 const record = await plateau.run(plateau.questionFormation, config, plateau.notebookObserver(1, plateau.runs()));
+plateau.showRun(record);
 
 // %% [markdown]
 // ## Details

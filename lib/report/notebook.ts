@@ -8,8 +8,8 @@
  *   ## Claim              who claims what, the number and the tolerance, where from
  *   ## Method             subject.showTable(subject.methodRows(config)); subject.showFolded('All settings', config);
  *   ## Experiment         const { tier, seed } = subject.openNotebook();
- *                         await subject.run(experiment, config, subject.notebookObserver(1, committed records));
- *                         the run just made: small, grey, dashed, next to the committed ones; it decides nothing
+ *                         const record = await subject.run(experiment, config, subject.notebookObserver(1, committed runs));
+ *                         subject.showRun(record);    small, grey, dashed, next to the committed ones; it decides nothing
  *   ## Details            further figures and tables, for those who doubt the answer
  *   ## Verdicts           subject.showVerdict(...subject.questions()); which verdicts changed after the runs, and why
  *   ## Best objection     what a sceptical author would say, and what would change the verdict
@@ -27,7 +27,8 @@
  * Trap: the types of what a cell keeps in a variable are exported by `lib`, though no file imports them: the kernel names them.
  * A folder is not imported for its index: the kernel does not find it.
  */
-import { TIERS, type Tier } from '../train/config';
+import { decides, TIERS, type Tier } from '../train/config';
+import type { RunRecord } from '../train/record';
 import { oneOf, wholeNumber } from '../util/errors';
 import { banner } from '../tensor/engine';
 import { Display, escapeHtml } from './display';
@@ -63,4 +64,11 @@ export function showAnswer(sentences: string, ...questions: Question[]): void {
   ].join('');
   const text = [sentences, ...verdicts.map((v) => `${v.outcome} · ${line(v)}`)].join('\n\n');
   new Display().show({ data: { 'text/html': html, 'text/plain': text } });
+}
+
+/** A line on the run just made: where it ended, and that it decides nothing. */
+export function showRun({ config, curve, minutes }: RunRecord): void {
+  const { trainLossNats, heldOutLossNats } = curve.at(-1)!;
+  const text = `This run (${config.tier}, seed ${config.seed}) ended at ${trainLossNats.toFixed(3)} nats per token in training and ${heldOutLossNats.toFixed(3)} held out, after ${minutes.toFixed(1)} minutes. ${decides(config.tier) ? 'It decides only where it is among the committed runs.' : 'It decides nothing.'}`;
+  new Display().show({ data: { 'text/plain': text, 'text/html': `<p>${text}</p>` } });
 }
