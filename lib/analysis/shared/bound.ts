@@ -1,14 +1,12 @@
 /** The claimed lower bound on the cross-entropy of a Transformer, and what committed runs measured against it. */
-import { FAMILY_NAMES } from '../../data/grammar/grammar-family';
 import type { CapacityRecord } from '../../experiments/capacity';
 import type { PlateauRecord } from '../../experiments/plateau-intervention';
-import { questionFormation } from '../../experiments/question-formation';
 import type { TextRecord } from '../../experiments/text-task';
 import type { Question } from '../../report/verdict';
 import type { RunRecord } from '../../train/record';
-import { oneOf, UserError } from '../../util/errors';
+import { UserError } from '../../util/errors';
 import { count, layersByWidth, short } from '../../util/format';
-import { dataFloor, memoryFloor, trainTokens } from './floors';
+import { dataFloor, drawOf, memoryFloor, trainTokens } from './floors';
 import { plateau } from './plateau';
 import { ownValues } from './runs';
 
@@ -42,9 +40,7 @@ export interface Measured {
 /** Of runs on lines of a grammar: without dropout where the run measured that. */
 function onLines(record: RunRecord): Measured {
   const { config, curve } = record as PlateauRecord;
-  // Question formation itself has one grammar, which its configs do not name.
-  const named = config.experiment === questionFormation.name ? '1.0' : config.grammar;
-  const set = { ...config, grammar: oneOf(`run ${record.id}: config.grammar`, named, FAMILY_NAMES) };
+  const set = drawOf(record);
   return {
     data: `grammar ${set.grammar}, D = ${count(config.trainLines)} lines`,
     tokens: trainTokens(set),

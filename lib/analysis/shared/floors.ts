@@ -7,10 +7,21 @@ import {
   uniqueLinesFloor,
   type UniqueFloor,
 } from '../../data/grammar/floor';
-import { FAMILY, type FamilyName } from '../../data/grammar/grammar-family';
+import { FAMILY, FAMILY_NAMES, type FamilyName } from '../../data/grammar/grammar-family';
 import { lineTokens, PUBLISHED_LINES, sampleSplits, type Line } from '../../data/grammar/question-formation';
 import { mean } from '../../util/statistics';
 import { dataSeedOf, type LinesConfig } from '../../experiments/lines';
+import type { PlateauConfig } from '../../experiments/plateau-intervention';
+import { questionFormation } from '../../experiments/question-formation';
+import type { RunRecord } from '../../train/record';
+import { oneOf } from '../../util/errors';
+
+/** A run's lines. Question formation itself has one grammar, which its configs do not name. */
+export function drawOf({ id, config }: Pick<RunRecord, 'id' | 'config'>): PlateauConfig {
+  const own = config as PlateauConfig;
+  const named = config.experiment === questionFormation.name ? '1.0' : own.grammar;
+  return { ...own, grammar: oneOf(`run ${id}: config.grammar`, named, FAMILY_NAMES) };
+}
 
 /** In nats per predicted token. */
 export interface Floors {

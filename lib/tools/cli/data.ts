@@ -29,8 +29,19 @@ import {
   toLine,
 } from '../../data/grammar/question-formation';
 import type { Line } from '../../data/grammar/question-formation';
+import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { helpText, main, parse } from './arguments';
-import { list, openwebtext, printRows, remove, synthetic, text, verify, type TableRow } from './datasets';
+import {
+  list,
+  none,
+  openwebtext,
+  printRows,
+  remove,
+  synthetic,
+  text,
+  verify,
+  type TableRow,
+} from './datasets';
 
 const QUESTION_FORMATION = {
   command: 'data',
@@ -70,7 +81,20 @@ const COMMANDS: Record<string, (argv: string[]) => Promise<void> | void> = {
   list,
   verify,
   remove,
+  runs,
 };
+
+const RUNS = {
+  command: 'data',
+  summary: 'Writes data/runs.csv, a row a committed record, as --commit does.',
+  positionals: 'runs',
+  options: {},
+} as const;
+
+function runs(argv: string[]): void {
+  none(parse(RUNS, argv).positionals);
+  console.log(`written: ${writeRunsTable()}`);
+}
 
 function print(result: Record<string, unknown>, rows: TableRow[], json: boolean | undefined): void {
   if (json) console.log(JSON.stringify(result, null, 2));

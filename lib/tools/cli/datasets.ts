@@ -121,7 +121,7 @@ function required(flag: string, value: string | undefined, example: string): str
   throw new UserError(`--${flag}: expected it; got nothing: add it, such as --${flag} ${example}`);
 }
 
-function none(positionals: string[]): void {
+export function none(positionals: string[]): void {
   if (positionals.length) throw new UserError(`expected flags only; got "${positionals[0]}"`);
 }
 

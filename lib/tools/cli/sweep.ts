@@ -11,6 +11,7 @@ import { duration } from '../../util/format';
 import { experimentOf, sweeps } from '../../experiments/index';
 import { runId } from '../../experiments/experiment';
 import { commitRecord, finishedRecord } from '../../experiments/run';
+import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { main, parse } from './arguments';
 import { exitCode, onStop } from '../setup/processes.cjs';
 import type { ListedRun, WorkerMessage } from './sweep-worker';
@@ -152,6 +153,7 @@ main('sweep', async (argv) => {
       if (indices.includes(i)) console.log(`to do     ${ids[i]}`);
       else if (values.commit) for (const path of await commit(config)) console.log(`committed ${path}`);
       else console.log(`finished  ${ids[i]}`);
+    if (values.commit) console.log(`written   ${writeRunsTable()}`);
     return;
   }
   console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);

@@ -9,6 +9,7 @@ import { TIERS, type TrainingConfig } from '../../train/config';
 import { banner } from '../../tensor/engine';
 import { committedPath, recordPath } from '../../train/record';
 import { takeThreads } from '../../train/trainer';
+import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { terminalObserver } from '../../report/terminal';
 import { main, numberOfTokens, parse, type Values } from './arguments';
@@ -76,7 +77,10 @@ main('train', async (argv) => {
   if (positionals.length > 1) throw new UserError(`expected one experiment; got ${positionals.join(' ')}`);
   const experiment = experimentNamed(positionals[0]);
   const config = configOf(experiment, values);
-  if (values.commit) return console.log(`record: ${commitRecord(experiment, config)}`);
+  if (values.commit) {
+    console.log(`record: ${commitRecord(experiment, config)}`);
+    return console.log(`table: ${writeRunsTable()}`);
+  }
   takeThreads(runId(experiment, config));
   console.log(banner());
   const { id } = await run(experiment, config, terminalObserver(experiment.summary));
