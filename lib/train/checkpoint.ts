@@ -12,8 +12,9 @@ import { valuesOf, type Parameter } from '../tensor/parameters';
 import { UserError } from '../util/errors';
 import { writePartsAtomically } from '../util/files';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
+import { mismatch, type Schema } from '../util/schema';
 import type { TrainingConfig } from './config';
-import { configHash, runFolder, type Measures, type RunRecord } from './record';
+import { configHash, RECORD, runFolder, type Measures, type RunRecord, type Weights } from './record';
 
 /** A run between two steps, but for its parameters. */
 export interface RunState<C extends TrainingConfig = TrainingConfig, M extends Measures = Measures> {
@@ -70,53 +71,109 @@ export async function saveCheckpoint(
 
 const PIECE = 2 ** 22;
 
-/** A file piece by piece. */
-function* pieces(path: string): Generator<Buffer> {
+/** A file piece by piece, from an offset on. */
+function* pieces(path: string, from = 0): Generator<Buffer> {
   const file = openSync(path, 'r');
   try {
-    for (;;) {
+    for (let at = from; ;) {
       const piece = Buffer.allocUnsafe(PIECE);
-      const length = readSync(file, piece, 0, PIECE, null);
+      const length = readSync(file, piece, 0, PIECE, at);
       if (length === 0) return;
       yield piece.subarray(0, length);
+      at += length;
     }
   } finally {
     closeSync(file);
   }
 }
 
-/** Throws a UserError unless all of a file is as it was written. */
-function verify(path: string): void {
-  const broken = (why: string) =>
-    new UserError(`checkpoint ${path}: ${why}; delete it to start this run from the beginning`);
+const broken = (path: string, why: string): UserError =>
+  new UserError(`checkpoint ${path}: ${why}; delete it to start this run from the beginning`);
+
+/** SHA-256 of a file with zeros in the hash's own place, and the hash that is there. */
+function hashes(path: string): { got: string; expected: string } {
   const hash = createHash('sha256');
-  let sha256: string | undefined;
+  let expected: string | undefined;
   for (const piece of pieces(path)) {
-    if (sha256 === undefined) {
-      const start = piece.toString('latin1', 8, HASH_AT);
-      if (start !== START)
+    if (expected === undefined) {
+      if (piece.toString('latin1', 8, HASH_AT) !== START)
         throw broken(
+          path,
           `expected a checkpoint of format ${FORMAT}; it is foreign, damaged or of another version`,
         );
-      sha256 = piece.toString('latin1', HASH_AT, HASH_AT + NO_HASH.length);
+      expected = piece.toString('latin1', HASH_AT, HASH_AT + NO_HASH.length);
       piece.write(NO_HASH, HASH_AT, 'latin1');
     }
     hash.update(piece);
   }
-  if (sha256 === undefined) throw broken('it is empty, so it is damaged');
-  if (hash.digest('hex') !== sha256)
-    throw broken('its content does not match its SHA-256: it is damaged or cut off');
+  if (expected === undefined) throw broken(path, 'it is empty, so it is damaged');
+  return { got: hash.digest('hex'), expected };
 }
 
-/** What a checkpoint says of its run, unchecked; null where there is none that can be read. */
+/** Throws a UserError unless all of a file is as it was written. */
+function verify(path: string): void {
+  try {
+    const { got, expected } = hashes(path);
+    if (got !== expected)
+      throw broken(path, 'its content does not match its SHA-256: it is damaged or cut off');
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw broken(path, `expected a file; got ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+const STATE: Schema = {
+  step: 'count',
+  tokensSeen: 'count',
+  since: { steps: 'count', tokens: 'count', nats: 'number', gradientNorms: 'number' },
+  record: RECORD,
+};
+
+/** The state in an open checkpoint's metadata. */
+function stateIn({ path, metadata }: SafetensorsFile): RunState {
+  let state: unknown;
+  try {
+    state = JSON.parse(metadata.state!);
+  } catch {
+    // Checked below.
+  }
+  const wrong = mismatch(state, STATE, 'state');
+  if (wrong) throw broken(path, `${wrong}: it was edited, or is of another version`);
+  return state as RunState;
+}
+
+/** What a checkpoint says of its run, its numbers unchecked; null where there is none that can be read. */
 export function checkpointState(path: string): RunState | null {
   try {
     const file = new SafetensorsFile(path);
     file.close();
-    return JSON.parse(file.metadata.state!) as RunState;
+    return stateIn(file);
   } catch {
     return null;
   }
+}
+
+/** What a checkpoint holds. Equal trainings give equal weights. */
+export function weightsIn(path: string): Weights {
+  const file = new SafetensorsFile(path);
+  file.close();
+  const hash = createHash('sha256');
+  for (const piece of pieces(path, file.start)) hash.update(piece);
+  return { step: stateIn(file).step, sha256: hash.digest('hex') };
+}
+
+/**
+ * Whether a finished run has to be trained further for its weights: its last checkpoint is of an earlier step than the
+ * record's last, or there is none and `wanted` says that there should be.
+ */
+export function lacksWeights({ id, curve }: RunRecord, wanted = false): boolean {
+  const [last, end] = [checkpointState(checkpointPath(id)), curve.at(-1)!.step];
+  if (!last) return wanted;
+  if (last.step < end)
+    console.warn(
+      `${id}: its record ends at step ${end}, its last checkpoint is of step ${last.step}: the steps between are trained again`,
+    );
+  return last.step < end;
 }
 
 /** Puts a checkpoint's numbers into the parameters. Returns null where there is no file; throws a UserError where it is not this run's. */
@@ -129,7 +186,7 @@ export function loadCheckpoint<C extends TrainingConfig, M extends Measures>(
   verify(path);
   const file = new SafetensorsFile(path);
   try {
-    const state = JSON.parse(file.metadata.state!) as RunState<C, M>;
+    const state = stateIn(file) as RunState<C, M>;
     if (state.record.configHash !== hash)
       throw new UserError(
         `checkpoint ${path}: expected config hash ${hash.slice(0, 12)}; got ${state.record.configHash.slice(0, 12)}: it belongs to another run`,
@@ -150,7 +207,9 @@ export function loadCheckpoint<C extends TrainingConfig, M extends Measures>(
 /** The model in a checkpoint, for the caller to `dispose` of. */
 export function loadedModel(path: string, config: TrainingConfig): LanguageModel {
   if (!existsSync(path))
-    throw new UserError(`checkpoint: expected a file at ${path}; found none: train this run here first`);
+    throw new UserError(
+      `checkpoint: expected a file at ${path}; found none: train this run here, with "npm run train -- EXPERIMENT --weights" where its record is here already`,
+    );
   const model = buildModel(config.model, config.seed);
   try {
     loadCheckpoint(path, configHash(config), model.parameters);

@@ -1,12 +1,13 @@
 /** The record of a run as JSON: all that is needed to judge its numbers and to reproduce them. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Arithmetic } from '../tensor/arithmetic';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
-import type { TrainingConfig } from './config';
+import { mismatch, type Schema } from '../util/schema';
+import { checkTraining, type TrainingConfig } from './config';
 
 /** What an evaluation measures; an experiment adds its own. */
 export interface Measures {
@@ -24,6 +25,12 @@ export type CurvePoint<M extends Measures = Measures> = M & {
   /** Mean over the steps since the last point, before clipping. */
   gradientNorm: number;
 };
+
+/** What a checkpoint holds: after which step, and the SHA-256 of parameters and moments. */
+export interface Weights {
+  step: number;
+  sha256: string;
+}
 
 export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends Measures = Measures> {
   /** Records of format 1 have neither `engine` nor `sha256`. */
@@ -49,9 +56,17 @@ export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends 
   /** Mean over the training steps of the last session, evaluations left out. */
   tokensPerSecond: number;
   curve: CurvePoint<M>[];
+  /** Of the checkpoints that belong to the record: equal trainings have equal weights. Old records have none. */
+  weights?: { last: Weights; best?: Weights };
   /** Of the record without this field. */
   sha256?: string;
 }
+
+/** Step of the lowest held-out loss, the first of equal ones. */
+export const bestStep = (curve: readonly CurvePoint[]): number | undefined =>
+  curve.length
+    ? curve.reduce((best, point) => (point.heldOutLossNats < best.heldOutLossNats ? point : best)).step
+    : undefined;
 
 /** Text of a value with the keys of its objects sorted, so that equal values have equal texts. */
 function canonical(value: unknown): string {
@@ -89,11 +104,42 @@ export function writeRecord<R extends RunRecord>(record: R, folder?: string): R 
   return sealed;
 }
 
+const WEIGHTS: Schema = { step: 'count', sha256: 'hash' };
+
+const HEAD = {
+  id: 'text',
+  configHash: 'hash',
+  dataHash: 'hash',
+  commit: 'text',
+  versions: { node: 'text', 'tensorflow?': 'text', tfjs: 'text' },
+  hardware: { cpu: 'text', cores: 'count', memoryGiB: 'number', device: 'text' },
+  'computedIn?': 'text',
+  'engine?': { threads: 'count', oneDnn: 'boolean', cpuFeatures: ['text'], fused: 'boolean' },
+  startedAt: 'text',
+  minutes: 'number',
+  parameters: 'count',
+  tokensPerSecond: 'number',
+  'weights?': { last: WEIGHTS, 'best?': WEIGHTS },
+} satisfies Schema;
+const POINT: Schema = {
+  step: 'count',
+  tokensSeen: 'count',
+  trainLossNats: 'number',
+  heldOutLossNats: 'number',
+  learningRate: 'number',
+  gradientNorm: 'number',
+};
+
+/** Of a finished record, or of what a checkpoint keeps of an unfinished one. */
+export const RECORD: Schema = { ...HEAD, curve: [POINT] };
+
 /** What is wrong with what was read as a record: expected what, got what. */
-function fault(record: RunRecord): string | undefined {
+function fault(record: RunRecord, place: string): string | undefined {
   const { id, config, curve, finishedAt } = record;
   if (!(record.format === 1 || record.format === 2) || !Array.isArray(curve) || !config?.model)
     return `expected format 1 or 2 with config and curve; got format ${String(record.format)}: it is from another program or version`;
+  const wrong = mismatch(record, HEAD);
+  if (wrong) return `${wrong}: it was edited or damaged`;
   const hash = configHash(config);
   if (record.configHash !== hash)
     return `expected config hash ${hash.slice(0, 12)}; it says ${String(record.configHash).slice(0, 12)}: it was edited or damaged`;
@@ -101,8 +147,9 @@ function fault(record: RunRecord): string | undefined {
     `${config.experiment}-${config.tier}-${config.model.layers}-layers`,
     `-seed-${config.seed}-${hash.slice(0, 6)}`,
   ];
-  if (!id?.startsWith(start) || !id.endsWith(end))
+  if (!id.startsWith(start) || !id.endsWith(end))
     return `expected the id ${start}…${end}; got ${id}: it was edited or damaged`;
+  if (id !== place) return `expected the record of ${place}; it is that of ${id}`;
   if (!(Date.parse(finishedAt ?? '') > 0))
     return `expected the time when the run ended; got ${finishedAt}: the run has not ended`;
   const bad = curve.findIndex(
@@ -116,13 +163,23 @@ function fault(record: RunRecord): string | undefined {
     return `expected a curve of ascending steps with both losses; got ${at ? `${at.trainLossNats} and ${at.heldOutLossNats} at step ${at.step}` : 'none'}: it was edited or damaged`;
   if (record.format === 2 && record.sha256 !== recordHash(record))
     return `expected SHA-256 ${recordHash(record).slice(0, 12)}; it says ${String(record.sha256).slice(0, 12)}: it was edited or damaged`;
+  return mismatch(record, RECORD) ?? configFault(config);
+}
+
+function configFault(config: TrainingConfig): string | undefined {
+  try {
+    checkTraining(config);
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Reads a record and checks all that can be checked; throws a UserError that names the first fault. */
 export function readRecord(path: string): RunRecord {
-  const remedy = path.startsWith(paths.runs)
+  const isCommitted = path.startsWith(paths.runs);
+  const remedy = isCommitted
     ? `restore it with "git checkout -- data/runs/${basename(path)}"`
-    : 'delete it and run the experiment again';
+    : 'delete it and run the experiment again, with "npm run train" or "npm run sweep"';
   const refuse = (why: string): never => {
     throw new UserError(`record ${path}: ${why}; ${remedy}`);
   };
@@ -136,7 +193,7 @@ export function readRecord(path: string): RunRecord {
     return refuse(code ? `expected a file; got ${code}` : 'expected JSON; it is damaged');
   }
   if (record === null || typeof record !== 'object') return refuse('expected an object; it is damaged');
-  const why = fault(record);
+  const why = fault(record, isCommitted ? basename(path, '.json') : basename(dirname(path)));
   return why === undefined ? record : refuse(why);
 }
 

@@ -3,6 +3,7 @@ import type { Batch, LanguageModel } from '../model/model';
 import { adamW } from '../tensor/parameters';
 import { functional } from '../tensor/functional';
 import { Random } from '../util/random';
+import { UserError } from '../util/errors';
 import { engine, tf, type Tensor } from '../tensor/engine';
 import type { TrainingConfig } from './config';
 import { gradientsOf } from './gradients';
@@ -16,12 +17,14 @@ export interface StepResult {
   learningRate: number;
 }
 
-/** A loss or gradient that is not a finite number ends a run; its last checkpoint is intact. */
-export class DivergedError extends Error {
-  constructor(what: string, step: number, rate: number, largest: string) {
-    super(
-      `training stopped at step ${step}: ${what} is not a finite number (learning rate ${rate}, largest gradient ${largest}); the last checkpoint is from before: lower the learning rate or lengthen the warm-up`,
-    );
+/** A loss, gradient or weight that is not a finite number ends a run; its last checkpoint is intact. */
+export class DivergedError extends UserError {
+  constructor(
+    step: number,
+    why: string,
+    todo = 'the last checkpoint is from before; lower the learning rate or lengthen the warm-up',
+  ) {
+    super(`training stopped at step ${step}: ${why}: ${todo}`);
     this.name = 'DivergedError';
   }
 }
@@ -54,10 +57,15 @@ export function trainStep(
 
     const rate = learningRate(config.schedule, step);
     const [lossNats, gradientNorm] = [loss.dataSync()[0]!, Math.sqrt(squares.dataSync()[0]!)];
-    const stop = (what: string) =>
-      new DivergedError(what, step, rate, largest(model, gradientsOf(model, shared, options).gradients));
-    if (!Number.isFinite(lossNats)) throw stop('the loss');
-    if (!Number.isFinite(gradientNorm)) throw stop('the gradient');
+    const what = !Number.isFinite(lossNats) ? 'loss' : !Number.isFinite(gradientNorm) ? 'gradient' : null;
+    if (what) {
+      checkWeights(model, step);
+      const most = largest(model, gradientsOf(model, shared, options).gradients);
+      throw new DivergedError(
+        step,
+        `the ${what} is not a finite number (learning rate ${rate}, largest gradient ${most})`,
+      );
+    }
 
     const clip = Math.min(1, config.clipNorm / gradientNorm);
     adamW(model.parameters, gradients, { ...config.adamw, learningRate: rate, clip, step });
@@ -71,6 +79,17 @@ export function globalNorm(gradients: Tensor[]): number {
   return tf.tidy(
     () => Math.sqrt(functional().sumSquares(gradients).dataSync()[0]!) as never,
   ) as unknown as number;
+}
+
+/** Throws a DivergedError if a weight is not a finite number. */
+function checkWeights(model: LanguageModel, step: number): void {
+  const wrong = model.parameters.find((p) => !(p.read().dataSync() as Float32Array).every(Number.isFinite));
+  if (wrong)
+    throw new DivergedError(
+      step,
+      `weights ${wrong.name} were not finite numbers already before it`,
+      'delete the checkpoints of this run and start it again, with a lower learning rate or a longer warm-up if it comes back',
+    );
 }
 
 /** The parameter whose gradient has the largest norm, with that norm; what is not a number is the largest. */

@@ -1,5 +1,6 @@
 /** Training from a config to its record. */
 import { execFileSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
 import * as os from 'node:os';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
@@ -12,8 +13,10 @@ import { paths } from '../util/paths';
 import {
   checkpointPath,
   checkpointState,
+  lacksWeights,
   loadCheckpoint,
   saveCheckpoint,
+  weightsIn,
   type RunningMeans,
   type RunState,
 } from './checkpoint';
@@ -22,6 +25,7 @@ import type { Task } from './evaluate';
 import { disposeGraphs } from './gradients';
 import { showFinished, type TrainingObserver } from './observer';
 import {
+  bestStep,
   configHash,
   recordAt,
   recordPath,
@@ -30,7 +34,7 @@ import {
   type Measures,
   type RunRecord,
 } from './record';
-import { trainStep, usesBf16, type StepResult } from './step';
+import { DivergedError, trainStep, usesBf16, type StepResult } from './step';
 
 /** Commit of the source; with "+" where it has changes that are not committed. */
 function sourceCommit(): string {
@@ -180,7 +184,9 @@ class Training<C extends TrainingConfig, M extends Measures> {
       if (this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0)
         await this.writeCheckpoint();
     }
-    const ended = { ...record, finishedAt: new Date().toISOString() };
+    const [last, best] = [weightsIn(checkpointPath(this.id)), checkpointPath(this.id, 'best')];
+    const weights = existsSync(best) ? { last, best: weightsIn(best) } : { last };
+    const ended = { ...record, weights, finishedAt: new Date().toISOString() };
     const written = await this.lease.writing((folder) => writeRecord(ended, folder));
     await observer.finished(written);
     return written;
@@ -209,6 +215,8 @@ class Training<C extends TrainingConfig, M extends Measures> {
       learningRate,
       gradientNorm: since.gradientNorms / since.steps,
     };
+    if (!Number.isFinite(point.heldOutLossNats))
+      throw new DivergedError(this.step, 'the held-out loss is not a finite number');
     this.since = nothing();
     this.record.curve.push(point);
     return point;
@@ -227,17 +235,19 @@ class Training<C extends TrainingConfig, M extends Measures> {
 
   /** Whether the current step's held-out loss is the lowest so far. */
   private isBest(): boolean {
-    const now = this.pointNow();
-    return (
-      now !== undefined &&
-      this.record.curve.every((point) => point === now || point.heldOutLossNats > now.heldOutLossNats)
-    );
+    return this.step > 0 && bestStep(this.record.curve) === this.step;
   }
 
-  /** Called after a save, and on start, in case the process was killed between the two. */
+  /** Called after a save, and on start, in case the process was killed between the two or a file was changed. */
   private async nameBest(): Promise<void> {
     const [last, best] = [checkpointPath(this.id), checkpointPath(this.id, 'best')];
-    if (this.isBest()) await this.lease.writing((folder) => linkAtomically(last, best, folder));
+    if (this.isBest()) return this.lease.writing((folder) => linkAtomically(last, best, folder));
+    const [expected, got] = [bestStep(this.record.curve), checkpointState(best)?.step];
+    if (expected === got || !existsSync(best)) return;
+    console.warn(
+      `${best}: expected the checkpoint of step ${expected ?? 'none'}, where the held-out loss was lowest; got ${got === undefined ? 'none that can be read' : `that of step ${got}`}: removed`,
+    );
+    await this.lease.writing(() => rmSync(best));
   }
 
   private async writeCheckpoint(): Promise<void> {
@@ -254,18 +264,20 @@ class Training<C extends TrainingConfig, M extends Measures> {
 /**
  * Trains a model on a task, from the last checkpoint if there is one, and closes the task. Waits while another process
  * trains this run; if that one finishes it, its record is the result.
+ * @param options.weights whether a run is trained again that has a record and no checkpoint
  */
 export async function train<C extends TrainingConfig, M extends Measures>(
   id: string,
   config: C,
   task: Task<M>,
   observer: TrainingObserver,
+  { weights = false } = {},
 ): Promise<RunRecord<C, M>> {
   try {
     const lease = await takeLease(checkpointPath(id), (owner) => observer.waits?.(owner));
     try {
       const known = recordAt<C, M>(recordPath(id), config);
-      if (known) {
+      if (known && !lacksWeights(known, weights)) {
         await showFinished(known, observer);
         return known;
       }

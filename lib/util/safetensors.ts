@@ -41,7 +41,7 @@ export class SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
   private readonly file: number;
   /** Offset of the values. */
-  private readonly start: number;
+  readonly start: number;
 
   constructor(readonly path: string) {
     try {

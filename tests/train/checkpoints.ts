@@ -1,5 +1,25 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { TrainingConfig } from '../../lib/train/config';
+import { configHash, type RunRecord } from '../../lib/train/record';
+
+/** What a checkpoint keeps of the record of a run that has begun. */
+export const begunRecord = (id: string, config: TrainingConfig): RunRecord => ({
+  format: 2,
+  id,
+  config,
+  configHash: configHash(config),
+  dataHash: '0'.repeat(64),
+  commit: 'none',
+  versions: { node: '20', tensorflow: '2', tfjs: '4' },
+  hardware: { cpu: 'none', cores: 1, memoryGiB: 1, device: 'cpu' },
+  startedAt: '2026-01-01',
+  finishedAt: null,
+  minutes: 0,
+  parameters: 1,
+  tokensPerSecond: 0,
+  curve: [],
+});
 
 /** Weights and moments in a checkpoint: everything after its header. */
 export function weightsIn(path: string): Buffer {

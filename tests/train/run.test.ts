@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -10,14 +11,14 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { runId } from '../../lib/experiments/experiment';
 import { questionFormation, type QuestionFormationConfig } from '../../lib/experiments/question-formation';
 import { commitRecord, run, runAll, trainedModel } from '../../lib/experiments/run';
 import { batchOf } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
-import { checkpointPath, loadCheckpoint } from '../../lib/train/checkpoint';
+import { checkpointPath, checkpointState, loadCheckpoint } from '../../lib/train/checkpoint';
 import { silent, type TrainingObserver } from '../../lib/train/observer';
 import { QuestionFormationTask } from '../../lib/experiments/question-formation';
 import {
@@ -328,6 +329,23 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
   writeFileSync(path, readFileSync(checkpointPath(runId(questionFormation, other))));
   rmSync(runFolder(runId(questionFormation, other)), { recursive: true });
   await refused(/belongs to another run/);
+  for (const change of [
+    (header: string) => header.replace(/"since\\":\{\\"steps/, '"since\\":{\\"stepz'),
+    (header: string) => header.replace(/"state":"\{/, '"state":"['),
+    (header: string) => header.replace(/"tokensSeen\\":\d/, '"tokensSeen\\":-'),
+  ]) {
+    writeFileSync(path, whole);
+    changeHeader(path, change);
+    assert.ok(!readFileSync(path).equals(whole));
+    await refused(/^UserError: checkpoint .*: state.*: expected .*; got .*edited/);
+  }
+  rmSync(path);
+  mkdirSync(path);
+  assert.throws(
+    () => loadCheckpoint(path, configHash(CONFIG), model.parameters),
+    refusal(path, 'expected a file', 'EISDIR'),
+  );
+  rmSync(path, { recursive: true });
   writeFileSync(path, 'not a checkpoint');
   await refused(/foreign, damaged/);
   await assert.rejects(run(questionFormation, CONFIG), /foreign, damaged/);
@@ -354,6 +372,9 @@ test('damaged records are refused in one line', async () => {
     [text.replace(/"curve": \[/, '"curve": [ null,'), /a curve .*got none/],
     [text.replace('"trainLines": 60', '"trainLines": 61'), /config hash/],
     [text.replace(/"id": "[^"]*"/, '"id": "question-formation-smoke-1-layers-seed-1-000000"'), /the id/],
+    [text.replace(/"id": "[^"]*"/, '"id": 5'), /id: expected a text; got 5/],
+    [text.replace(/"cores": \d+/, '"cores": "two"'), /hardware\.cores: expected a whole number .*got "two"/],
+    [text.replace(/"engine": \{/, '"engine": 5, "was": {'), /engine: expected an object; got 5/],
     [text.replace(/"finishedAt": "[^"]*"/, '"finishedAt": null'), /has not ended/],
     [text.replace(/"curve": \[[^]*?\n \]/, '"curve": []'), /a curve .*got none/],
     [text.replace(/"heldOutLossNats": [^,]*/, '"heldOutLossNats": null'), /a curve .* and null at step 5/],
@@ -365,6 +386,11 @@ test('damaged records are refused in one line', async () => {
     assert.throws(() => readRecord(path), refusal(path, 'delete it and run the experiment again'));
     assert.throws(() => readRecord(path), what);
   }
+  const other = path.replace(record.id, record.id.replace('seed-', 'seed-1'));
+  mkdirSync(dirname(other));
+  writeFileSync(other, text);
+  assert.throws(() => readRecord(other), refusal(other, `it is that of ${record.id}`));
+  rmSync(dirname(other), { recursive: true });
   rmSync(path);
   mkdirSync(path);
   assert.throws(() => readRecord(path), refusal(path, 'EISDIR'));
@@ -415,10 +441,114 @@ test('one batch is driven to its own entropy: ln 2 at the one free token', async
 test('a loss that is not finite stops the run and names step, rate and norm', async () => {
   const model = new Vanilla(CONFIG.model, 1);
   const weight = model.parameters[0]!;
-  weight.write(new Float32Array(weight.size).fill(NaN));
+  weight.write(new Float32Array(weight.size).fill(3e38));
   assert.throws(
     () => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68, CONFIG.model)),
     (e: Error) =>
       e instanceof DivergedError && /step 3.*learning rate .*largest gradient NaN at /.test(e.message),
   );
+});
+
+test('weights that are not finite are named, and not the gradients that follow from them', () => {
+  const model = new Vanilla(CONFIG.model, 1);
+  const weight = model.parameters.at(-1)!;
+  weight.write(new Float32Array(weight.size).fill(NaN));
+  assert.throws(
+    () => trainStep(model, CONFIG, 3, () => batchOf([[1, 2, 68]], 68, CONFIG.model)),
+    refusal('step 3', `weights ${weight.name}`, 'not finite', 'delete the checkpoints'),
+  );
+  model.dispose();
+});
+
+test('a held-out loss that is not finite stops the run before it is saved', async () => {
+  const real = new QuestionFormationTask(CONFIG);
+  const task: Task = {
+    dataHash: real.dataHash,
+    batches: (step) => real.batches(step),
+    evaluate: (_, step) => ({ heldOutLossNats: step === 5 ? 1 : NaN }),
+    dispose() {},
+  };
+  const id = runId(questionFormation, CONFIG);
+  await assert.rejects(train(id, CONFIG, task, silent), refusal('step 10', 'held-out loss'));
+  assert.equal(checkpointState(checkpointPath(id))!.step, 8);
+});
+
+/** Trains to the end and puts the checkpoint of an earlier step in place of the last, as a second trainer could before runs had leases. */
+async function finishedWithOldCheckpoint(): Promise<RunRecord> {
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+  const path = checkpointPath(runId(questionFormation, CONFIG));
+  const old = readFileSync(path);
+  const record = await run(questionFormation, CONFIG);
+  rmSync(path);
+  writeFileSync(path, old);
+  return record;
+}
+
+test('a record whose checkpoint is of an earlier step: its weights are refused, and the next start trains the missing steps', async () => {
+  const before = await finishedWithOldCheckpoint();
+  assert.throws(() => trainedModel(questionFormation, CONFIG, 'last'), refusal('step 12', 'step 5'));
+  const after = await run(questionFormation, CONFIG);
+  assert.deepEqual(after.weights, before.weights, 'the same bits');
+  assert.deepEqual(numbers(after), numbers(before));
+  trainedModel(questionFormation, CONFIG, 'last').dispose();
+});
+
+test('a record names the weights that belong to it; those of another training are refused', async () => {
+  const { id, weights } = await run(questionFormation, CONFIG);
+  assert.equal(weights!.last.step, 12);
+  assert.equal(weights!.last.sha256, createHash('sha256').update(body(CONFIG)).digest('hex'));
+  const path = checkpointPath(id);
+  const other = readFileSync(path);
+  clean();
+  await run(questionFormation, { ...CONFIG, checkpointEverySteps: 3 });
+  assert.deepEqual(readRecord(recordPath(id)).weights, weights, 'equal trainings have equal weights');
+  other[other.length - 1]! ^= 1;
+  writeFileSync(path, other);
+  changeHeader(path, (header) => header);
+  assert.throws(
+    () => trainedModel(questionFormation, CONFIG, 'last'),
+    refusal(path, weights!.last.sha256.slice(0, 12)),
+  );
+});
+
+test('a best checkpoint of another step than the curve says is removed when the run goes on', async () => {
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+  const [last, best] = (['last', 'best'] as const).map((which) =>
+    checkpointPath(runId(questionFormation, CONFIG), which),
+  ) as [string, string];
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(9)), /stopped/);
+  rmSync(best);
+  writeFileSync(best, readFileSync(last));
+  assert.equal(checkpointState(best)!.step, 8, 'no point of the curve');
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(9)), /stopped/);
+  assert.ok(!existsSync(best));
+});
+
+test('a run whose record is here without checkpoints is trained again only where its weights are wanted', async () => {
+  const { id, weights } = await run(questionFormation, CONFIG);
+  rmSync(checkpointPath(id));
+  let steps = 0;
+  const counting: TrainingObserver = { ...silent, progressed: () => void steps++ };
+  await run(questionFormation, CONFIG, counting);
+  assert.throws(() => trainedModel(questionFormation, CONFIG, 'last'), refusal('found none', '--weights'));
+  assert.equal(steps, 0);
+  assert.deepEqual((await run(questionFormation, CONFIG, counting, { weights: true })).weights, weights);
+  assert.equal(steps, 12);
+});
+
+test('two trainers of one run: the second waits, and the record of the first is its result', async () => {
+  const seen: string[] = [];
+  const observer = (name: string): TrainingObserver => ({
+    ...silent,
+    waits: () => void seen.push(`${name} waits`),
+    progressed: ({ step }) => void seen.push(`${name} ${step}`),
+  });
+  const [first, second] = await Promise.all(
+    ['first', 'second'].map((name) => run(questionFormation, CONFIG, observer(name))),
+  );
+  assert.deepEqual(second, first);
+  const trained = seen.filter((line) => !line.endsWith('waits')).map((line) => line.split(' ')[0]);
+  assert.equal(trained.length, 12);
+  assert.equal(new Set(trained).size, 1);
+  assert.ok(seen.some((line) => line.endsWith('waits')));
 });

@@ -7,11 +7,12 @@ import { questionFormation } from '../../lib/experiments/question-formation';
 import { buildModel } from '../../lib/model/build';
 import { batchOf } from '../../lib/model/model';
 import { checkpointPath, saveCheckpoint } from '../../lib/train/checkpoint';
-import { configHash, runFolder, type RunRecord } from '../../lib/train/record';
+import { runFolder } from '../../lib/train/record';
 import { trainStep } from '../../lib/train/step';
 import { commitWeights, committedModel, weightsPath } from '../../lib/train/weights';
 import { SafetensorsFile } from '../../lib/util/safetensors';
 import { refusal } from '../refusal';
+import { begunRecord } from './checkpoints';
 
 /** Configs that no run has. */
 const [CONFIG, OTHER] = [88001, 88002].map((seed) => ({
@@ -35,7 +36,7 @@ after(clean);
 async function trained(): Promise<Float32Array[]> {
   const model = buildModel(CONFIG.model, CONFIG.seed);
   trainStep(model, CONFIG, 1, () => batchOf([[5, 1, 2, 68]], 68, CONFIG.model));
-  const record = { id: RUN.id, configHash: configHash(CONFIG) } as RunRecord;
+  const record = begunRecord(RUN.id, CONFIG);
   const since = { steps: 1, tokens: 4, nats: 4, gradientNorms: 1 };
   mkdirSync(runFolder(RUN.id), { recursive: true });
   const state = { step: 1, tokensSeen: 4, record, since };

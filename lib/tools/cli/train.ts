@@ -28,6 +28,10 @@ const OPTIONS = {
     type: 'boolean',
     help: "copy the record of this run, which is finished and one of the experiment's lists, to data/runs, and train none",
   },
+  weights: {
+    type: 'boolean',
+    help: 'train it here for its weights, also where its record came with the repository',
+  },
 } as const;
 
 /** What the flags change in a text run. */
@@ -83,6 +87,8 @@ main('train', async (argv) => {
   }
   takeThreads(runId(experiment, config));
   console.log(banner());
-  const { id } = await run(experiment, config, terminalObserver(experiment.summary));
+  const { id } = await run(experiment, config, terminalObserver(experiment.summary), {
+    weights: values.weights,
+  });
   console.log(`record: ${[recordPath(id), committedPath(id)].find((path) => existsSync(path))}`);
 });
