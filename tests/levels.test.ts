@@ -13,7 +13,8 @@ const LEVELS = [
   ['train'],
   ['experiments'],
   ['report'],
-  ['analysis/shared', 'analysis', 'tools'],
+  ['analysis/shared', 'analysis'],
+  ['tools'],
 ];
 const MODULES = LEVELS.flat();
 
