@@ -13,8 +13,17 @@ import {
   knownExecutions,
   withClaims,
 } from '../../report/claims';
-import { abandon, CellError, execute, type Places, type Result } from '../jupyter/execute';
-import { pairState, selectNotebooks } from '../jupyter/pair';
+import {
+  abandon,
+  CellError,
+  execute,
+  PAIR_FILES,
+  planned,
+  type Places,
+  type Plan,
+  type Result,
+} from '../jupyter/execute';
+import { selectNotebooks } from '../jupyter/pair';
 import { notebookNames } from '../../report/notebook-files';
 import { bar, progressText, TerminalLine } from '../../report/terminal';
 import { duration } from '../../util/format';
@@ -32,7 +41,12 @@ const USAGE = {
     seed: { type: 'string', help: 'whole number from 1', default: '1' },
     save: {
       type: 'boolean',
-      help: 'put the executed notebook with its outputs into notebooks/ and its figures into figures/, and bring its .ts into line',
+      help: 'put the executed notebook with its outputs into notebooks/ and its figures into figures/; where only Markdown has changed, keep the outputs and execute nothing',
+    },
+    execute: { type: 'boolean', help: 'with --save, execute also where only Markdown has changed' },
+    from: {
+      type: 'string',
+      help: `${PAIR_FILES.join(' or ')}: which of the two files of a notebook counts where their cells differ; without it the one that was edited since they last agreed in git`,
     },
   },
 } as const;
@@ -77,26 +91,36 @@ export const inOrder = (names: readonly string[]): string[] => [
   ...names.filter((name) => name === CLAIMS_PAGE),
 ];
 
-async function reproduce(names: string[], tier: Tier, seed: number, save: boolean): Promise<number> {
+/** Which files count and what is executed, for all notebooks before the first one runs; one that cannot be decided ends the command. */
+async function plansOf(names: string[], settings: Settings): Promise<Plan[]> {
+  const plans = await planned(names, settings);
+  const refused = plans.flatMap(({ error }) => error ?? []);
+  if (refused.length) throw new UserError(refused.join('\n'));
+  return plans;
+}
+
+type Settings = Parameters<typeof planned>[1];
+
+async function reproduce(names: string[], settings: Settings): Promise<number> {
+  const { tier, save } = settings;
   const line = new TerminalLine();
-  const places = placesOf(tier);
   let failed = 0;
-  for (const [i, name] of names.entries()) {
-    const state = pairState(name, places.notebooks);
-    if (state.endsWith('newer'))
+  for (const [i, { name, note, keep }] of (await plansOf(names, settings)).entries()) {
+    if (note) line.print(note);
+    if (keep)
       line.print(
-        `${name}: its .ipynb and .ts differ; the newer one is executed (${state}); --save brings them into line`,
+        `${name}: only Markdown has changed: its outputs are kept, nothing is executed (--execute does)`,
       );
     const startedAt = performance.now();
     const rest = secondsFor(names.slice(i + 1), tier);
     if (!line.isLive) line.print(`${name}: started`);
     try {
-      const result = await execute({ name, tier, seed, save, places }, (at) =>
+      const result = await execute({ name, keep, ...settings }, (at) =>
         line.update(statusLine(name, (performance.now() - startedAt) / 1000, at, rest)),
       );
       line.clear();
       console.log(resultLine(result));
-      keepExecution(tier, name, result);
+      if (!keep) keepExecution(tier, name, result);
       if (save && name === CLAIMS_PAGE)
         writeAtomically(paths.readme, withClaims(readFileSync(paths.readme, 'utf8'), claims(null)));
     } catch (error) {
@@ -126,13 +150,15 @@ if (require.main === module) {
     const { values, positionals } = parse(USAGE, argv);
     const tier = oneOf('--tier', values.tier, TIERS);
     const seed = wholeNumber('--seed', values.seed, 1);
-    if (tier === 'smoke' && values.save)
+    const from = values.from === undefined ? null : oneOf('--from', values.from, PAIR_FILES);
+    const [save, execute] = [values.save === true, values.execute === true];
+    if (tier === 'smoke' && save)
       throw new UserError(
         '--save: expected tier quick, desk or full; got smoke, whose outputs show no result',
       );
     const names = inOrder(selectNotebooks(positionals, notebookNames()));
     abandonOnSignal();
-    const failed = await reproduce(names, tier, seed, values.save === true);
+    const failed = await reproduce(names, { tier, seed, save, from, execute, places: placesOf(tier) });
     if (failed) process.exitCode = 1;
   });
 }

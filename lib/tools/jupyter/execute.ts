@@ -1,14 +1,21 @@
-/** Executes a notebook with Jupyter and turns it into a report; files are put in place only once all of them are made. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+/** Executes notebooks with Jupyter and turns them into reports; files are put in place only once all of them are made. */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { childEnvironment } from '../setup/environment.cjs';
 import { endAll, logged } from '../setup/processes.cjs';
 import type { Tier } from '../../train/config';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
-import { METADATA, normalised, pairState, type PairState } from './pair';
-import { readNotebook, verdictsOf, type Notebook } from '../../report/notebook-files';
+import { readNotebook, verdictsOf } from '../../report/notebook-files';
 import type { TrainingProgress } from '../../train/observer';
 import type { Verdict } from '../../report/verdict';
 
@@ -18,7 +25,13 @@ export interface Places {
   reports: string;
   figures: string;
   venv: string;
+  /** What cells read and no notebook holds: where one of these changes, outputs have to be made again. */
+  inputs?: readonly string[];
 }
+
+/** The files of a pair, by their ends: which one counts where their cells differ. */
+export const PAIR_FILES = ['ts', 'ipynb'] as const;
+type PairFile = (typeof PAIR_FILES)[number];
 
 export interface Job {
   name: string;
@@ -26,6 +39,10 @@ export interface Job {
   seed: number;
   /** Whether the executed notebook and its figures replace those in `notebooks` and `figures`. */
   save: boolean;
+  /** Decided by the caller; without it content and git decide. */
+  from?: PairFile | null;
+  /** Whether the outputs stay as they are, and nothing is executed. */
+  keep?: boolean;
   places: Places;
 }
 
@@ -56,84 +73,69 @@ export function abandon(): void {
   for (const folder of workFolders) rmSync(folder, { recursive: true, force: true });
 }
 
-/** Runs a program of the Python environment; its output is in the work folder too. */
-function runPython(
-  { venv }: Places,
-  program: string,
-  args: string[],
-  folder: string,
-  env = childEnvironment(),
-): Promise<{ code: number; output: string }> {
-  const path = join(venv, 'bin', program);
-  if (!existsSync(path))
-    throw new UserError(`expected ${path}, which set-up installs; found none; run "npm run doctor"`);
-  return logged(path, args, { cwd: paths.root, env, log: join(folder, `${program}.log`) });
+/** A folder for files that are not complete yet, removed when `work` ends. */
+async function inWorkFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
+  mkdirSync(join(paths.cache, 'reproduce'), { recursive: true });
+  const folder = mkdtempSync(join(paths.cache, 'reproduce', `${name}-`));
+  workFolders.add(folder);
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    workFolders.delete(folder);
+  }
 }
 
 const withoutColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, '');
 
-/** The failing cell in what nbconvert prints: 70 lines of Python, then source and message. */
-export function cellError(name: string, errors: string): Error {
-  const match =
-    /An error occurred while executing the following cell:\n-{10,}\n([\s\S]*?)\n-{10,}\n([\s\S]*)/.exec(
-      withoutColours(errors),
-    );
-  if (match) return new CellError(name, match[1]!, match[2]!.trim());
-  if (/DeadKernelError/.test(errors))
-    return new UserError(
-      `${name}: expected the kernel to live; it died, perhaps of too little memory; run it with --tier smoke to see whether it works at all`,
-    );
-  const last = errors.trim().split('\n').slice(-3).join(' ');
-  return new UserError(`${name}: expected Jupyter to execute it; it printed "${last}"; run "npm run doctor"`);
+/** What execute.py answers about a notebook that it could not execute. */
+interface Failure {
+  cell?: string;
+  output?: string;
+  error?: string;
 }
 
-async function jupytext(
-  places: Places,
-  to: 'ipynb' | 'ts:percent',
-  from: string,
-  target: string,
-): Promise<void> {
-  const { code, output } = await runPython(
-    places,
-    'jupytext',
-    ['--quiet', '--to', to, '--output', target, from],
-    dirname(target),
-  );
-  if (code !== 0)
-    throw new UserError(
-      `${from}: expected a notebook that jupytext can turn into ${to}; it printed "${output.trim().split('\n').pop()}"`,
-    );
+export function failureOf(name: string, { cell, output, error }: Failure): Error | undefined {
+  if (cell !== undefined) return new CellError(name, cell, withoutColours(output ?? '').trim());
+  return error === undefined ? undefined : new UserError(error);
 }
 
-/** Whether the .ts file of a pair is the one to execute. */
-const tsCounts = (state: PairState): boolean => state === 'ts only' || state === 'ts newer';
+const INPUTS = ['lib', join('data', 'runs'), 'package-lock.json'].map((name) => join(paths.root, name));
 
-/** The notebook to execute, made from the file that counts. */
-async function prepare({ name, places }: Job, state: PairState, target: string): Promise<void> {
-  const from = join(places.notebooks, name);
-  if (tsCounts(state)) await jupytext(places, 'ipynb', `${from}.ts`, target);
-  writeAtomically(
-    target,
-    JSON.stringify({ ...readNotebook(tsCounts(state) ? target : `${from}.ipynb`), metadata: METADATA }),
-  );
+/** Gives a job to execute.py. */
+async function python<T>(job: object, places: Places, folder: string, env = childEnvironment()): Promise<T> {
+  const { venv, notebooks, reports, inputs = INPUTS } = places;
+  const program = join(venv, 'bin', 'python');
+  if (!existsSync(program))
+    throw new UserError(`expected ${program}, which set-up installs; found none; run "npm run doctor"`);
+  const [file, answer] = [join(folder, 'job.json'), join(folder, 'answer.json')];
+  const shared = { folder, root: paths.root, notebooks, inputs, stamps: join(reports, '.saved') };
+  writeFileSync(file, JSON.stringify({ ...shared, ...job }));
+  const args = [join(__dirname, 'execute.py'), file];
+  const { output } = await logged(program, args, { cwd: paths.root, env, log: join(folder, 'python.log') });
+  if (existsSync(answer)) return JSON.parse(readFileSync(answer, 'utf8')) as T;
+  const last = output.trim().split('\n').slice(-3).join(' ');
+  throw new UserError(`expected Jupyter to work; it printed "${last}"; run "npm run doctor"`);
 }
 
-/** The executed notebook and, if it is the older one, its pair, as they will be in `notebooks`: files in `folder`. */
-async function cleaned(
-  { name, places }: Job,
-  notebook: Notebook,
-  state: PairState,
-  folder: string,
-): Promise<string[]> {
-  const clean = join(folder, 'clean');
-  mkdirSync(clean);
-  const ipynb = join(clean, `${name}.ipynb`);
-  writeAtomically(ipynb, `${JSON.stringify(normalised(notebook), null, 1)}\n`);
-  if (state === 'same' || tsCounts(state)) return [ipynb];
-  const ts = join(clean, `${name}.ts`);
-  await jupytext(places, 'ts:percent', ipynb, ts);
-  return [ts, ipynb];
+/** What is done with a notebook: what counts of its pair, and why; or why nothing can be done. */
+export interface Plan {
+  name: string;
+  counts?: PairFile | null;
+  note?: string | null;
+  keep?: boolean;
+  error?: string;
 }
+
+/** Compares the pairs of notebooks. @param options.execute even where only Markdown has changed */
+export const planned = (
+  names: readonly string[],
+  options: Omit<Job, 'name' | 'keep'> & { execute: boolean },
+): Promise<Plan[]> =>
+  inWorkFolder('plan', (folder) => {
+    const { places, from = null, ...rest } = options;
+    return python<Plan[]>({ ...rest, names, from }, places, folder);
+  });
 
 function progressIn(file: string): TrainingProgress | null {
   try {
@@ -143,74 +145,42 @@ function progressIn(file: string): TrainingProgress | null {
   }
 }
 
-async function executed(
-  job: Job,
-  folder: string,
-  tell: (at: TrainingProgress | null) => void,
-): Promise<string> {
-  const [progress, target] = [join(folder, 'progress.json'), join(folder, 'executed.ipynb')];
-  const environment = {
-    ...childEnvironment(),
-    TIER: job.tier,
-    SEED: String(job.seed),
-    FIGURES: join(folder, 'figures'),
-    PROGRESS: progress,
-  };
-  const polling = setInterval(() => tell(progressIn(progress)), 500);
-  try {
-    const args = [
-      '--to',
-      'notebook',
-      '--execute',
-      '--ExecutePreprocessor.record_timing=False',
-      '--ExecutePreprocessor.startup_timeout=300',
-      '--output',
-      target,
-      join(folder, `${job.name}.ipynb`),
-    ];
-    const { code, output } = await runPython(job.places, 'jupyter-nbconvert', args, folder, environment);
-    if (code !== 0) throw cellError(job.name, output);
-  } finally {
-    clearInterval(polling);
-  }
-  return target;
-}
-
 /** Executes one notebook: report and figures and, if asked for, the notebook itself are put in place at the end. */
-export async function execute(
-  job: Job,
-  tell: (at: TrainingProgress | null) => void = () => {},
-): Promise<Result> {
-  const { name, places } = job;
-  const startedAt = performance.now();
-  const state = pairState(name, places.notebooks);
-  mkdirSync(join(paths.cache, 'reproduce'), { recursive: true });
-  const folder = mkdtempSync(join(paths.cache, 'reproduce', `${name}-`));
-  workFolders.add(folder);
-  try {
-    await prepare(job, state, join(folder, `${name}.ipynb`));
-    const target = await executed(job, folder, tell);
-    const args = ['--to', 'html', '--template', 'report', '--output', `${name}.html`, target];
-    const { code, output } = await runPython(places, 'jupyter-nbconvert', args, folder);
-    if (code !== 0) throw cellError(name, output);
-    const report = join(places.reports, `${name}.html`);
-    const notebook = readNotebook(target);
-    const pair = job.save ? await cleaned(job, notebook, state, folder) : [];
-    mkdirSync(places.reports, { recursive: true });
-    renameSync(join(folder, `${name}.html`), report);
-    const figures = join(folder, 'figures');
-    const targets = [join(places.reports, 'figures'), ...(job.save ? [places.figures] : [])];
-    for (const file of existsSync(figures) ? readdirSync(figures) : [])
-      for (const target of targets) writeAtomically(join(target, file), readFileSync(join(figures, file)));
-    for (const file of pair) renameSync(file, join(places.notebooks, basename(file)));
-    return {
-      name,
-      minutes: (performance.now() - startedAt) / 60_000,
-      verdicts: verdictsOf(notebook),
-      report,
+export const execute = (job: Job, tell: (at: TrainingProgress | null) => void = () => {}): Promise<Result> =>
+  inWorkFolder(job.name, async (folder) => {
+    const { name, tier, seed, save, from = null, keep = false, places } = job;
+    const startedAt = performance.now();
+    const pair = PAIR_FILES.map((end) => join(places.notebooks, `${name}.${end}`));
+    const contents = () => pair.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''));
+    const before = contents();
+    const [progress, figures] = [join(folder, 'progress.json'), join(folder, 'figures')];
+    const env = {
+      ...childEnvironment(),
+      TIER: tier,
+      SEED: String(seed),
+      FIGURES: figures,
+      PROGRESS: progress,
     };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-    workFolders.delete(folder);
-  }
-}
+    const polling = setInterval(() => tell(progressIn(progress)), 500);
+    try {
+      const request = { name, tier, seed, save, from, keep };
+      const failure = failureOf(name, await python<Failure>(request, places, folder, env));
+      if (failure) throw failure;
+    } finally {
+      clearInterval(polling);
+    }
+    for (const [i, content] of contents().entries())
+      if (save && content !== before[i])
+        throw new UserError(
+          `${pair[i]}: expected it as it was when the execution began; it has been edited since and is left as it is; run it again`,
+        );
+    const made = (file: string) => readFileSync(join(folder, file));
+    const report = join(places.reports, `${name}.html`);
+    writeAtomically(report, made(`${name}.html`));
+    const targets = [join(places.reports, 'figures'), ...(save ? [places.figures] : [])];
+    for (const file of existsSync(figures) ? readdirSync(figures) : [])
+      for (const target of targets) writeAtomically(join(target, file), made(join('figures', file)));
+    if (save) for (const file of pair) writeAtomically(file, made(basename(file)));
+    const verdicts = verdictsOf(readNotebook(join(folder, `${name}.ipynb`)));
+    return { name, minutes: (performance.now() - startedAt) / 60_000, verdicts, report };
+  });

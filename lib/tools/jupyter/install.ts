@@ -1,4 +1,4 @@
-/** Installs the kernel, the JupyterLab renderer and the report template into .venv, where its Jupyter programs find them. */
+/** Installs the kernel, the JupyterLab renderer, the manager of notebook files and the report template into .venv, where its Jupyter programs find them. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { allocator } from '../setup/environment.cjs';
@@ -32,6 +32,13 @@ function kernelSpec(): string {
   return `${JSON.stringify({ argv, env: allocator, display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' }, null, 2)}\n`;
 }
 
+/** Every JupyterLab of .venv saves notebooks as contents.py does. */
+const serverConfig = `import sys
+sys.path.append(${JSON.stringify(sources)})
+from contents import PairedContents
+c.ServerApp.contents_manager_class = PairedContents
+`;
+
 /** @param venv folder of the Python environment. Does nothing if all is in place. */
 export function installJupyterFiles(venv: string): void {
   if (!existsSync(paths.plotly))
@@ -40,6 +47,7 @@ export function installJupyterFiles(venv: string): void {
   const labextension = join(share, 'labextensions', 'memorization-plotly');
   const template = join(share, 'nbconvert', 'templates', 'report');
   write(join(share, 'kernels', 'tslab', 'kernel.json'), kernelSpec());
+  write(join(venv, 'etc', 'jupyter', 'jupyter_server_config.py'), serverConfig);
   for (const file of ['package.json', 'static/remoteEntry.js'])
     copy(join(sources, 'labextension', file), join(labextension, file));
   for (const file of ['conf.json', 'index.html.j2', 'report.css'])

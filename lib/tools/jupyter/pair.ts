@@ -1,9 +1,8 @@
 /** Notebook files: a pair of .ipynb (with outputs) and .ts in jupytext's percent format, which hold the same cells. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { UserError } from '../../util/errors';
 import { paths } from '../../util/paths';
-import { readNotebook, textOf, type Notebook } from '../../report/notebook-files';
+import { textOf, type Notebook } from '../../report/notebook-files';
 
 /**
  * Notebooks that `words` mean: a number (04), a whole name, or a name's part from a hyphen on (question-formation).
@@ -57,33 +56,4 @@ export function percentCells(text: string): SourceCell[] {
           .trim(),
       };
     });
-}
-
-const same = (a: SourceCell[], b: SourceCell[]): boolean => JSON.stringify(a) === JSON.stringify(b);
-
-export type PairState = 'same' | 'ts only' | 'ipynb only' | 'ts newer' | 'ipynb newer';
-
-/** How the two files of a notebook compare; of two that differ the one written last counts. */
-export function pairState(name: string, folder: string = paths.notebooks): PairState {
-  const [ipynb, ts] = [join(folder, `${name}.ipynb`), join(folder, `${name}.ts`)];
-  if (!existsSync(ipynb)) return 'ts only';
-  if (!existsSync(ts)) return 'ipynb only';
-  if (same(sourceCells(readNotebook(ipynb)), percentCells(readFileSync(ts, 'utf8')))) return 'same';
-  return statSync(ts).mtimeMs > statSync(ipynb).mtimeMs ? 'ts newer' : 'ipynb newer';
-}
-
-/** Metadata of every notebook here: which kernel runs it, and that jupytext keeps a .ts next to it. */
-export const METADATA = {
-  jupytext: { formats: 'ipynb,ts:percent' },
-  kernelspec: { display_name: 'TypeScript', language: 'typescript', name: 'tslab' },
-  language_info: { name: 'typescript', file_extension: '.ts', mimetype: 'text/typescript' },
-};
-
-/**
- * A notebook as it is committed: outputs kept; times of execution, session ids and Jupyter's own marks removed,
- * so that an equal execution gives an equal file.
- */
-export function normalised(notebook: Notebook): Notebook {
-  const cells = notebook.cells.map((cell, i) => ({ ...cell, id: `cell-${i + 1}`, metadata: {} }));
-  return { ...notebook, cells, metadata: METADATA };
 }

@@ -32,6 +32,7 @@ function contentHash(...places) {
         contentHash(
           ...fs
             .readdirSync(place)
+            .filter((name) => name !== '__pycache__')
             .sort()
             .map((name) => path.join(place, name)),
         ),

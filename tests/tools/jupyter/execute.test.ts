@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -13,9 +13,10 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { paths } from '../../../lib/util/paths';
-import { CellError, execute, type Places } from '../../../lib/tools/jupyter/execute';
+import { CellError, execute, planned, type Places } from '../../../lib/tools/jupyter/execute';
 import { readNotebook } from '../../../lib/report/notebook-files';
-import { pairState, percentCells, sourceCells } from '../../../lib/tools/jupyter/pair';
+import { percentCells, sourceCells } from '../../../lib/tools/jupyter/pair';
+import { refusal } from '../../refusal';
 
 let folder: string;
 let places: Places;
@@ -49,7 +50,10 @@ test('tier and seed reach the cells; saving writes the pair, executed', async ()
     ]),
     [[1, ['quick 7\n']]],
   );
-  assert.equal(pairState('01-pair', places.notebooks), 'same');
+  assert.deepEqual(
+    percentCells(readFileSync(join(places.notebooks, '01-pair.ts'), 'utf8')),
+    sourceCells(notebook),
+  );
   assert.match(readFileSync(report, 'utf8'), /quick 7/);
   assert.deepEqual(workFolders('01-pair'), []);
 });
@@ -68,15 +72,66 @@ test('figures go to reports/figures, and to figures/ only when saving', async ()
   assert.deepEqual(files(places.figures), ['a.json', 'a.png']);
 });
 
+test('where only Markdown has changed since the outputs were made, here or at HEAD, they are kept', async () => {
+  const input = join(folder, 'input.txt');
+  const at = { ...places, inputs: [input] };
+  const file = join(places.notebooks, '06-text.ipynb');
+  const text = (sentence: string) =>
+    writeFileSync(
+      join(places.notebooks, '06-text.ts'),
+      `// %% [markdown]\n// ${sentence}\n\n// %%\nconsole.log('Tier quick, seed 7.', process.pid, process.hrtime.bigint());\n`,
+    );
+  const isKept = async (more: object = {}) => {
+    const settings = { tier: 'quick', seed: 7, save: true, execute: false, places: at, ...more } as const;
+    return (await planned(['06-text'], settings))[0]!.keep;
+  };
+  const outputs = () => readNotebook(file).cells[1]!.outputs;
+  writeFileSync(input, '1');
+  text('One.');
+  await execute({ ...job('06-text', true), places: at });
+  const made = outputs();
+  assert.equal(await isKept(), false, 'nothing has changed');
+  text('Two.');
+  assert.equal(await isKept(), true, 'before the first commit');
+  for (const more of [{ execute: true }, { seed: 8 }, { tier: 'desk' }, { save: false }])
+    assert.equal(await isKept(more), false, JSON.stringify(more));
+  const { report } = await execute({ ...job('06-text', true), places: at, keep: true });
+  assert.deepEqual(outputs(), made);
+  assert.equal(readNotebook(file).cells[0]!.source.toString(), 'Two.');
+  assert.match(readFileSync(report, 'utf8'), /Two\./);
+  writeFileSync(input, '2');
+  text('Three.');
+  assert.equal(await isKept(), false, 'a file that cells read has changed');
+
+  rmSync(join(places.reports, '.saved'), { recursive: true });
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@b.c', ...args]);
+  git('init', '-q');
+  text('Two.');
+  git('add', 'input.txt', 'notebooks/06-text.ipynb', 'notebooks/06-text.ts');
+  git('commit', '-qm', 'one');
+  text('Three.');
+  assert.equal(await isKept(), true, 'outputs and input are those of HEAD');
+  writeFileSync(input, '3');
+  assert.equal(await isKept(), false, 'a file that cells read is not that of HEAD');
+});
+
+test('a notebook that is edited while it runs is left as it is', async () => {
+  const file = join(places.notebooks, '07-busy.ts');
+  write('07-busy', `import { appendFileSync } from 'node:fs';\nappendFileSync('${file}', '// edited');`);
+  await assert.rejects(execute(job('07-busy', true)), refusal('07-busy.ts', 'edited'));
+  assert.match(readFileSync(file, 'utf8'), /edited$/);
+  assert.ok(!existsSync(join(places.notebooks, '07-busy.ipynb')));
+});
+
 test('a notebook that was edited in JupyterLab is brought back into its .ts', async () => {
   write('02-edited', `const a = 1;`);
   await execute(job('02-edited', true));
   const file = join(places.notebooks, '02-edited.ipynb');
   const notebook = readNotebook(file);
   notebook.cells[0]!.source = 'const a = 2;';
-  await new Promise((resolve) => setTimeout(resolve, 20));
   writeFileSync(file, JSON.stringify(notebook));
-  await execute(job('02-edited', true));
+  await execute({ ...job('02-edited', true), from: 'ipynb' });
   assert.deepEqual(percentCells(readFileSync(join(places.notebooks, '02-edited.ts'), 'utf8')), [
     { kind: 'code', source: 'const a = 2;' },
   ]);

@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { resultLine, statusLine } from '../../../lib/tools/cli/reproduce';
 import { paths } from '../../../lib/util/paths';
-import { CellError, cellError } from '../../../lib/tools/jupyter/execute';
-import {
-  normalised,
-  pairState,
-  percentCells,
-  selectNotebooks,
-  sourceCells,
-} from '../../../lib/tools/jupyter/pair';
+import { CellError, failureOf } from '../../../lib/tools/jupyter/execute';
+import { percentCells, selectNotebooks } from '../../../lib/tools/jupyter/pair';
 import { verdictsOf, type Notebook } from '../../../lib/report/notebook-files';
 import { verdict, verdictBundle } from '../../../lib/report/verdict';
 import { refusal } from '../../refusal';
@@ -49,46 +41,6 @@ test('percent format: header left out, text uncommented, code as it is', () => {
   ]);
 });
 
-test('of a pair that differs the newer file counts', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'pair-'));
-  const [ipynb, ts] = [join(folder, 'a.ipynb'), join(folder, 'a.ts')];
-  try {
-    writeFileSync(ts, '// %%\nconst a = 1;\n');
-    assert.equal(pairState('a', folder), 'ts only');
-    writeFileSync(ipynb, JSON.stringify(notebook(['code', 'const a = 1;'])));
-    assert.equal(pairState('a', folder), 'same');
-    writeFileSync(ipynb, JSON.stringify(notebook(['code', 'const a = 2;'])));
-    utimesSync(ts, 2000, 2000);
-    utimesSync(ipynb, 1000, 1000);
-    assert.equal(pairState('a', folder), 'ts newer');
-    utimesSync(ipynb, 3000, 3000);
-    assert.equal(pairState('a', folder), 'ipynb newer');
-    rmSync(ts);
-    assert.equal(pairState('a', folder), 'ipynb only');
-    writeFileSync(ipynb, '{"cells": [');
-    writeFileSync(ts, '');
-    assert.throws(() => pairState('a', folder), refusal('a.ipynb'));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
-
-test('a committed notebook has no times and no random ids', () => {
-  const clean = normalised({ ...notebook(['markdown', 'x'], ['code', 'y']), metadata: { session: 1 } });
-  assert.deepEqual(
-    clean.cells.map(({ id, metadata }) => [id, metadata]),
-    [
-      ['cell-1', {}],
-      ['cell-2', {}],
-    ],
-  );
-  assert.deepEqual(Object.keys(clean.metadata), ['jupytext', 'kernelspec', 'language_info']);
-  assert.deepEqual(
-    sourceCells(clean).map(({ source }) => source),
-    ['x', 'y'],
-  );
-});
-
 test('verdicts are read from the outputs', () => {
   const v = verdict({
     claim: 'c',
@@ -113,16 +65,18 @@ test('verdicts are read from the outputs', () => {
   assert.equal(line, '04  1.3 min  REPRODUCED (the run is within the tolerance)  reports/04.html');
 });
 
-test('a failing cell is told by its source and message, without Python', () => {
-  const printed = `Traceback (most recent call last):\n  File "x.py", line 1\nnbclient.exceptions.CellExecutionError: An error occurred while executing the following cell:\n------------------\nconst a: number = 'b';\nmore();\n------------------\n\n\n\u001b[31mTypeScript cell 1:7 - wrong\u001b[0m\n`;
-  const error = cellError('04', printed);
+test('a failing cell is told by its source and message, without colours', () => {
+  const error = failureOf('04', {
+    cell: "const a: number = 'b';\nmore();",
+    output: '\n\u001b[31mTypeScript cell 1:7 - wrong\u001b[0m\n',
+  });
   assert.ok(error instanceof CellError);
   assert.equal(
     error.message,
     "04: a cell failed\n\n  | const a: number = 'b';\n  | more();\n\nTypeScript cell 1:7 - wrong",
   );
-  assert.ok(cellError('04', 'nbclient.exceptions.DeadKernelError: Kernel died').message.includes('it died'));
-  assert.match(cellError('04', 'a\nlast words').message, /it printed "a last words"/);
+  assert.equal(failureOf('04', { error: 'it died' })?.message, 'it died');
+  assert.equal(failureOf('04', {}), undefined);
 });
 
 test('the moving line tells what is known', () => {
