@@ -155,7 +155,7 @@ export class QuestionFormationTask implements Task<QuestionFormationMeasures> {
   private preference(model: LanguageModel): number {
     let preferred = 0;
     for (const probes of inGroups(this.probes, EVALUATION_BATCH)) {
-      evaluated(this.config, (tape) => {
+      evaluated(model, this.config, (tape) => {
         const lines = probes.map(({ ids, position }) => ids.subarray(0, position + 1));
         const logits = model.logits(tape, this.lines.batch(lines));
         const values = logits.dataSync();

@@ -1,10 +1,10 @@
 /** Generation of text by a language model, and the share of its training text that it has memorised. */
-import { AttentionCache } from '../tensor/attention';
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
 import { Random } from '../util/random';
 import { sum } from '../util/statistics';
-import { Tape } from '../tensor/tape';
+import { attentionWeights } from '../tensor/stock';
+import { Node, Tape } from '../tensor/tape';
 import { tf, type Tensor } from '../tensor/engine';
 import { checkTokens, inputsOf, type LanguageModel } from './model';
 
@@ -16,6 +16,30 @@ interface GenerateOptions {
   topK?: number;
   /** Seed of the draws; required unless decoding is greedy. */
   seed?: number;
+}
+
+/** Keys and values `[B, H, t, d]` of all tokens that a layer has seen. */
+class AttentionCache {
+  private seen: [Tensor, Tensor] | null = null;
+
+  /** Attention of new tokens `[N, 3C]` of lines of one length to themselves and to those before. @returns `[N, C]` */
+  attend(qkv: Tensor, lines: number, heads: number): Tensor {
+    const C = qkv.shape[1]! / 3;
+    const split = K.transpose(K.reshape(qkv, [lines, -1, 3, heads, C / heads]), [2, 0, 3, 1, 4]);
+    const [q, newK, newV] = K.unstack(split) as [Tensor, Tensor, Tensor];
+    const [k, v] = [newK, newV].map((x, i) =>
+      tf.keep(this.seen ? K.concat([this.seen[i]!, x], 2) : tf.clone(x)),
+    ) as [Tensor, Tensor];
+    this.dispose();
+    this.seen = [k, v];
+    const y = K.matMul(K.castLike(attentionWeights(q, k), v), v);
+    return K.reshape(K.transpose(y, [0, 2, 1, 3]), [-1, C]);
+  }
+
+  dispose(): void {
+    tf.dispose(this.seen ?? []);
+    this.seen = null;
+  }
 }
 
 /** Selects the next token of each line. @param logits `[B, V]` @returns `[B]` */
@@ -37,8 +61,12 @@ function continued(
     for (let n = 0; n < newTokens; n++) {
       const unread = n === 0 ? prompts : added.map((line) => [line[n - 1]!]);
       tf.tidy(() => {
-        const tape = new Tape({ bf16: false, record: false });
-        const x = model.hidden(tape, inputsOf(unread, n === 0 ? 0 : longest + n - 1), caches);
+        const tape = new Tape(model.parameters, { bf16: false, record: false });
+        let layer = 0;
+        const x = model.hidden(tape, inputsOf(unread, n === 0 ? 0 : longest + n - 1), {
+          attend: (_, qkv, layout, heads) =>
+            new Node(tf.tidy(() => caches[layer++]!.attend(qkv.value, layout.lines, heads))),
+        });
         const width = unread[0]!.length;
         const last = K.gather(
           x.value,
@@ -47,9 +75,8 @@ function continued(
             'int32',
           ),
         );
-        const chosen = choose(model.head(tape, tape.node(last)));
+        const chosen = choose(model.head(tape, new Node(last)));
         added.forEach((line, b) => line.push(chosen[b]!));
-        tape.release();
       });
     }
   } finally {

@@ -1,11 +1,10 @@
 /** GPT-2 (Radford et al. 2019), with the parameter names and layouts of Hugging Face's `GPT2LMHeadModel`. */
-import type { AttentionCache } from '../tensor/attention';
 import type { Gpt2Config } from './config';
 import * as ops from '../tensor/ops';
 import { Parameter } from '../tensor/parameters';
 import { Random } from '../util/random';
 import type { Node, Tape } from '../tensor/tape';
-import { LanguageModel, type Inputs, type OutputLayer } from './model';
+import { LanguageModel, type Inputs, type LayerOptions, type OutputLayer } from './model';
 
 /** Initial values of a parameter. */
 type InitialValues = (name: string, shape: number[]) => Float32Array;
@@ -78,7 +77,7 @@ export class Gpt2 extends LanguageModel {
     return this.named.get(name)!;
   }
 
-  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node {
+  hidden(tape: Tape, batch: Inputs, { each, attend = ops.attention }: LayerOptions = {}): Node {
     const { layers, heads, dropout } = this.config;
     const norm = (name: string) => ({ gain: this.get(`${name}.weight`), bias: this.get(`${name}.bias`) });
     const linear = (x: Node, name: string) =>
@@ -87,19 +86,19 @@ export class Gpt2 extends LanguageModel {
     const places = ops.embedding(tape, this.get('wpe.weight'), batch.positions);
     const embedded = ops.dropout(tape, ops.add(tape, words, places), dropout);
     // Each sum with the norm that follows it: that of the next half block, at the end the last one.
-    let { sum, normal, wide } = ops.residualNorm(tape, embedded, null, norm('h.0.ln_1'));
+    let { sum, normal, normalFloat32 } = ops.residualNorm(tape, embedded, null, norm('h.0.ln_1'));
     for (let i = 0; i < layers; i++) {
       const [h, isLast] = [`h.${i}`, i + 1 === layers];
       const qkv = linear(normal, `${h}.attn.c_attn`);
-      const seen = ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]);
+      const seen = attend(tape, qkv, batch.layout, heads, dropout);
       const attended = linear(seen, `${h}.attn.c_proj`);
       ({ sum, normal } = ops.residualNorm(tape, sum, attended, norm(`${h}.ln_2`), dropout));
       const up = ops.activation(tape, linear(normal, `${h}.mlp.c_fc`), 'gelu');
       const fed = linear(up, `${h}.mlp.c_proj`);
       const next = norm(isLast ? 'ln_f' : `h.${i + 1}.ln_1`);
-      ({ sum, normal, wide } = ops.residualNorm(tape, sum, fed, next, dropout, isLast));
+      ({ sum, normal, normalFloat32 } = ops.residualNorm(tape, sum, fed, next, dropout, isLast));
       each?.(sum);
     }
-    return wide;
+    return normalFloat32;
   }
 }

@@ -1,9 +1,8 @@
 /** Base class of the language models, and the batches that they read. */
-import type { AttentionCache } from '../tensor/attention';
 import type { ModelConfig } from './config';
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
-import { crossEntropy, rows, type TokenLoss } from '../tensor/ops';
+import { crossEntropy, rows, type attention, type TokenLoss } from '../tensor/ops';
 import type { Parameter } from '../tensor/parameters';
 import type { Layout } from '../tensor/functional';
 import type { Node, Tape } from '../tensor/tape';
@@ -35,6 +34,14 @@ export interface OutputLayer {
   bias: Parameter | null;
 }
 
+/** Of a pass through the layers. */
+export interface LayerOptions {
+  /** Called with the output of each block, `[N, C]`, in order. */
+  each?: (block: Node) => void;
+  /** In place of causal attention of the batch to itself; called once per layer, in order. */
+  attend?: typeof attention;
+}
+
 /** A decoder-only language model. */
 export abstract class LanguageModel {
   abstract readonly config: ModelConfig;
@@ -42,11 +49,8 @@ export abstract class LanguageModel {
   abstract readonly parameters: Parameter[];
   protected abstract readonly output: OutputLayer;
 
-  /**
-   * Activations of the last layer. With one cache per layer the tokens continue those in the caches.
-   * @param each called with the output of each block, `[N, C]`, in order @returns `[N, C]`
-   */
-  abstract hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node;
+  /** Activations of the last layer. @returns `[N, C]` */
+  abstract hidden(tape: Tape, batch: Inputs, options?: LayerOptions): Node;
 
   /** Logits from activations of the last layer. @param x `[n, C]` @returns `[n, V]` */
   head(tape: Tape, x: Node): Tensor {

@@ -1,13 +1,12 @@
 /** The Transformer of 2017 as a decoder-only language model with the settings of Murty et al. 2023 (arXiv 2305.18741). */
-import type { AttentionCache } from '../tensor/attention';
 import type { VanillaConfig } from './config';
 import * as K from '../tensor/kernels';
 import * as ops from '../tensor/ops';
 import { Parameter } from '../tensor/parameters';
 import { Random } from '../util/random';
-import type { Node, Tape } from '../tensor/tape';
+import { Node, type Tape } from '../tensor/tape';
 import { tf, type Tensor } from '../tensor/engine';
-import { LanguageModel, type Inputs, type OutputLayer } from './model';
+import { LanguageModel, type Inputs, type LayerOptions, type OutputLayer } from './model';
 
 /** sin and cos of position / 10000^(2i/C), interleaved (Vaswani et al. 2017, section 3.5). @returns `[positions, C]`, row-major */
 function sinusoids(positions: number, width: number): Float32Array {
@@ -92,25 +91,32 @@ export class Vanilla extends LanguageModel {
   }
 
   /** Last-layer activations. @returns `[N, C]` */
-  hidden(tape: Tape, batch: Inputs, caches?: AttentionCache[], each?: (block: Node) => void): Node {
+  hidden(tape: Tape, batch: Inputs, { each, attend = ops.attention }: LayerOptions = {}): Node {
     const { width: C, dropout, heads } = this.config;
     const words = ops.embedding(tape, this.table, batch.inputs, Math.sqrt(C));
-    const places = tape.node(K.gather(this.positions, batch.positions));
-    let wide = ops.dropout(tape, ops.add(tape, words, places), dropout);
-    let normal = wide;
-    this.blocks.forEach((b, i) => {
+    const places = new Node(K.gather(this.positions, batch.positions));
+    let residual = ops.dropout(tape, ops.add(tape, words, places), dropout);
+    let normal = residual;
+    this.blocks.forEach((b) => {
       const qkv = ops.linear(tape, normal, b.qkvWeight, b.qkvBias);
-      const seen = ops.attention(tape, qkv, batch.layout, heads, dropout, caches?.[i]);
+      const seen = attend(tape, qkv, batch.layout, heads, dropout);
       const attended = ops.linear(tape, seen, b.outWeight, b.outBias);
       const norm1 = { gain: b.norm1Gain, bias: b.norm1Bias };
-      ({ normal, wide } = ops.residualNorm(tape, wide, attended, norm1, dropout, true));
+      ({ normal, normalFloat32: residual } = ops.residualNorm(
+        tape,
+        residual,
+        attended,
+        norm1,
+        dropout,
+        true,
+      ));
       const up = ops.activation(tape, ops.linear(tape, normal, b.upWeight, b.upBias), 'relu', dropout);
       const fed = ops.linear(tape, up, b.downWeight, b.downBias);
       const norm2 = { gain: b.norm2Gain, bias: b.norm2Bias };
-      ({ normal, wide } = ops.residualNorm(tape, wide, fed, norm2, dropout, true));
-      each?.(wide);
+      ({ normal, normalFloat32: residual } = ops.residualNorm(tape, residual, fed, norm2, dropout, true));
+      each?.(residual);
     });
-    return wide;
+    return residual;
   }
 
   dispose(): void {

@@ -1,9 +1,10 @@
 /** The only file that imports TensorFlow: it loads it, says what computes, and runs native ops by name. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import * as util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs';
+import type { TensorMetadata, TFEOpAttr, TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding';
 import { UserError, oneOf } from '../util/errors';
 import { paths } from '../util/paths';
 
@@ -20,40 +21,13 @@ export interface Engine {
   fused: boolean;
 }
 
-/** The part of tfjs-node's backend that `runOp` needs; it is public in the package, though without types. */
+/** The part of tfjs-node's backend that this file needs, some of it private there. */
 interface NativeBackend {
   isUsingGpuDevice: boolean;
-  binding: {
-    TF_Version: string;
-    TF_ATTR_TYPE: number;
-    TF_ATTR_INT: number;
-    TF_ATTR_FLOAT: number;
-    TF_ATTR_BOOL: number;
-    TF_ATTR_STRING: number;
-    TF_ATTR_SHAPE: number;
-    executeOp(
-      name: string,
-      attributes: NativeAttribute[],
-      inputIds: number[],
-      outputs: number,
-    ): NativeOutput[];
-    loadSavedModel(folder: string, tags: string): number;
-    runSavedModel(model: number, inputIds: number[], inputs: string, outputs: string): NativeOutput[];
-    deleteSavedModel(model: number): void;
-  };
+  binding: TFJSBinding;
   tensorMap: { get(dataId: object): { dtype: number }; set(dataId: object, value: object): void };
   getInputTensorIds(tensors: Tensor[]): number[];
   readSync(dataId: object): unknown;
-}
-interface NativeAttribute {
-  name: string;
-  type: number;
-  value: unknown;
-}
-interface NativeOutput {
-  id: number;
-  dtype: number;
-  shape: number[];
 }
 
 /** TensorFlow's numbers of the dtypes in use. */
@@ -109,7 +83,7 @@ function load(): Loaded {
     device,
     tensorflowVersion: native.binding.TF_Version,
     tfjsVersion: tf.version.tfjs ?? tf.version['tfjs-core'],
-    bf16: device === 'gpu' || cpuHasBf16(),
+    bf16: device === 'gpu' || cpuFeatures().some((name) => /^(avx512|amx)_bf16$/.test(name)),
     fused: device === 'cpu' && loadFusedOps(),
   };
   const { getInputTensorIds, readSync } = native;
@@ -155,9 +129,11 @@ export const tf = new Proxy({} as typeof tfjs, {
   get: (_, name: keyof typeof tfjs) => theEngine().tf[name],
 });
 
-function cpuHasBf16(): boolean {
-  if (!existsSync('/proc/cpuinfo')) return false;
-  return /\b(avx512_bf16|amx_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
+/** The CPU's instructions for vectors and matrices. */
+export function cpuFeatures(): string[] {
+  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
+  const [, flags = ''] = /^(?:flags|Features)\s*: (.*)$/m.exec(info) ?? [];
+  return flags.split(' ').filter((flag) => /^(avx|fma|amx|asimd|sve|bf16)/.test(flag));
 }
 
 export const engine = (): Engine => theEngine().engine;
@@ -174,7 +150,7 @@ export type Attributes = Record<
   { dtype: number } | { float: number } | number | boolean | string | number[]
 >;
 
-function nativeAttribute(name: string, value: Attributes[string]): NativeAttribute {
+function nativeAttribute([name, value]: [string, Attributes[string]]): TFEOpAttr {
   const b = native().binding;
   if (typeof value === 'boolean') return { name, type: b.TF_ATTR_BOOL, value };
   if (typeof value === 'number') return { name, type: b.TF_ATTR_INT, value };
@@ -184,24 +160,10 @@ function nativeAttribute(name: string, value: Attributes[string]): NativeAttribu
   return { name, type: b.TF_ATTR_TYPE, value: value.dtype };
 }
 
-/** Attributes in the binding's form, made once for objects that are used again. */
-const converted = new WeakMap<Attributes, NativeAttribute[]>();
-
-function nativeAttributes(attributes: Attributes): NativeAttribute[] {
-  let list = converted.get(attributes);
-  if (!list)
-    converted.set(
-      attributes,
-      (list = Object.keys(attributes).map((name) => nativeAttribute(name, attributes[name]!))),
-    );
-  return list;
-}
-
 /** Runs any TensorFlow op; the outputs are TFJS tensors, so that `tidy` and `dispose` hold. */
 export function runOp(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
-  const results = native()
-    .binding.executeOp(op, nativeAttributes(attributes), inputIds(inputs), outputs)
-    .map(tensorOf);
+  const list = Object.entries(attributes).map(nativeAttribute);
+  const results = native().binding.executeOp(op, list, inputIds(inputs), outputs).map(tensorOf);
   watcher?.ran(op, inputs, attributes, results);
   return results;
 }
@@ -211,7 +173,7 @@ const inputIds = (inputs: Tensor[]): number[] => theEngine().inputIds(inputs);
 /** TensorFlow's number of a tensor's dtype, which TFJS does not know of bfloat16. */
 export const dtypeOf = (x: Tensor): number => native().tensorMap.get(x.dataId).dtype;
 
-function tensorOf({ id, dtype, shape }: NativeOutput): Tensor {
+function tensorOf({ id, dtype, shape }: TensorMetadata): Tensor {
   const name = TFJS_DTYPE.get(dtype);
   if (!name)
     throw new Error(
@@ -246,22 +208,31 @@ export function watched<R>(by: Watcher, body: () => R): R {
   }
 }
 
-/** A graph in TensorFlow's own session, loaded from a SavedModel in `folder`. Names are `node:output`. */
-export class LoadedGraph {
+/** A graph in TensorFlow's own session. */
+export class Graph {
   private readonly id: number;
+  private readonly inputs: string;
+  private readonly outputs: string;
 
+  /** @param definition a SavedModel with the tag `graph` @param inputs names `node:output` */
   constructor(
-    folder: string,
-    private readonly inputs: string[],
-    private readonly outputs: string[],
+    readonly definition: Buffer,
+    inputs: string[],
+    outputs: string[],
   ) {
-    this.id = native().binding.loadSavedModel(folder, 'graph');
+    [this.inputs, this.outputs] = [inputs.join(), outputs.join()];
+    mkdirSync(paths.cache, { recursive: true });
+    const folder = mkdtempSync(join(paths.cache, 'graph-'));
+    try {
+      writeFileSync(join(folder, 'saved_model.pb'), definition);
+      this.id = native().binding.loadSavedModel(folder, 'graph');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   run(inputs: Tensor[]): Tensor[] {
-    return native()
-      .binding.runSavedModel(this.id, inputIds(inputs), this.inputs.join(), this.outputs.join())
-      .map(tensorOf);
+    return native().binding.runSavedModel(this.id, inputIds(inputs), this.inputs, this.outputs).map(tensorOf);
   }
 
   dispose(): void {

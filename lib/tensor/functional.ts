@@ -45,43 +45,38 @@ export interface NormOutputs {
   sum: Tensor;
   /** (sum − mean) / √(var + ε) · gain + bias, in the compute dtype. */
   normal: Tensor;
-  /** The same in float32. */
-  wide: Tensor;
+  /** The same in float32; empty unless asked for. */
+  normalFloat32: Tensor;
   /** `[N, 2]`: mean and 1/√(var + ε). */
   statistics: Tensor;
 }
 
-export interface AdamWNumbers {
-  learningRate: number;
+/** What has arrived at each output; null: nothing. */
+export type NormGradients = Record<'sum' | 'normal' | 'normalFloat32', Tensor | null>;
+
+export interface AdamWConfig {
   beta1: number;
   beta2: number;
   epsilon: number;
+  /** Decoupled, on matrices only. */
   weightDecay: number;
+}
+/** Numbers of one update. */
+export interface AdamWNumbers extends AdamWConfig {
+  learningRate: number;
   /** Multiplies the gradients first. */
   clip: number;
   /** Updates done with this one included, from 1. */
   step: number;
 }
-/** Resources of one parameter; `half` is the bfloat16 copy of its value. */
+/** Resources of one parameter; `bfloat16` is the rounded copy of its value. */
 export interface AdamWVariables {
   value: Tensor;
   m: Tensor;
   v: Tensor;
-  half: Tensor | null;
+  bfloat16: Tensor | null;
 }
 
 export type Functional = typeof stock;
 
-let stockOnly = false;
-
-export const functional = (): Functional => (engine().fused && !stockOnly ? fused : stock);
-
-/** For tests: runs the body on stock ops. */
-export async function withStockOps(body: () => Promise<void> | void): Promise<void> {
-  stockOnly = true;
-  try {
-    await body();
-  } finally {
-    stockOnly = false;
-  }
-}
+export const functional = (): Functional => (engine().fused ? fused : stock);

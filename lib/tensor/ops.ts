@@ -2,40 +2,40 @@
  * The differentiable operations of the models, each with its gradient written by hand: autodiff of TFJS would keep
  * every intermediate and pay its bookkeeping per primitive, and has no bfloat16.
  *
- * Letters: `N` tokens in a batch, `C` width, `V` vocabulary. The compute dtype: see `functional.ts`.
+ * Letters: `N` tokens in a batch, `C` width, `V` vocabulary, `H` heads, `d` = C/H. The compute dtype: see `functional.ts`.
  */
 import { tf, type Tensor } from './engine';
-import { after } from './graph';
+import { functional, type ActivationKind, type Layout } from './functional';
 import * as K from './kernels';
 import type { Parameter } from './parameters';
-import { functional, type ActivationKind } from './functional';
-import type { Node, Tape } from './tape';
-
-export { attention } from './attention';
+import { Node, type Tape } from './tape';
 
 /** y = x W + b. @param x `[N, k]` @param weight `[k, n]` @param bias `[n]` @returns `[N, n]` in the compute dtype */
 export function linear(tape: Tape, x: Node, weight: Parameter, bias: Parameter): Node {
   const input = tape.operand(x.value);
-  const w = tape.parameter(weight).operand;
-  const y = tf.tidy(() => K.biasAdd(K.matMul(input, w), tape.parameter(bias).value));
-  return tape.computed(y, [x, weight, bias], (dy) => [
-    K.matMul(dy, w, false, true),
-    K.matMul(input, dy, true, false),
-    functional().sumRows(dy),
-  ]);
+  const [W, b] = [tape.parameter(weight), tape.parameter(bias)];
+  const y = tf.tidy(() => K.biasAdd(K.matMul(input, W.operand), b.value));
+  return tape.computed(y, (dy) => {
+    tape.accumulate(x, K.matMul(dy, W.operand, false, true));
+    tape.accumulate(W, K.matMul(input, dy, true, false));
+    tape.accumulate(b, functional().sumRows(dy));
+  });
 }
 
 /** Rows of x, no row twice; all of them for null. @param x `[N, C]` @param places `[n]` int32 @returns `[n, C]` */
 export function rows(tape: Tape, x: Node, places: Tensor | null): Node {
   if (!places) return x;
-  return tape.computed(K.gather(x.value, places), [x], (dy) => [
-    K.castLike(K.unsortedSegmentSum(K.float32(dy), places, x.value.shape[0]!), dy),
-  ]);
+  return tape.computed(K.gather(x.value, places), (dy) =>
+    tape.accumulate(x, K.unsortedSegmentSum(K.float32(dy), places, x.value.shape[0]!)),
+  );
 }
 
 /** x + y. */
 export function add(tape: Tape, x: Node, y: Node): Node {
-  return tape.computed(K.add(x.value, y.value), [x, y], (dz) => [dz, dz]);
+  return tape.computed(K.add(x.value, y.value), (dz) => {
+    tape.accumulate(x, dz);
+    tape.accumulate(y, dz);
+  });
 }
 
 /** dropout(f(x)): GELU in its tanh form, ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks & Gimpel 2016, section 2), max(x, 0), or x itself; in x's dtype. */
@@ -43,9 +43,10 @@ export function activation(tape: Tape, x: Node, kind: ActivationKind, rate = 0):
   const dropout = tape.dropout(rate);
   if (kind === 'none' && !dropout) return x;
   const y = tf.tidy(() => functional().activation(x.value, kind, dropout));
-  return tape.computed(y, [x], (dy) => [
-    functional().activationGradient(dy, kind === 'relu' ? y : x.value, kind, dropout),
-  ]);
+  return tape.computed(y, (dy) => {
+    const saved = kind === 'relu' ? y : x.value;
+    tape.accumulate(x, functional().activationGradient(dy, saved, kind, dropout));
+  });
 }
 
 /** Inverted dropout (Srivastava et al. 2014): in training only, and then E[y] = x. */
@@ -64,54 +65,76 @@ export interface ResidualNorm {
   /** y in the compute dtype: for matrix products. */
   normal: Node;
   /** y, float32: the next residual of a post-norm model. Empty unless asked for. */
-  wide: Node;
+  normalFloat32: Node;
 }
 
 /**
  * y = (s − mean s) / √(var s + ε) · gain + bias over the last axis (Ba, Kiros & Hinton 2016), of s = x + dropout(branch).
- * @param x `[N, C]` float32 @param branch `[N, C]` in the compute dtype; null: s = x @param widen whether `wide` is wanted
+ * @param x `[N, C]` float32 @param branch `[N, C]` in the compute dtype; null: s = x @param inFloat32 whether `normalFloat32` is wanted
  */
 export function residualNorm(
   tape: Tape,
   x: Node,
   branch: Node | null,
-  { gain, bias }: Norm,
+  norm: Norm,
   rate = 0,
-  widen = false,
+  inFloat32 = false,
 ): ResidualNorm {
+  const [gain, bias] = [tape.parameter(norm.gain), tape.parameter(norm.bias)];
   const inputs = {
     x: x.value,
     branch: branch && branch.value,
-    gain: tape.parameter(gain).value,
-    bias: tape.parameter(bias).value,
+    gain: gain.value,
+    bias: bias.value,
     dropout: branch && tape.dropout(rate),
     bf16: tape.options.bf16,
   };
-  const outputs = functional().norm(inputs, widen);
-  const [sum, normal, wide] = tape.computedTogether(
-    [outputs.sum, outputs.normal, outputs.wide],
-    [x, gain, bias, ...(branch ? [branch] : [])],
-    ([dsum, dnormal, dwide]) => {
-      const gradients = { sum: dsum!, normal: dnormal!, wide: dwide! };
-      const [dx, dbranch, dgain, dbias] = functional().normGradient(inputs, outputs, gradients);
-      return [dx, dgain, dbias, dbranch];
-    },
+  const outputs = functional().norm(inputs, inFloat32);
+  const [sum, normal, normalFloat32] = [outputs.sum, outputs.normal, outputs.normalFloat32].map(
+    (value) => new Node(value),
   ) as [Node, Node, Node];
-  return { sum, normal, wide };
+  tape.record([sum, normal, normalFloat32], () => {
+    const [dx, dbranch, dgain, dbias] = functional().normGradient(inputs, outputs, {
+      sum: sum.gradient,
+      normal: normal.gradient,
+      normalFloat32: normalFloat32.gradient,
+    });
+    tape.accumulate(x, dx);
+    tape.accumulate(gain, dgain);
+    tape.accumulate(bias, dbias);
+    if (branch) tape.accumulate(branch, dbranch!);
+  });
+  return { sum, normal, normalFloat32 };
+}
+
+/**
+ * Causal multi-head self-attention: softmax(q kᵀ / √d) v for every head (Vaswani et al. 2017, eq. 1), with dropout on
+ * the weights. Lines do not see each other.
+ * @param qkv `[N, 3C]`, queries, keys and values next to each other @returns `[N, C]`, heads next to each other
+ */
+export function attention(tape: Tape, qkv: Node, layout: Layout, heads: number, rate = 0): Node {
+  const dropout = tape.dropout(rate);
+  const outputs = tf.tidy(() => functional().attention(qkv.value, layout, heads, dropout));
+  return tape.computed(outputs[0], (dy) =>
+    tape.accumulate(qkv, functional().attentionGradient(dy, qkv.value, outputs, layout, heads, dropout)),
+  );
 }
 
 /** Rows of a table, times `scale`. @param table `[V, C]` @param ids `[N]` int32 @returns float32 `[N, C]` */
 export function embedding(tape: Tape, table: Parameter, ids: Tensor, scale = 1): Node {
   const scaled = (x: Tensor) => (scale === 1 ? x : K.mul(x, K.scalar(scale)));
-  const y = tf.tidy(() => scaled(K.gather(tape.parameter(table).value, ids)));
-  return tape.computed(y, [table], (dy) => [
-    (sum) => functional().scatterRows(sum, scaled(dy), ids, table.shape[0]!, tape.options.bf16),
-  ]);
+  const W = tape.parameter(table);
+  const y = tf.tidy(() => scaled(K.gather(W.value, ids)));
+  return tape.computed(y, (dy) => {
+    const { bf16 } = tape.options;
+    tape.replaceGradient(W, functional().scatterRows(W.gradient, scaled(dy), ids, table.shape[0]!, bf16));
+  });
 }
 
-/** What `crossEntropy` gives: the mean to differentiate, and every token's own loss. */
+/** What `crossEntropy` gives: the mean, whose gradient it has accumulated, and every token's own loss. */
 export interface TokenLoss {
-  mean: Node;
+  /** `[]` nats. */
+  mean: Tensor;
   /** `[N]` nats. */
   perToken: Tensor;
 }
@@ -125,9 +148,8 @@ export const chunkSize = (vocabulary: number): number =>
 
 /**
  * Softmax cross-entropy of logits z = x Wᵀ (+ b) against ids, nats: `inverseTokens` Σ (log Σ exp z − z_target) over
- * tokens; gradient (p − onehot) `inverseTokens`. Exact for any logits: nothing underflows to log 0. Tokens are taken
- * in chunks, forward and backward in one pass, and a gradient is written over its logits.
- * Trap: it is the end of a forward pass; the gradient is that of the mean itself.
+ * tokens; gradient (p − onehot) `inverseTokens`. Exact for any logits: nothing underflows to log 0. It ends a forward
+ * pass: tokens are taken in chunks, forward and backward in one pass, and a gradient is written over its logits.
  * @param x `[N, C]` @param weight `[V, C]` @param bias `[V]` @param targets `[N]` int32 @param inverseTokens `[]`, one over the tokens of a step
  */
 export function crossEntropy(
@@ -141,41 +163,33 @@ export function crossEntropy(
 ): TokenLoss {
   const N = targets.size;
   const input = tape.operand(x.value);
-  const w = tape.parameter(weight).operand;
-  const b = bias && tape.parameter(bias).value;
+  const [W, b] = [tape.parameter(weight), bias && tape.parameter(bias)];
   const [losses, dxs]: [Tensor[], Tensor[]] = [[], []];
-  let [dw, db]: (Tensor | null)[] = [null, null];
-  const accumulate = (sum: Tensor | null, more: Tensor) =>
-    sum ? K.add(K.float32(sum), K.float32(more)) : more;
+  let sums: Tensor[] = [];
   for (let from = 0; from < Math.max(N, 1); from += chunk) {
     const n = Math.min(chunk, N - from);
-    const some = K.slice(input, 0, from, n);
-    const [perToken, dx, dwMore, dbMore] = tf.tidy(() => {
-      const product = K.matMul(after(some, dw), w, false, true);
-      const { perToken, gradient } = functional().crossEntropy(
-        b ? K.biasAdd(product, b) : product,
-        K.slice(targets, 0, from, n),
-        tape.options.record ? inverseTokens : null,
-      );
+    const [loss, dx, ...parameters] = tf.tidy(() => {
+      const some = K.slice(input, 0, from, n);
+      const product = K.matMul(some, W.operand, false, true);
+      const logits = b ? K.biasAdd(product, b.value) : product;
+      const scale = tape.options.record ? inverseTokens : null;
+      const { perToken, gradient } = functional().crossEntropy(logits, K.slice(targets, 0, from, n), scale);
       if (!gradient) return [perToken];
-      return [
-        perToken,
-        K.matMul(gradient, w),
-        K.matMul(gradient, some, true, false),
-        ...(b ? [functional().sumRows(gradient)] : []),
-      ];
+      const more = [K.matMul(gradient, some, true, false), ...(b ? [functional().sumRows(gradient)] : [])];
+      const added = more.map((g, i) => (sums[i] ? K.add(K.float32(sums[i]!), K.float32(g)) : g));
+      return [perToken, K.matMul(gradient, W.operand), ...added];
     }) as Tensor[];
-    losses.push(perToken!);
-    if (!tape.options.record) continue;
-    dxs.push(dx!);
-    dw = accumulate(dw, dwMore!);
-    if (b) db = accumulate(db, dbMore!);
+    losses.push(loss!);
+    if (dx) dxs.push(dx);
+    tf.dispose(sums);
+    sums = parameters;
   }
-  const perToken = K.concat(losses, 0);
-  const mean = K.mul(K.total(perToken), inverseTokens);
-  const loss = tape.computed(mean, bias ? [x, weight, bias] : [x, weight], (dy) => {
-    tape.requireLoss(dy);
-    return [K.concat(dxs, 0), dw && K.castLike(dw, w), db];
+  tape.record([], () => {
+    tape.accumulate(x, K.concat(dxs, 0));
+    tape.accumulate(W, sums[0]!);
+    if (b) tape.accumulate(b, sums[1]!);
+    tf.dispose([...dxs, ...sums]);
   });
-  return { mean: loss, perToken };
+  const perToken = K.concat(losses, 0);
+  return { mean: K.mul(K.total(perToken), inverseTokens), perToken };
 }

@@ -1,37 +1,22 @@
 /** Trainable tensors, their AdamW moments, and the bfloat16 copies that matrix products read. */
-import { DT, runOp, tf, type Tensor } from './engine';
-import * as K from './kernels';
+import { dtypeOf, runOp, tf, type Attributes, type Tensor } from './engine';
 import { functional, type AdamWNumbers, type AdamWVariables } from './functional';
-
-export interface AdamWConfig {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  /** Decoupled, on matrices only. */
-  weightDecay: number;
-}
+import * as K from './kernels';
+import { Node } from './tape';
 
 let serial = 0;
 
-/** A tensor in place: a resource variable of TensorFlow. */
+/** A tensor in place: a resource variable of TensorFlow. It takes over the tensors that it is given. */
 class Variable {
   readonly resource: Tensor;
-  private readonly dtype: { dtype: { dtype: number } };
+  private readonly dtype: Attributes;
 
-  constructor(
-    readonly shape: number[],
-    dtype: number,
-  ) {
-    this.dtype = { dtype: { dtype } };
+  constructor(value: Tensor) {
+    this.dtype = { dtype: { dtype: dtypeOf(value) } };
     const shared_name = `variable-${process.pid}-${serial++}`;
-    const attributes = { ...this.dtype, shape, container: '', shared_name };
+    const attributes = { ...this.dtype, shape: value.shape, container: '', shared_name };
     this.resource = tf.keep(runOp('VarHandleOp', [], attributes)[0]!);
-  }
-
-  static of(shape: number[], values: Float32Array): Variable {
-    const variable = new Variable(shape, DT.float32);
-    variable.write(values);
-    return variable;
+    this.assign(value);
   }
 
   /** Trap: dispose of it before the next update, or the update copies the whole tensor first. */
@@ -41,10 +26,7 @@ class Variable {
 
   assign(value: Tensor): void {
     runOp('AssignVariableOp', [this.resource, value], this.dtype, 0);
-  }
-
-  write(values: Float32Array): void {
-    tf.tidy(() => this.assign(tf.tensor(values, this.shape, 'float32')));
+    value.dispose();
   }
 
   dispose(): void {
@@ -53,19 +35,15 @@ class Variable {
   }
 }
 
-/** What a checkpoint keeps of a parameter. */
-export interface ParameterState {
-  value: Float32Array;
-  m: Float32Array;
-  v: Float32Array;
-}
+/** What a checkpoint keeps of a parameter: its value and both moments, zero before the first update. */
+export type ParameterState = Record<'value' | 'm' | 'v', Float32Array>;
 
 /** A trainable tensor. Names are dotted paths such as `block.0.attention.qkv.weight`. */
 export class Parameter {
   readonly size: number;
   private readonly value: Variable;
   private readonly moments: { m?: Variable; v?: Variable } = {};
-  private half: Variable | null = null;
+  private bfloat16: Variable | null = null;
 
   constructor(
     readonly name: string,
@@ -75,7 +53,11 @@ export class Parameter {
     this.size = shape.reduce((a, b) => a * b, 1);
     if (values.length !== this.size)
       throw new RangeError(`${name}: expected ${this.size} values for [${shape}]; got ${values.length}`);
-    this.value = Variable.of(shape, values);
+    this.value = new Variable(this.tensor(values));
+  }
+
+  private tensor(values: Float32Array): Tensor {
+    return tf.tensor(values, this.shape, 'float32');
   }
 
   /** Matrices decay and take part in products, vectors do neither. */
@@ -89,44 +71,47 @@ export class Parameter {
   }
 
   /** Rounded to bfloat16, for the caller to dispose of. From the first call on each update rounds again. Trap: as of `Variable.read`. */
-  readHalf(): Tensor {
-    if (!this.half) {
-      this.half = new Variable(this.shape, DT.bfloat16);
-      this.round();
-    }
-    return this.half.read();
+  readBfloat16(): Tensor {
+    return (this.bfloat16 ??= new Variable(this.rounded())).read();
   }
 
-  private round(): void {
-    tf.tidy(() => this.half?.assign(K.bfloat16(this.value.read())));
+  private rounded(): Tensor {
+    const value = this.read();
+    const rounded = K.bfloat16(value);
+    value.dispose();
+    return rounded;
+  }
+
+  /** Both as a forward pass takes them. */
+  node(bf16: boolean): Node {
+    const value = this.read();
+    return new Node(value, bf16 && this.isMatrix ? this.readBfloat16() : value);
   }
 
   /** The moments stay. */
   write(values: Float32Array): void {
-    this.value.write(values);
-    this.round();
+    this.value.assign(this.tensor(values));
+    this.bfloat16?.assign(this.rounded());
   }
 
-  /** Value and both moments, zero before the first update. */
-  async state(): Promise<ParameterState> {
-    const get = async (variable: Variable | undefined): Promise<Float32Array> => {
-      if (!variable) return new Float32Array(this.size);
-      const t = variable.read();
-      const values = (await t.data()) as Float32Array;
-      t.dispose();
+  state(): ParameterState {
+    const numbers = (variable: Variable | undefined) => {
+      const read = variable?.read();
+      const values = (read?.dataSync() as Float32Array | undefined) ?? new Float32Array(this.size);
+      read?.dispose();
       return values;
     };
-    return { value: await get(this.value), m: await get(this.moments.m), v: await get(this.moments.v) };
+    return { value: numbers(this.value), m: numbers(this.moments.m), v: numbers(this.moments.v) };
   }
 
   restore({ value, m, v }: ParameterState): void {
     this.write(value);
-    this.moment('m').write(m);
-    this.moment('v').write(v);
+    this.moment('m').assign(this.tensor(m));
+    this.moment('v').assign(this.tensor(v));
   }
 
   private moment(which: 'm' | 'v'): Variable {
-    return (this.moments[which] ??= Variable.of(this.shape, new Float32Array(this.size)));
+    return (this.moments[which] ??= new Variable(tf.zeros(this.shape)));
   }
 
   /** Resources, for an update in place. */
@@ -135,27 +120,23 @@ export class Parameter {
       value: this.value.resource,
       m: this.moment('m').resource,
       v: this.moment('v').resource,
-      half: this.half?.resource ?? null,
+      bfloat16: this.bfloat16?.resource ?? null,
     };
   }
 
   dispose(): void {
-    for (const variable of [this.value, this.half, this.moments.m, this.moments.v]) variable?.dispose();
+    for (const variable of [this.value, this.bfloat16, this.moments.m, this.moments.v]) variable?.dispose();
   }
 }
 
 /** Values of parameters, one parameter at a time in memory; with `moments`, m and v follow each value. */
-export async function* valuesOf(
+export function* valuesOf(
   parameters: readonly Parameter[],
   { moments = false } = {},
-): AsyncGenerator<Float32Array> {
+): Generator<Float32Array, void, undefined> {
   for (const p of parameters) {
-    const { value, m, v } = await p.state();
-    yield value;
-    if (moments) {
-      yield m;
-      yield v;
-    }
+    const { value, m, v } = p.state();
+    yield* moments ? [value, m, v] : [value];
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   AdamWVariables,
   Dropout,
   Layout,
+  NormGradients,
   NormInputs,
   NormOutputs,
 } from './functional';
@@ -17,7 +18,8 @@ import type {
 /** A float32 result in the compute dtype. */
 const inComputeDtype = (x: Tensor, bf16: boolean): Tensor => (bf16 ? K.bfloat16(x) : x);
 
-const EPSILON = 1e-5;
+/** Of layer norm. */
+export const EPSILON = 1e-5;
 const [GELU_SLOPE, GELU_CUBE] = [Math.sqrt(8 / Math.PI), 0.044715];
 
 /** x times its mask. */
@@ -83,12 +85,6 @@ const qkvOf = (qkv: Tensor, layout: Layout, heads: number): [Tensor, Tensor, Ten
   return [0, 1, 2].map((i) => toHeads(K.slice(qkv, 1, i * C, C), layout, heads)) as [Tensor, Tensor, Tensor];
 };
 
-const gradientOfNormal = ({ normal, wide }: { normal: Tensor | null; wide: Tensor | null }): Tensor =>
-  normal && wide ? K.add(wide, K.float32(normal)) : (wide ?? K.float32(normal!));
-
-const residualSum = ({ x, branch, dropout }: NormInputs): Tensor =>
-  branch ? K.add(x, dropped(K.float32(branch), dropout)) : x;
-
 export const stock = {
   /** Nats per row of logits `[n, V]`, and `scale` (softmax − onehot) in their dtype; null without `scale`. */
   crossEntropy(
@@ -108,21 +104,25 @@ export const stock = {
     return { perToken, gradient: K.castLike(K.mul(all, scale), logits) };
   },
 
-  /** @param _widen whether `wide` is wanted */
-  norm(inputs: NormInputs, _widen: boolean): NormOutputs {
-    const sum = residualSum(inputs);
+  /** @param _inFloat32 whether `normalFloat32` is wanted */
+  norm({ x, branch, gain, bias, dropout, bf16 }: NormInputs, _inFloat32: boolean): NormOutputs {
+    const sum = branch ? K.add(x, dropped(K.float32(branch), dropout)) : x;
     const { xhat, mean, inverse } = normalised(sum);
-    const wide = K.add(K.mul(xhat, inputs.gain), inputs.bias);
-    return { sum, normal: inComputeDtype(wide, inputs.bf16), wide, statistics: K.concat([mean, inverse], 1) };
+    const normalFloat32 = K.add(K.mul(xhat, gain), bias);
+    const statistics = K.concat([mean, inverse], 1);
+    return { sum, normal: inComputeDtype(normalFloat32, bf16), normalFloat32, statistics };
   },
 
   /** From the gradients of what `norm` gave, null for none: those of x, branch, gain and bias. */
   normGradient(
     { branch, gain, dropout, bf16 }: NormInputs,
     { sum }: NormOutputs,
-    gradients: { sum: Tensor | null; normal: Tensor | null; wide: Tensor | null },
+    gradients: NormGradients,
   ): [x: Tensor, branch: Tensor | null, gain: Tensor, bias: Tensor] {
-    const dy = gradientOfNormal(gradients);
+    const { normal, normalFloat32 } = gradients;
+    const dy = [normalFloat32, normal && K.float32(normal)]
+      .filter((g) => g !== null)
+      .reduce((a, b) => K.add(a!, b!))!;
     const { xhat, inverse } = normalised(sum);
     const d = K.mul(dy, gain);
     const turned = K.mul(dy, xhat);
@@ -215,7 +215,7 @@ export const stock = {
       );
       const read = (variable: Tensor) => runOp('ReadVariableOp', [variable], FLOAT)[0]!;
       const [clip, shrink] = [tf.scalar(n.clip), tf.scalar(1 - n.learningRate * n.weightDecay)];
-      variables.forEach(({ value, m, v, half: copy }, i) => {
+      variables.forEach(({ value, m, v, bfloat16 }, i) => {
         if (n.weightDecay > 0)
           tf.tidy(() => void runOp('AssignVariableOp', [value, K.mul(read(value), shrink)], FLOAT, 0));
         const g = K.mul(K.float32(gradients[i]!), clip);
@@ -225,8 +225,13 @@ export const stock = {
           { T: FLOAT.dtype, use_locking: false, use_nesterov: false },
           0,
         );
-        if (copy)
-          runOp('AssignVariableOp', [copy, K.bfloat16(read(value))], { dtype: { dtype: DT.bfloat16 } }, 0);
+        if (bfloat16)
+          runOp(
+            'AssignVariableOp',
+            [bfloat16, K.bfloat16(read(value))],
+            { dtype: { dtype: DT.bfloat16 } },
+            0,
+          );
       });
     });
   },

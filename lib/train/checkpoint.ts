@@ -60,8 +60,8 @@ export async function saveCheckpoint(
   );
   const metadata = { ...METADATA, sha256: NO_HASH, state: JSON.stringify(state) };
   const hash = createHash('sha256');
-  async function* hashed(): AsyncGenerator<Uint8Array> {
-    for await (const part of safetensorsParts(tensors, valuesOf(parameters, { moments: true }), metadata)) {
+  function* hashed(): Generator<Uint8Array> {
+    for (const part of safetensorsParts(tensors, valuesOf(parameters, { moments: true }), metadata)) {
       hash.update(part);
       yield part;
     }

@@ -1,6 +1,6 @@
 /** How a model is trained, whatever it reads: fields and their units. */
 import { checkModel, type ModelConfig } from '../model/config';
-import type { AdamWConfig } from '../tensor/parameters';
+import type { AdamWConfig } from '../tensor/functional';
 import { checkNumber, checkWhole, refuse } from '../util/check';
 import { oneOf } from '../util/errors';
 

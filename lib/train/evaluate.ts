@@ -25,20 +25,21 @@ export interface Task<M extends Measures = Measures> {
 }
 
 /** Runs `measure` on a forward pass in the run's precision, without dropout. */
-export function evaluated<T extends number | void>(config: TrainingConfig, measure: (tape: Tape) => T): T {
-  return tf.tidy(() => {
-    const tape = new Tape({ bf16: usesBf16(config), record: false });
-    const result = measure(tape);
-    tape.release();
-    return result as never;
-  }) as unknown as T;
+export function evaluated<T extends number | void>(
+  model: LanguageModel,
+  config: TrainingConfig,
+  measure: (tape: Tape) => T,
+): T {
+  return tf.tidy(
+    () => measure(new Tape(model.parameters, { bf16: usesBf16(config), record: false })) as never,
+  ) as unknown as T;
 }
 
 /** Mean over all tokens of some batches, nats. */
 export function meanLoss(model: LanguageModel, config: TrainingConfig, batches: (() => Batch)[]): number {
   let [nats, tokens] = [0, 0];
   for (const make of batches) {
-    evaluated(config, (tape) => {
+    evaluated(model, config, (tape) => {
       const batch = make();
       for (const loss of model.loss(tape, batch).perToken.dataSync()) nats += loss;
       tokens += batch.tokens;
@@ -54,7 +55,7 @@ export function scored(
   make: () => Batch,
 ): { nats: Float64Array; right: boolean[] } {
   let [nats, right] = [new Float64Array(), [] as boolean[]];
-  evaluated(config, (tape) => {
+  evaluated(model, config, (tape) => {
     const batch = make();
     const logits = model.logits(tape, batch);
     const [values, targets, positions, V] = [
@@ -89,8 +90,8 @@ export function allLayers(model: LanguageModel, config: TrainingConfig, batches:
     const layers: Matrix[] = [];
     const keep = (x: Tensor) =>
       layers.push({ values: x.dataSync() as Float32Array, rows: x.shape[0]!, width });
-    evaluated(config, (tape) => {
-      keep(model.hidden(tape, make(), undefined, (block) => keep(block.value)).value);
+    evaluated(model, config, (tape) => {
+      keep(model.hidden(tape, make(), { each: (block) => keep(block.value) }).value);
     });
     return layers;
   });

@@ -1,12 +1,12 @@
 /** Loss and gradients of a batch: as one TensorFlow graph where that is faster, else op by op. */
-import { engine, tf, type Tensor } from '../tensor/engine';
-import { Graph } from '../tensor/graph';
+import { engine, tf, type Graph, type Tensor } from '../tensor/engine';
+import { traced } from '../tensor/graph';
 import * as K from '../tensor/kernels';
 import type { Batch, LanguageModel } from '../model/model';
 import { chunkSize } from '../tensor/ops';
-import { parameterGroups, type Parameter } from '../tensor/parameters';
+import { parameterGroups } from '../tensor/parameters';
 import { functional } from '../tensor/functional';
-import { Tape, type ParameterValue, type TapeOptions } from '../tensor/tape';
+import { Tape } from '../tensor/tape';
 
 /** Of all batches of a step together. */
 export interface Gradients {
@@ -24,10 +24,6 @@ export interface GradientOptions {
   dropout: Tensor[];
 }
 
-type Options = Pick<TapeOptions, 'bf16' | 'dropout'>;
-
-type Values = ReadonlyMap<Parameter, ParameterValue>;
-
 /** Σ g² of all gradients. */
 const sumSquares = (model: LanguageModel, gradients: Tensor[]): Tensor =>
   parameterGroups(model.parameters, gradients)
@@ -35,13 +31,11 @@ const sumSquares = (model: LanguageModel, gradients: Tensor[]): Tensor =>
     .reduce(K.add);
 
 /** @returns loss, squares, gradients */
-function backward(model: LanguageModel, batch: Batch, options: Options, values: Values): Tensor[] {
-  const tape = new Tape({ ...options, values, record: true });
+function backward(model: LanguageModel, batch: Batch, tape: Tape): Tensor[] {
   const { mean } = model.loss(tape, batch);
-  tape.backward(mean);
-  tape.release();
-  const gradients = model.parameters.map((p) => tape.gradients.get(p)!);
-  return [mean.value, sumSquares(model, gradients), ...gradients];
+  tape.backward();
+  const gradients = model.parameters.map((p) => tape.parameter(p).gradient!);
+  return [mean, sumSquares(model, gradients), ...gradients];
 }
 
 /** Graphs of each model, by what they hold fast. */
@@ -55,55 +49,51 @@ export function disposeGraphs(model: LanguageModel): void {
   graphs.delete(model);
 }
 
-/** Whether one graph serves this batch and all others of unequal lines: the fused ops read the lines' lengths from a tensor. */
-const servesAny = (model: LanguageModel, { layout, tokens, predicted }: Batch): boolean =>
-  layout.padded !== null && predicted === null && tokens <= chunkSize(model.config.vocabulary);
-
-function graphFor(
-  model: LanguageModel,
-  batch: Batch,
-  options: Options,
-  values: Values,
-  feeds: Tensor[],
-): Graph {
-  const any = servesAny(model, batch);
-  const { lines, longest } = batch.layout;
-  const lengths = any ? 'any' : [lines, longest, batch.tokens, batch.predicted !== null].join();
-  const key = [lengths, options.bf16, options.dropout !== undefined].join();
-  const known = graphs.get(model) ?? new Map<string, Graph>();
-  graphs.set(model, known);
-  let graph = known.get(key);
-  if (!graph) {
-    const ofParameters = new Set([...values.values()].flatMap(({ value, operand }) => [value, operand]));
-    const shaped = feeds.map((tensor) => ({
-      tensor,
-      shape: any && !ofParameters.has(tensor) && tensor.rank > 0 ? null : tensor.shape,
-    }));
-    known.set(key, (graph = Graph.trace(shaped, () => backward(model, batch, options, values))));
-  }
-  return graph;
-}
-
 /** Tensors of a batch: all that differs from step to step, besides the parameters. */
 const tensorsOf = ({ inputs, predicted, targets, positions, inverseTokens, layout }: Batch): Tensor[] => [
   ...[inputs, targets, positions, inverseTokens, layout.starts],
   ...(predicted ? [predicted] : []),
 ];
 
+/** Loss, squares and gradients by the graph of this batch, which is made where there is none. */
+function byGraph(model: LanguageModel, batch: Batch, tape: Tape): Tensor[] {
+  const { layout, tokens, predicted } = batch;
+  const { bf16, dropout } = tape.options;
+  // The fused ops read the lines' lengths from a tensor: one graph serves all batches of unequal lines.
+  const servesAny = layout.padded !== null && predicted === null;
+  const lengths = servesAny ? 'any' : [layout.lines, layout.longest, tokens, predicted !== null].join();
+  const key = [lengths, bf16, dropout !== undefined].join();
+  const read = model.parameters.map((p) => tape.parameter(p));
+  const fixed = [...new Set(read.flatMap(({ value, operand }) => [value, operand]))];
+  const changing = [...tensorsOf(batch), ...(dropout ? [dropout] : [])];
+  const known = graphs.get(model) ?? new Map<string, Graph>();
+  graphs.set(model, known);
+  let graph = known.get(key);
+  if (!graph) {
+    const shape = (tensor: Tensor) => (servesAny && tensor.rank > 0 ? null : tensor.shape);
+    const feeds = [
+      ...fixed.map((tensor) => ({ tensor, shape: tensor.shape })),
+      ...changing.map((tensor) => ({ tensor, shape: shape(tensor) })),
+    ];
+    known.set(key, (graph = traced(feeds, () => backward(model, batch, tape))));
+  }
+  return graph.run([...fixed, ...changing]);
+}
+
 /** Loss, squares and gradients of one batch. */
-function ofBatch(model: LanguageModel, batch: Batch, options: Options, asGraph: boolean): Tensor[] {
+function ofBatch(
+  model: LanguageModel,
+  batch: Batch,
+  options: { bf16: boolean; dropout?: Tensor },
+  asGraph: boolean,
+): Tensor[] {
   return tf.tidy(() => {
-    const values = new Map(
-      model.parameters.map((p) => {
-        const value = p.read();
-        return [p, { value, operand: options.bf16 && p.isMatrix ? p.readHalf() : value }] as const;
-      }),
-    );
-    // Stock ops need the lines' lengths as plain numbers: unequal lines would take a graph for each batch.
-    if (!asGraph || (batch.layout.padded && !engine().fused)) return backward(model, batch, options, values);
-    const ofParameters = new Set([...values.values()].flatMap(({ value, operand }) => [value, operand]));
-    const feeds = [...ofParameters, ...tensorsOf(batch), ...(options.dropout ? [options.dropout] : [])];
-    return graphFor(model, batch, options, values, feeds).run(feeds);
+    const tape = new Tape(model.parameters, { ...options, record: true });
+    // Stock ops need the lines' lengths as plain numbers: unequal lines would take a graph for each batch. Several chunks of
+    // logits would be in a graph's memory at a time.
+    const graphServes =
+      (!batch.layout.padded || engine().fused) && batch.tokens <= chunkSize(model.config.vocabulary);
+    return (asGraph && graphServes ? byGraph : backward)(model, batch, tape);
   });
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Arithmetic } from '../tensor/arithmetic';
+import type { Arithmetic } from './arithmetic';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';

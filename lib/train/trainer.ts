@@ -4,7 +4,7 @@ import { existsSync, rmSync } from 'node:fs';
 import * as os from 'node:os';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import { arithmetic, threadsNow, type Arithmetic } from '../tensor/arithmetic';
+import { arithmetic, threadsNow, type Arithmetic } from './arithmetic';
 import { engine, isLoaded } from '../tensor/engine';
 import { UserError } from '../util/errors';
 import { linkAtomically } from '../util/files';

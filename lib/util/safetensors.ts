@@ -205,11 +205,11 @@ function fromFloat16(halves: Uint16Array): Float32Array {
  * The bytes of a file of float32 tensors, with one tensor at a time in memory.
  * @param values of the tensors, in their order
  */
-export async function* safetensorsParts(
+export function* safetensorsParts(
   tensors: readonly { name: string; shape: readonly number[] }[],
-  values: AsyncIterable<Float32Array>,
+  values: Iterable<Float32Array>,
   metadata: Record<string, string> = { format: 'pt' },
-): AsyncGenerator<Uint8Array> {
+): Generator<Uint8Array> {
   let end = 0;
   const entries = tensors.map(({ name, shape }) => [
     name,
@@ -221,5 +221,5 @@ export async function* safetensorsParts(
   length.writeBigUInt64LE(BigInt(header.length));
   yield length;
   yield header;
-  for await (const v of values) yield new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
+  for (const v of values) yield new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
 }

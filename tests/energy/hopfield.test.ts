@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { attention } from '../../lib/tensor/attention';
+import { attention } from '../../lib/tensor/ops';
 import {
   classicalHopfield,
   denseHopfield,
@@ -10,7 +10,7 @@ import {
 } from '../../lib/energy/hopfield';
 import { row } from '../../lib/energy/matrix';
 import { Random } from '../../lib/util/random';
-import { Tape } from '../../lib/tensor/tape';
+import { Node, Tape } from '../../lib/tensor/tape';
 import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { refusal } from '../refusal';
@@ -185,10 +185,10 @@ test('the modern update is attention: queries x, keys and values the patterns, Î
     const query = x.map((v) => v * beta * Math.sqrt(n));
     const line = patterns.map((p) => [...query, ...p, ...p]);
     const seen = tf.tidy(() => {
-      const tape = new Tape({ bf16: false, record: false });
+      const tape = new Tape([], { bf16: false, record: false });
       const starts = tf.tensor1d([0, d], 'int32');
       const layout = { lines: 1, longest: d, starts, padded: null };
-      const out = attention(tape, tape.node(tf.tensor2d(line)), layout, 1);
+      const out = attention(tape, new Node(tf.tensor2d(line)), layout, 1);
       return out.value.dataSync() as Float32Array as never;
     }) as Float32Array;
     assertClose(row(next, i), seen.subarray((d - 1) * n), { absolute: 1e-6, what: 'attention' });

@@ -74,13 +74,12 @@ test('the held-out loss is the mean over evenly spread validation windows, the l
   const losses = [0, 4, 8, 12, 16].flatMap(
     (i) =>
       tf.tidy(() => {
-        const tape = new Tape({ bf16: false, record: false });
+        const tape = new Tape(model.parameters, { bf16: false, record: false });
         const values = [
           ...model
             .loss(tape, windowBatch([validation.slice(8 * i, 8 * i + 9)], CONFIG.model))
             .perToken.dataSync(),
         ];
-        tape.release();
         return values as never;
       }) as unknown as number[],
   );
@@ -95,13 +94,12 @@ test('energies: the patterns are the last-layer activations of training windows,
   const model = buildModel(CONFIG.model, 1);
   const hidden = (window: ArrayLike<number>): number[][] =>
     tf.tidy(() => {
-      const tape = new Tape({ bf16: false, record: false });
+      const tape = new Tape(model.parameters, { bf16: false, record: false });
       const rows = (
         model.hidden(tape, windowBatch([window], CONFIG.model)).value as unknown as {
           arraySync(): number[][];
         }
       ).arraySync();
-      tape.release();
       return rows as never;
     }) as unknown as number[][];
   const of = (text: Uint16Array, firsts: number[]) =>

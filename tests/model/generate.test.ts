@@ -35,11 +35,10 @@ const models = async (): Promise<LanguageModel[]> => [
 const lastLogits = (model: LanguageModel, sequence: number[]): Float32Array => {
   let values!: Float32Array;
   tf.tidy(() => {
-    const tape = new Tape({ bf16: false, record: false });
+    const tape = new Tape(model.parameters, { bf16: false, record: false });
     values = (model.logits(tape, inputsOf([sequence])).dataSync() as Float32Array).slice(
       -model.config.vocabulary,
     );
-    tape.release();
   });
   return values;
 };

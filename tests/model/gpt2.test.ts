@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GPT2_SIZES, type Gpt2Config } from '../../lib/model/config';
-import { attention } from '../../lib/tensor/attention';
 import { Gpt2, gpt2Initial, gpt2Shapes } from '../../lib/model/gpt2';
 import { batchOf, checkTokens, windowBatch } from '../../lib/model/model';
-import { activation, crossEntropy } from '../../lib/tensor/ops';
+import { activation, add, attention, crossEntropy } from '../../lib/tensor/ops';
 import * as K from '../../lib/tensor/kernels';
 import { Parameter } from '../../lib/tensor/parameters';
-import { withStockOps } from '../../lib/tensor/functional';
 import { Random } from '../../lib/util/random';
-import { Tape } from '../../lib/tensor/tape';
+import { Node, Tape } from '../../lib/tensor/tape';
 import { engine, tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 import { refusal } from '../refusal';
+import { withStockOps } from '../stock-ops';
 import { checkGradients, checkStockOps, largest, lossOf, perToken, shaken } from './passes';
 
 const SMALL: Gpt2Config = {
@@ -120,12 +119,12 @@ test('GELU and its slope have the values of the formula, far from 0 too', () => 
   const xs = [-30, -4, -1, -0.1, 0, 0.3, 2, 5, 40];
   const tanhGelu = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
   tf.tidy(() => {
-    const tape = new Tape({ bf16: false, record: true });
-    const x = tape.node(tf.tensor1d(xs));
+    const tape = new Tape([], { bf16: false, record: true });
+    const x = new Node(tf.tensor1d(xs));
     const y = activation(tape, x, 'gelu');
     assertClose(y.value.dataSync(), xs.map(tanhGelu), { relative: 1e-5, absolute: 1e-6, what: 'value' });
-    const sum = tape.computed(tf.sum(y.value), [y], (d) => [tf.mul(tf.onesLike(y.value), d)]);
-    tape.backward(sum);
+    tape.accumulate(y, tf.onesLike(y.value));
+    tape.backward();
     assertClose(
       x.gradient!.dataSync(),
       xs.map((v) => (tanhGelu(v + 1e-5) - tanhGelu(v - 1e-5)) / 2e-5),
@@ -139,17 +138,18 @@ function attended(qkv: Float32Array, seed?: number): [Float32Array, Float32Array
   const [B, T, C, heads] = [2, 60, 8, 2];
   let result!: [Float32Array, Float32Array];
   tf.tidy(() => {
-    const tape = new Tape({
+    const tape = new Tape([], {
       bf16: false,
       record: true,
       dropout: seed ? tf.scalar(seed, 'int32') : undefined,
     });
-    const x = tape.node(tf.tensor2d(qkv, [B * T, 3 * C]));
+    const x = new Node(tf.tensor2d(qkv, [B * T, 3 * C]));
     const starts = tf.tensor1d([0, T, 2 * T], 'int32');
     const layout = { lines: B, longest: T, starts, padded: null };
     const y = attention(tape, x, layout, heads, seed ? 0.3 : 0);
     const weighting = tf.tensor2d(new Random(2, 'weighting').normals(B * T * C), [B * T, C]);
-    tape.backward(tape.computed(tf.sum(tf.mul(y.value, weighting)), [y], (d) => [tf.mul(weighting, d)]));
+    tape.accumulate(y, weighting);
+    tape.backward();
     result = [y.value.dataSync() as Float32Array, x.gradient!.dataSync() as Float32Array];
   });
   return result;
@@ -157,10 +157,11 @@ function attended(qkv: Float32Array, seed?: number): [Float32Array, Float32Array
 
 test('what takes one value twice gets both of its gradients', () => {
   const gradient = tf.tidy(() => {
-    const tape = new Tape({ bf16: false, record: true });
-    const x = tape.node(tf.tensor1d([1, 2]));
-    const double = tape.computed(tf.add(x.value, x.value), [x, x], (d) => [d, d]);
-    tape.backward(tape.computed(tf.sum(double.value), [double], (d) => [tf.mul(tf.tensor1d([1, 3]), d)]));
+    const tape = new Tape([], { bf16: false, record: true });
+    const x = new Node(tf.tensor1d([1, 2]));
+    const double = add(tape, x, x);
+    tape.accumulate(double, tf.tensor1d([1, 3]));
+    tape.backward();
     return x.gradient!.dataSync() as never;
   }) as unknown as Float32Array;
   assert.deepEqual([...gradient], [2, 6]);
@@ -217,8 +218,8 @@ function computed(
   const bias = new Parameter('b', [b.length], Float32Array.from(b));
   let result!: Record<'nats' | 'dx' | 'dw' | 'db', ArrayLike<number>> & { mean: number };
   tf.tidy(() => {
-    const tape = new Tape({ bf16, record: true });
-    const h = tape.node(tf.tensor2d(x));
+    const tape = new Tape([W, bias], { bf16, record: true });
+    const h = new Node(tf.tensor2d(x));
     const { mean, perToken } = crossEntropy(
       tape,
       h,
@@ -228,16 +229,15 @@ function computed(
       tf.scalar(1 / targets.length),
       chunk,
     );
-    tape.backward(mean);
-    const [dw, db] = [W, bias].map((p) => K.float32(tape.gradients.get(p)!).dataSync());
+    tape.backward();
+    const [dw, db] = [W, bias].map((p) => K.float32(tape.parameter(p).gradient!).dataSync());
     result = {
       nats: perToken.dataSync(),
-      mean: mean.value.dataSync()[0]!,
+      mean: mean.dataSync()[0]!,
       dx: h.gradient!.dataSync(),
       dw: dw!,
       db: db!,
     };
-    tape.release();
   });
   for (const p of [W, bias]) p.dispose();
   return result;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { questionFormation } from '../../lib/experiments/question-formation';
 import type { VanillaConfig } from '../../lib/model/config';
-import type { AdamWConfig } from '../../lib/tensor/parameters';
+import type { AdamWConfig } from '../../lib/tensor/functional';
 import type { ScheduleConfig, TrainingConfig } from '../../lib/train/config';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { readGpt2 } from '../../lib/model/hugging-face';

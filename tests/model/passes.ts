@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import type { Batch, LanguageModel } from '../../lib/model/model';
 import * as K from '../../lib/tensor/kernels';
 import type { Parameter } from '../../lib/tensor/parameters';
-import { withStockOps } from '../../lib/tensor/functional';
 import { Random } from '../../lib/util/random';
 import { Tape, type TapeOptions } from '../../lib/tensor/tape';
 import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
+import { withStockOps } from '../stock-ops';
 
 export type MakeBatch = () => Batch;
 interface Options {
@@ -21,25 +21,28 @@ const tapeOptions = ({ dropoutSeed, bf16 = false }: Options, record: boolean): T
   dropout: dropoutSeed === undefined ? undefined : tf.scalar(dropoutSeed, 'int32'),
 });
 
-function withPass<R>(make: MakeBatch, options: Options, body: (tape: Tape, batch: Batch) => R): R {
+function withPass<R>(
+  model: LanguageModel,
+  make: MakeBatch,
+  options: Options,
+  body: (tape: Tape, batch: Batch) => R,
+): R {
   let result!: R;
   tf.tidy(() => {
-    const tape = new Tape(tapeOptions(options, false));
-    result = body(tape, make());
-    tape.release();
+    result = body(new Tape(model.parameters, tapeOptions(options, false)), make());
   });
   return result;
 }
 
 /** Mean loss, nats. */
 export const lossOf = (model: LanguageModel, make: MakeBatch, options: Options = {}): number =>
-  withPass(make, options, (tape, batch) => model.loss(tape, batch).mean.value.dataSync()[0]!);
+  withPass(model, make, options, (tape, batch) => model.loss(tape, batch).mean.dataSync()[0]!);
 
 export const perToken = (model: LanguageModel, make: MakeBatch): number[] =>
-  withPass(make, {}, (tape, batch) => Array.from(model.loss(tape, batch).perToken.dataSync()));
+  withPass(model, make, {}, (tape, batch) => Array.from(model.loss(tape, batch).perToken.dataSync()));
 
 export const logitsOf = (model: LanguageModel, make: MakeBatch): Float32Array =>
-  withPass(make, {}, (tape, batch) => model.logits(tape, batch).dataSync() as Float32Array);
+  withPass(model, make, {}, (tape, batch) => model.logits(tape, batch).dataSync() as Float32Array);
 
 export function gradients(
   model: LanguageModel,
@@ -48,10 +51,13 @@ export function gradients(
 ): Map<Parameter, Float32Array> {
   const result = new Map<Parameter, Float32Array>();
   tf.tidy(() => {
-    const tape = new Tape(tapeOptions(options, true));
-    tape.backward(model.loss(tape, make()).mean);
-    for (const [p, g] of tape.gradients) result.set(p, K.float32(g).dataSync() as Float32Array);
-    tape.release();
+    const tape = new Tape(model.parameters, tapeOptions(options, true));
+    model.loss(tape, make());
+    tape.backward();
+    for (const p of model.parameters) {
+      const { gradient } = tape.parameter(p);
+      if (gradient) result.set(p, K.float32(gradient).dataSync() as Float32Array);
+    }
   });
   return result;
 }
@@ -60,7 +66,7 @@ export function gradients(
 export async function shaken<M extends LanguageModel>(model: M): Promise<M> {
   const random = new Random(4, 'shake');
   for (const p of model.parameters) {
-    const { value } = await p.state();
+    const { value } = p.state();
     p.write(value.map((x) => x + 0.2 * random.normal()));
   }
   return model;
@@ -76,7 +82,7 @@ export async function checkGradients(
   const random = new Random(5, 'directions');
   assert.equal(analytic.size, model.parameters.length, 'every parameter takes part');
   for (const p of model.parameters) {
-    const { value } = await p.state();
+    const { value } = p.state();
     const g = analytic.get(p)!;
     const norm = Math.hypot(...g);
     const direction = value.map((_, i) => g[i]! / norm + (0.3 * random.normal()) / Math.sqrt(p.size));

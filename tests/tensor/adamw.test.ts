@@ -1,11 +1,12 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { adamW, Parameter, type AdamWConfig } from '../../lib/tensor/parameters';
+import { adamW, Parameter } from '../../lib/tensor/parameters';
 import * as K from '../../lib/tensor/kernels';
-import { withStockOps } from '../../lib/tensor/functional';
+import type { AdamWConfig } from '../../lib/tensor/functional';
 import { globalNorm } from '../../lib/train/step';
 import { engine, tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
+import { withStockOps } from '../stock-ops';
 
 /** AdamW of Loshchilov & Hutter 2019, algorithm 2, of clipped gradients, in float64, with PyTorch's placing of ε. */
 function reference(
@@ -48,7 +49,7 @@ async function checkUpdates(shape: number[], update: Update): Promise<void> {
     tf.tidy(() => adamW([p], [tf.tensor(g, shape, 'float32')], { ...update, step: t + 1, clip: CLIPS[t]! })),
   );
   const expected = reference(START, GRADIENTS, update, shape.length > 1);
-  const got = await p.state();
+  const got = p.state();
   for (const part of ['value', 'm', 'v'] as const)
     assertClose(got[part], expected[part], { relative: 1e-5, absolute: 1e-7, what: part });
   tf.tidy(() =>
@@ -81,7 +82,7 @@ test('parameters updated together get what each gets alone; only matrices decay'
     }),
   );
   for (const [i, p] of together.entries()) {
-    assert.deepEqual(await p.state(), await alone[i]!.state(), p.name);
+    assert.deepEqual(p.state(), alone[i]!.state(), p.name);
     p.dispose();
     alone[i]!.dispose();
   }
@@ -99,8 +100,8 @@ test('the same updates by stock ops', (t) => {
 });
 
 /** The bfloat16 copy, as numbers. */
-const halfOf = (p: Parameter): Float32Array =>
-  tf.tidy(() => K.float32(p.readHalf()).dataSync() as never) as unknown as Float32Array;
+const bfloat16Of = (p: Parameter): Float32Array =>
+  tf.tidy(() => K.float32(p.readBfloat16()).dataSync() as never) as unknown as Float32Array;
 const roundedOf = (p: Parameter): Float32Array =>
   tf.tidy(() => K.float32(K.bfloat16(p.read())).dataSync() as never) as unknown as Float32Array;
 
@@ -108,7 +109,7 @@ test('the bfloat16 copy follows updates, of gradients in bfloat16 too, writes an
   for (const within of [(body: () => Promise<void>) => body(), withStockOps]) {
     const p = new Parameter('p', [2, 3], Float32Array.from(START));
     await within(async () => {
-      assert.deepEqual(halfOf(p), roundedOf(p), 'at first');
+      assert.deepEqual(bfloat16Of(p), roundedOf(p), 'at first');
       const reader = p.read();
       const before = reader.dataSync().slice();
       tf.tidy(() =>
@@ -116,13 +117,13 @@ test('the bfloat16 copy follows updates, of gradients in bfloat16 too, writes an
       );
       assert.deepEqual(reader.dataSync(), before, 'a reader keeps what it read');
       reader.dispose();
-      const { value, m, v } = await p.state();
+      const { value, m, v } = p.state();
       assert.notDeepEqual(value, before);
-      assert.deepEqual(halfOf(p), roundedOf(p), 'after an update');
+      assert.deepEqual(bfloat16Of(p), roundedOf(p), 'after an update');
       p.write(value.map((x) => 3 * x));
-      assert.deepEqual(halfOf(p), roundedOf(p), 'after a write');
+      assert.deepEqual(bfloat16Of(p), roundedOf(p), 'after a write');
       p.restore({ value, m, v });
-      assert.deepEqual(halfOf(p), roundedOf(p), 'after a restored state');
+      assert.deepEqual(bfloat16Of(p), roundedOf(p), 'after a restored state');
     });
     p.dispose();
   }

@@ -90,13 +90,13 @@ for (const bf16 of engine().bf16 ? [false, true] : [false]) {
         });
         tf.tidy(() => {
           const inputs = make();
-          const [dsum, dwide] = [normal([n, C]), normal([n, C])];
+          const [dsum, dnormalFloat32] = [normal([n, C]), normal([n, C])];
           const dnormal = half(normal([n, C]), bf16);
           for (const [what, gradients, branch] of [
-            ['pre-norm', { sum: dsum, normal: dnormal, wide: null }, inputs.branch],
-            ['post-norm', { sum: null, normal: dnormal, wide: dwide }, inputs.branch],
-            ['first', { sum: dsum, normal: dnormal, wide: null }, null],
-            ['last', { sum: null, normal: null, wide: dwide }, inputs.branch],
+            ['pre-norm', { sum: dsum, normal: dnormal, normalFloat32: null }, inputs.branch],
+            ['post-norm', { sum: null, normal: dnormal, normalFloat32: dnormalFloat32 }, inputs.branch],
+            ['first', { sum: dsum, normal: dnormal, normalFloat32: null }, null],
+            ['last', { sum: null, normal: null, normalFloat32: dnormalFloat32 }, inputs.branch],
           ] as const)
             compare(`${what} ${n} × ${C}`, bf16, (p) => {
               const given = { ...inputs, branch };
@@ -104,7 +104,7 @@ for (const bf16 of engine().bf16 ? [false, true] : [false]) {
               return [
                 outputs.sum,
                 outputs.normal,
-                outputs.wide,
+                outputs.normalFloat32,
                 ...p.normGradient(given, outputs, gradients),
               ];
             });
@@ -250,7 +250,7 @@ test('inputs of another size or dtype are errors', { skip }, () => {
 
     const norm = { x, branch: x, gain: vector, bias: vector, dropout: null, bf16: false };
     const outputs = fused.norm(norm, true);
-    const gradients = { sum: x, normal: x, wide: x };
+    const gradients = { sum: x, normal: x, normalFloat32: x };
     const [y, logSum] = fused.attention(normal([n, 3 * C]), layout, 2, null);
     const attentionGradient = (dy: Tensor, qkv: Tensor, y: Tensor, logSum: Tensor, dropout: Dropout | null) =>
       fused.attentionGradient(dy, qkv, [y, logSum], layout, 2, dropout);
@@ -268,7 +268,7 @@ test('inputs of another size or dtype are errors', { skip }, () => {
       ...[
         [norm, outputs, { ...gradients, sum: narrow }],
         [norm, outputs, { ...gradients, normal: narrow }],
-        [norm, outputs, { ...gradients, wide: narrow }],
+        [norm, outputs, { ...gradients, normalFloat32: narrow }],
         [norm, { ...outputs, sum: vector }, gradients],
         [norm, { ...outputs, sum: narrow }, gradients],
         [norm, { ...outputs, statistics: normal([n - 1, 2]) }, gradients],
@@ -318,15 +318,18 @@ test('AdamW takes variables of the size of their gradients, and of its dtypes', 
     step: 1,
   };
   tf.tidy(() => {
-    good.readHalf();
+    good.readBfloat16();
     const variables = good.variables;
     const update = (more: object) => () => fused.adamW([{ ...variables, ...more }], [normal([6])], numbers);
     update({})();
     for (const which of ['value', 'm', 'v'] as const) {
       assert.throws(update({ [which]: other.variables[which] }), /AdamW: expected 5 gradients; got 6/, which);
-      assert.throws(update({ [which]: variables.half }), /AdamW: expected a variable of float; got bfloat16/);
+      assert.throws(
+        update({ [which]: variables.bfloat16 }),
+        /AdamW: expected a variable of float; got bfloat16/,
+      );
     }
-    assert.throws(update({ half: variables.value }), /AdamW: expected a variable of bfloat16; got float/);
+    assert.throws(update({ bfloat16: variables.value }), /AdamW: expected a variable of bfloat16; got float/);
     const { value, m, v } = variables;
     const inputs = [value, m, v, normal([6]), normal([7])];
     assert.throws(

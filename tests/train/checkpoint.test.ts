@@ -63,7 +63,7 @@ test('a checkpoint is a safetensors file: values and both moments, state and has
   assert.ok(Object.values(metadata).every((value) => typeof value === 'string'));
   assert.equal(tensors.size, 3 * model.parameters.length);
   for (const p of model.parameters) {
-    const { value, m, v } = await p.state();
+    const { value, m, v } = p.state();
     for (const [name, values] of [
       [p.name, value],
       [`${p.name}.m`, m],

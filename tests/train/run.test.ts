@@ -29,7 +29,7 @@ import {
   runFolder,
   type RunRecord,
 } from '../../lib/train/record';
-import { threadsNow } from '../../lib/tensor/arithmetic';
+import { threadsNow } from '../../lib/train/arithmetic';
 import { DivergedError, trainStep } from '../../lib/train/step';
 import type { Task } from '../../lib/train/evaluate';
 import { train } from '../../lib/train/trainer';
@@ -216,7 +216,7 @@ test('the best checkpoint is that of the lowest held-out loss, kept when later o
   );
   assert.ok(!best.equals(body(CONFIG)) && !best.equals(after.get(5)!));
   const loaded = trainedModel(questionFormation, CONFIG, 'best');
-  const { value } = await loaded.parameters[0]!.state();
+  const { value } = loaded.parameters[0]!.state();
   assert.deepEqual(Buffer.from(value.buffer), Buffer.from(best.subarray(0, 4 * value.length)));
   loaded.dispose();
   clean();
@@ -306,12 +306,12 @@ test('damaged and foreign checkpoints are refused in one line and stay as they a
   const whole = readFileSync(path);
   const model = new Vanilla(CONFIG.model, 2);
   const [first] = model.parameters;
-  const untouched = (await first!.state()).value;
+  const untouched = first!.state().value;
   const refused = async (what: RegExp) => {
     const before = readFileSync(path);
     assert.throws(() => loadCheckpoint(path, configHash(CONFIG), model.parameters), what);
     assert.ok(readFileSync(path).equals(before), 'the file is untouched');
-    assert.deepEqual((await first!.state()).value, untouched, 'so is the model');
+    assert.deepEqual(first!.state().value, untouched, 'so is the model');
   };
   for (let tenth = 0; tenth < 10; tenth++) {
     writeFileSync(path, whole);

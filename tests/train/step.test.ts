@@ -35,7 +35,7 @@ async function trained(
   const results: StepResult[] = [];
   for (let step = 1; step <= 8; step++) {
     results.push(trainStep(model, { ...CONFIG, clipNorm }, step, ...batches));
-    if (step === 1) for (const p of model.parameters) gradients.push((await p.state()).m);
+    if (step === 1) for (const p of model.parameters) gradients.push(p.state().m);
     if (step === 2) tensors = tf.memory().numTensors;
   }
   tensors -= tf.memory().numTensors;

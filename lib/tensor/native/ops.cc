@@ -360,19 +360,19 @@ REGISTER_FOR_BOTH("FusedSoftmaxCrossEntropy", SoftmaxCrossEntropy);
 // float32 too; statistics [N, 2] are mean and 1 / std. Without a branch: of x itself.
 REGISTER_OP("FusedResidualNorm")
     .Input("x: float").Input("branch: branches * T").Input("gain: float").Input("bias: float").Input("seed: int32")
-    .Output("sum: float").Output("normal: T").Output("wide: float").Output("statistics: float")
+    .Output("sum: float").Output("normal: T").Output("normal_float32: float").Output("statistics: float")
     .Attr("T: {float, bfloat16}").Attr("branches: int >= 0").Attr("epsilon: float").Attr("rate: float").Attr("stream: int")
-    .Attr("widen: bool")
+    .Attr("in_float32: bool")
     .SetShapeFn(anyShape);
 
 template <class T>
 struct ResidualNorm : OpKernel {
   float epsilon;
-  bool widen;
+  bool inFloat32;
   Dropout dropout;
   explicit ResidualNorm(OpKernelConstruction* c) : OpKernel(c), dropout(c) {
     OP_REQUIRES_OK(c, c->GetAttr("epsilon", &epsilon));
-    OP_REQUIRES_OK(c, c->GetAttr("widen", &widen));
+    OP_REQUIRES_OK(c, c->GetAttr("in_float32", &inFloat32));
   }
   void Compute(OpKernelContext* context) override {
     OpInputList branches;
@@ -385,19 +385,19 @@ struct ResidualNorm : OpKernel {
                              fits(branches, rows * C),
                 errors::InvalidArgument("residual norm: expected gain [C], bias [C], branch [N, C] and one seed"));
     const Philox philox = dropout.philox(context->input(3 + at));
-    Tensor *sums, *normals, *wides, *statistics;
+    Tensor *sums, *normals, *normals32, *statistics;
     if (at)
       OP_REQUIRES_OK(context, context->forward_input_or_allocate_output({0}, 0, x.shape(), &sums));
     else
       context->set_output(0, x);
     OP_REQUIRES_OK(context, context->allocate_output(1, x.shape(), &normals));
-    OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({widen ? rows : 0, C}), &wides));
+    OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({inFloat32 ? rows : 0, C}), &normals32));
     OP_REQUIRES_OK(context, context->allocate_output(3, TensorShape({rows, 2}), &statistics));
     const float *from = data<float>(x), *gain = data<float>(context->input(1 + at)), *bias = data<float>(context->input(2 + at));
     const T* branch = at ? data<T>(branches[0]) : nullptr;
     float* to = at ? data<float>(sums) : const_cast<float*>(from);
     T* normal = data<T>(normals);
-    float *wide = data<float>(wides), *statistic = data<float>(statistics);
+    float *normal32 = data<float>(normals32), *statistic = data<float>(statistics);
     parallel(context, rows, C * (dropout.rate > 0 ? 4 : 2), [&](int64_t first, int64_t last) {
       std::vector<float> room(C + 80);
       for (int64_t i = first; i < last; i++) {
@@ -423,7 +423,7 @@ struct ResidualNorm : OpKernel {
         each(C, [&](int64_t j, auto k) {
           const Floats y = (load(out + j, k) - mean) * inverse * load(gain + j, k) + load(bias + j, k);
           store(normal + i * C + j, y, k);
-          if (widen) store(wide + i * C + j, y, k);
+          if (inFloat32) store(normal32 + i * C + j, y, k);
         });
         statistic[2 * i] = mean;
         statistic[2 * i + 1] = inverse;
@@ -433,12 +433,12 @@ struct ResidualNorm : OpKernel {
 };
 REGISTER_FOR_BOTH("FusedResidualNorm", ResidualNorm);
 
-// Gradients of x, of the branch, of gain and of bias. dsum, dnormal and dwide are what arrived at the outputs, if anything did.
+// Gradients of x, of the branch, of gain and of bias. dsum, dnormal and dnormal_float32 are what arrived at the outputs, if anything did.
 REGISTER_OP("FusedResidualNormGradient")
-    .Input("sum: float").Input("statistics: float").Input("gain: float").Input("seed: int32")
-    .Input("dsum: dsums * float").Input("dnormal: dnormals * T").Input("dwide: dwides * float")
+    .Input("sum: float").Input("statistics: float").Input("gain: float")
+    .Input("dsum: dsums * float").Input("dnormal: dnormals * T").Input("dnormal_float32: dnormals_float32 * float").Input("seed: int32")
     .Output("dx: float").Output("dbranch: T").Output("dgain: float").Output("dbias: float")
-    .Attr("T: {float, bfloat16}").Attr("dsums: int >= 0").Attr("dnormals: int >= 0").Attr("dwides: int >= 0")
+    .Attr("T: {float, bfloat16}").Attr("dsums: int >= 0").Attr("dnormals: int >= 0").Attr("dnormals_float32: int >= 0")
     .Attr("rate: float").Attr("stream: int").Attr("branched: bool")
     .SetShapeFn(anyShape);
 
@@ -450,17 +450,17 @@ struct ResidualNormGradient : OpKernel {
     OP_REQUIRES_OK(c, c->GetAttr("branched", &branched));
   }
   void Compute(OpKernelContext* context) override {
-    OpInputList dsums, dnormals, dwides;
+    OpInputList dsums, dnormals, dnormals32;
     OP_REQUIRES_OK(context, context->input_list("dsum", &dsums));
     OP_REQUIRES_OK(context, context->input_list("dnormal", &dnormals));
-    OP_REQUIRES_OK(context, context->input_list("dwide", &dwides));
-    const Tensor& x = context->input(0);
+    OP_REQUIRES_OK(context, context->input_list("dnormal_float32", &dnormals32));
+    const Tensor &x = context->input(0), &seed = context->input(context->num_inputs() - 1);
     OP_REQUIRES(context, isMatrix(x), errors::InvalidArgument("gradient of residual norm: expected sum [N, C]"));
     const int64_t rows = x.dim_size(0), C = x.dim_size(1);
-    OP_REQUIRES(context, has(context->input(1), 2 * rows) && has(context->input(2), C) && has(context->input(3), 1) &&
-                             fits(dsums, rows * C) && fits(dnormals, rows * C) && fits(dwides, rows * C),
+    OP_REQUIRES(context, has(context->input(1), 2 * rows) && has(context->input(2), C) && has(seed, 1) &&
+                             fits(dsums, rows * C) && fits(dnormals, rows * C) && fits(dnormals32, rows * C),
                 errors::InvalidArgument("gradient of residual norm: expected statistics [N, 2], gain [C], one seed and gradients [N, C]"));
-    const Philox philox = dropout.philox(context->input(3));
+    const Philox philox = dropout.philox(seed);
     Tensor *dxs, *dbranches, *dgains, *dbiases;
     OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &dxs));
     OP_REQUIRES_OK(context, context->allocate_output(1, TensorShape({branched ? rows : 0, C}), &dbranches));
@@ -469,7 +469,7 @@ struct ResidualNormGradient : OpKernel {
     const float *from = data<float>(x), *statistic = data<float>(context->input(1)), *gain = data<float>(context->input(2));
     const float* dsum = dsums.size() ? data<float>(dsums[0]) : nullptr;
     const T* dnormal = dnormals.size() ? data<T>(dnormals[0]) : nullptr;
-    const float* dwide = dwides.size() ? data<float>(dwides[0]) : nullptr;
+    const float* dnormal32 = dnormals32.size() ? data<float>(dnormals32[0]) : nullptr;
     float* dx = data<float>(dxs);
     T* dbranch = data<T>(dbranches);
     std::vector<float> both(2 * C);
@@ -481,7 +481,7 @@ struct ResidualNormGradient : OpKernel {
       each(C, [&](int64_t j, auto k) {
         Floats dy{};
         if (dnormal) dy += load(dnormal + i * C + j, k);
-        if (dwide) dy += load(dwide + i * C + j, k);
+        if (dnormal32) dy += load(dnormal32 + i * C + j, k);
         const Floats normal = (load(row + j, k) - mean) * inverse;
         store(sums + j, load(sums + j, k) + dy * normal, k);
         store(sums + C + j, load(sums + C + j, k) + dy, k);
@@ -1129,7 +1129,7 @@ struct AdamW : OpKernel {
         float* p = data<float>(variables[t]->tensor()) + from;
         float* m = data<float>(variables[count + t]->tensor()) + from;
         float* v = data<float>(variables[2 * count + t]->tensor()) + from;
-        bfloat16* half = copies ? data<bfloat16>(variables[3 * count + t]->tensor()) + from : nullptr;
+        bfloat16* copy = copies ? data<bfloat16>(variables[3 * count + t]->tensor()) + from : nullptr;
         each(to - from, [&](int64_t i, auto k) {
           const Floats gradient = load(g + i, k) * clip;
           const Floats mean = load(m + i, k) * b1 + gradient * (1 - b1);
@@ -1138,7 +1138,7 @@ struct AdamW : OpKernel {
           store(m + i, mean, k);
           store(v + i, square, k);
           store(p + i, value, k);
-          if (half) store(half + i, value, k);
+          if (copy) store(copy + i, value, k);
         });
       }
     });

@@ -1,7 +1,6 @@
 /** What decides the bits of a result besides config and code. */
-import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { engine } from './engine';
+import { cpuFeatures, engine } from '../tensor/engine';
 
 export interface Arithmetic {
   /** Threads within an op: sums over them are split by their number. */
@@ -16,12 +15,6 @@ export interface Arithmetic {
 
 /** TensorFlow's own rule for oneDNN on Linux: on where the CPU has one of these, unless TF_ENABLE_ONEDNN_OPTS says otherwise. */
 const ONEDNN_FEATURES = ['avx512_vnni', 'avx512_bf16', 'avx_vnni', 'amx_tile', 'amx_int8', 'amx_bf16'];
-
-function cpuFeatures(): string[] {
-  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
-  const [, flags = ''] = /^(?:flags|Features)\s*: (.*)$/m.exec(info) ?? [];
-  return flags.split(' ').filter((flag) => /^(avx|fma|amx|asimd|sve|bf16)/.test(flag));
-}
 
 /** Threads that TensorFlow takes when it is loaded now. */
 export const threadsNow = (): number => Number(process.env.TF_NUM_INTRAOP_THREADS) || availableParallelism();
