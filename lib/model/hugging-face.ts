@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { checkModel, type Gpt2Config } from './config';
 import { UserError } from '../util/errors';
 import { writeAtomically, writePartsAtomically } from '../util/files';
-import { valuesOf } from '../tensor/parameters';
 import { Gpt2, gpt2Shapes } from './gpt2';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
 
@@ -110,7 +109,10 @@ export async function writeGpt2(folder: string, model: Gpt2, { prefixed = true }
     name: (prefixed ? PREFIX : '') + name,
     shape,
   }));
-  await writePartsAtomically(path, safetensorsParts(tensors, valuesOf(model.parameters)));
+  function* values(): Generator<Float32Array> {
+    for (const p of model.parameters) yield p.state().value;
+  }
+  await writePartsAtomically(path, safetensorsParts(tensors, values()));
   const config = {
     architectures: [prefixed ? 'GPT2LMHeadModel' : 'GPT2Model'],
     model_type: 'gpt2',

@@ -1,10 +1,11 @@
 /** The only file that imports TensorFlow: it loads it, says what computes, and runs native ops by name. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import * as util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs';
 import type { TensorMetadata, TFEOpAttr, TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding';
+import { cpuFeatures } from '../util/cpu';
 import { UserError, oneOf } from '../util/errors';
 import { paths } from '../util/paths';
 
@@ -51,15 +52,7 @@ function restoreIsNullOrUndefined(): void {
   }
 }
 
-interface Loaded {
-  tf: typeof tfjs;
-  native: NativeBackend;
-  engine: Engine;
-  /** The backend's own, which takes tensors of any dtype. */
-  inputIds(inputs: Tensor[]): number[];
-}
-
-function load(): Loaded {
+function load() {
   const { DEVICE } = process.env;
   const wanted = DEVICE === undefined ? undefined : oneOf('DEVICE', DEVICE, ['cpu', 'gpu']);
   if (wanted === 'cpu') process.env.CUDA_VISIBLE_DEVICES = '-1';
@@ -92,7 +85,9 @@ function load(): Loaded {
     return getInputTensorIds.call(native, inputs);
   };
   native.readSync = (dataId) => (takenByTfjs(dataId), readSync.call(native, dataId));
-  return { tf, native, engine, inputIds: (inputs) => getInputTensorIds.call(native, inputs) };
+  /** The backend's own, which takes tensors of any dtype. */
+  const inputIds = (inputs: Tensor[]): number[] => getInputTensorIds.call(native, inputs);
+  return { tf, native, engine, inputIds };
 }
 
 const fusedOps = join(paths.cache, 'native', 'ops.so');
@@ -117,10 +112,10 @@ function loadFusedOps(): boolean {
   }
 }
 
-let loaded: Loaded | null = null;
+let loaded: ReturnType<typeof load> | null = null;
 
 /** TensorFlow, loaded at the first call: programs that only read files answer at once. */
-const theEngine = (): Loaded => (loaded ??= load());
+const theEngine = () => (loaded ??= load());
 const native = (): NativeBackend => theEngine().native;
 export const isLoaded = (): boolean => loaded !== null;
 
@@ -128,13 +123,6 @@ export const isLoaded = (): boolean => loaded !== null;
 export const tf = new Proxy({} as typeof tfjs, {
   get: (_, name: keyof typeof tfjs) => theEngine().tf[name],
 });
-
-/** The CPU's instructions for vectors and matrices. */
-export function cpuFeatures(): string[] {
-  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
-  const [, flags = ''] = /^(?:flags|Features)\s*: (.*)$/m.exec(info) ?? [];
-  return flags.split(' ').filter((flag) => /^(avx|fma|amx|asimd|sve|bf16)/.test(flag));
-}
 
 export const engine = (): Engine => theEngine().engine;
 

@@ -8,6 +8,7 @@
 import { engine, type Tensor } from './engine';
 import { fused } from './fused';
 import { stock } from './stock';
+import type { Variable } from './variable';
 
 /** Where the tokens of a batch are. Tokens of all lines follow each other without padding. */
 export interface Layout {
@@ -69,12 +70,12 @@ export interface AdamWNumbers extends AdamWConfig {
   /** Updates done with this one included, from 1. */
   step: number;
 }
-/** Resources of one parameter; `bfloat16` is the rounded copy of its value. */
+/** Of one parameter; `bfloat16` is the rounded copy of its value. */
 export interface AdamWVariables {
-  value: Tensor;
-  m: Tensor;
-  v: Tensor;
-  bfloat16: Tensor | null;
+  value: Variable;
+  m: Variable;
+  v: Variable;
+  bfloat16: Variable | null;
 }
 
 export type Functional = typeof stock;

@@ -17,13 +17,10 @@ export interface Feed {
 const shapeFields = (shape: number[] | null): Buffer[] =>
   shape ? shape.map((n) => message(2, int(1, n))) : [int(3, 1)];
 
-interface Constant {
-  content: Buffer;
-  dtype: number;
-  shape: number[];
-}
+/** Of a node; null: a shape that may differ, with `content`: a tensor. */
+type Value = Attributes[string] | { content: Buffer; dtype: number; shape: number[] } | null;
 
-function attribute(value: Attributes[string] | Constant | null): Buffer {
+function attribute(value: Value): Buffer {
   if (value === null || Array.isArray(value)) return message(7, ...shapeFields(value));
   if (typeof value === 'boolean') return int(5, value ? 1 : 0);
   if (typeof value === 'number') return int(3, value);
@@ -34,12 +31,7 @@ function attribute(value: Attributes[string] | Constant | null): Buffer {
   return message(8, int(1, dtype), message(2, ...shapeFields(shape)), message(4, content));
 }
 
-function nodeDef(
-  name: string,
-  op: string,
-  inputs: string[],
-  attributes: Record<string, Parameters<typeof attribute>[0]>,
-): Buffer {
+function nodeDef(name: string, op: string, inputs: string[], attributes: Record<string, Value>): Buffer {
   const pairs = Object.entries(attributes).map(([key, value]) =>
     message(5, text(1, key), message(2, attribute(value))),
   );
@@ -64,7 +56,7 @@ class Trace implements Watcher {
     name: string,
     op: string,
     inputs: Tensor[],
-    attributes: Parameters<typeof nodeDef>[3],
+    attributes: Record<string, Value>,
     outputs: Tensor[],
   ): void {
     const from = inputs.map((x) => this.place(x));

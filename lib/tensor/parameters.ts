@@ -1,39 +1,9 @@
 /** Trainable tensors, their AdamW moments, and the bfloat16 copies that matrix products read. */
-import { dtypeOf, runOp, tf, type Attributes, type Tensor } from './engine';
-import { functional, type AdamWNumbers, type AdamWVariables } from './functional';
+import { tf, type Tensor } from './engine';
+import type { AdamWVariables } from './functional';
 import * as K from './kernels';
 import { Node } from './tape';
-
-let serial = 0;
-
-/** A tensor in place: a resource variable of TensorFlow. It takes over the tensors that it is given. */
-class Variable {
-  readonly resource: Tensor;
-  private readonly dtype: Attributes;
-
-  constructor(value: Tensor) {
-    this.dtype = { dtype: { dtype: dtypeOf(value) } };
-    const shared_name = `variable-${process.pid}-${serial++}`;
-    const attributes = { ...this.dtype, shape: value.shape, container: '', shared_name };
-    this.resource = tf.keep(runOp('VarHandleOp', [], attributes)[0]!);
-    this.assign(value);
-  }
-
-  /** Trap: dispose of it before the next update, or the update copies the whole tensor first. */
-  read(): Tensor {
-    return runOp('ReadVariableOp', [this.resource], this.dtype)[0]!;
-  }
-
-  assign(value: Tensor): void {
-    runOp('AssignVariableOp', [this.resource, value], this.dtype, 0);
-    value.dispose();
-  }
-
-  dispose(): void {
-    runOp('DestroyResourceOp', [this.resource], { ignore_lookup_error: false }, 0);
-    this.resource.dispose();
-  }
-}
+import { Variable } from './variable';
 
 /** What a checkpoint keeps of a parameter: its value and both moments, zero before the first update. */
 export type ParameterState = Record<'value' | 'm' | 'v', Float32Array>;
@@ -42,7 +12,8 @@ export type ParameterState = Record<'value' | 'm' | 'v', Float32Array>;
 export class Parameter {
   readonly size: number;
   private readonly value: Variable;
-  private readonly moments: { m?: Variable; v?: Variable } = {};
+  private m: Variable | null = null;
+  private v: Variable | null = null;
   private bfloat16: Variable | null = null;
 
   constructor(
@@ -76,10 +47,7 @@ export class Parameter {
   }
 
   private rounded(): Tensor {
-    const value = this.read();
-    const rounded = K.bfloat16(value);
-    value.dispose();
-    return rounded;
+    return tf.tidy(() => K.bfloat16(this.read()));
   }
 
   /** Both as a forward pass takes them. */
@@ -95,76 +63,29 @@ export class Parameter {
   }
 
   state(): ParameterState {
-    const numbers = (variable: Variable | undefined) => {
-      const read = variable?.read();
-      const values = (read?.dataSync() as Float32Array | undefined) ?? new Float32Array(this.size);
-      read?.dispose();
-      return values;
-    };
-    return { value: numbers(this.value), m: numbers(this.moments.m), v: numbers(this.moments.v) };
+    const numbers = (variable: Variable | null) =>
+      tf.tidy(
+        () => (variable?.read() ?? tf.zeros(this.shape)).dataSync() as never,
+      ) as unknown as Float32Array;
+    return { value: numbers(this.value), m: numbers(this.m), v: numbers(this.v) };
   }
 
   restore({ value, m, v }: ParameterState): void {
     this.write(value);
-    this.moment('m').assign(this.tensor(m));
-    this.moment('v').assign(this.tensor(v));
+    const { variables } = this;
+    variables.m.assign(this.tensor(m));
+    variables.v.assign(this.tensor(v));
   }
 
-  private moment(which: 'm' | 'v'): Variable {
-    return (this.moments[which] ??= new Variable(tf.zeros(this.shape)));
-  }
-
-  /** Resources, for an update in place. */
+  /** For an update in place. */
   get variables(): AdamWVariables {
-    return {
-      value: this.value.resource,
-      m: this.moment('m').resource,
-      v: this.moment('v').resource,
-      bfloat16: this.bfloat16?.resource ?? null,
-    };
+    const { value, bfloat16 } = this;
+    this.m ??= new Variable(tf.zeros(this.shape));
+    this.v ??= new Variable(tf.zeros(this.shape));
+    return { value, m: this.m, v: this.v, bfloat16 };
   }
 
   dispose(): void {
-    for (const variable of [this.value, this.bfloat16, this.moments.m, this.moments.v]) variable?.dispose();
+    for (const variable of [this.value, this.bfloat16, this.m, this.v]) variable?.dispose();
   }
 }
-
-/** Values of parameters, one parameter at a time in memory; with `moments`, m and v follow each value. */
-export function* valuesOf(
-  parameters: readonly Parameter[],
-  { moments = false } = {},
-): Generator<Float32Array, void, undefined> {
-  for (const p of parameters) {
-    const { value, m, v } = p.state();
-    yield* moments ? [value, m, v] : [value];
-  }
-}
-
-/**
- * One AdamW update as in PyTorch (Loshchilov & Hutter 2019), of two parameter groups: matrices decay, vectors do not.
- * @param gradients one per parameter, float32 or bfloat16, of one dtype in each group
- */
-export function adamW(
-  parameters: readonly Parameter[],
-  gradients: readonly Tensor[],
-  numbers: AdamWNumbers,
-): void {
-  for (const [group, groupGradients] of parameterGroups(parameters, gradients))
-    functional().adamW(
-      group.map(({ variables }) => variables),
-      groupGradients,
-      { ...numbers, weightDecay: group[0]!.isMatrix ? numbers.weightDecay : 0 },
-    );
-}
-
-/** Matrices and vectors, each with their gradients; none is empty. */
-export const parameterGroups = (
-  parameters: readonly Parameter[],
-  gradients: readonly Tensor[],
-): [Parameter[], Tensor[]][] =>
-  [true, false]
-    .map((matrices): [Parameter[], Tensor[]] => [
-      parameters.filter(({ isMatrix }) => isMatrix === matrices),
-      gradients.filter((_, i) => parameters[i]!.isMatrix === matrices),
-    ])
-    .filter(([group]) => group.length > 0);

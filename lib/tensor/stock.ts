@@ -92,16 +92,8 @@ export const stock = {
     labels: Tensor,
     scale: Tensor | null,
   ): { perToken: Tensor; gradient: Tensor | null } {
-    const z = K.float32(logits);
-    const places = K.placesInRows(labels);
-    const p = K.softmax(z);
-    // max p = 1 / Σ exp(z − max z) is at least 1/V: its logarithm is always safe.
-    const below = K.sub(K.reshape(K.maxLast(z), [-1]), K.gatherNd(z, places));
-    const perToken = K.sub(below, K.log(K.reshape(K.maxLast(p), [-1])));
-    if (!scale) return { perToken, gradient: null };
-    // At the label p − 1 is expm1(−loss), which loses no digits as p nears 1.
-    const all = K.tensorScatterUpdate(p, places, K.expm1(K.neg(perToken)));
-    return { perToken, gradient: K.castLike(K.mul(all, scale), logits) };
+    const [perToken, gradient] = K.sparseSoftmaxCrossEntropy(K.float32(logits), labels);
+    return { perToken, gradient: scale && K.castLike(K.mul(gradient, scale), logits) };
   },
 
   /** @param _inFloat32 whether `normalFloat32` is wanted */
@@ -120,9 +112,10 @@ export const stock = {
     gradients: NormGradients,
   ): [x: Tensor, branch: Tensor | null, gain: Tensor, bias: Tensor] {
     const { normal, normalFloat32 } = gradients;
-    const dy = [normalFloat32, normal && K.float32(normal)]
-      .filter((g) => g !== null)
-      .reduce((a, b) => K.add(a!, b!))!;
+    const dy =
+      normal && normalFloat32
+        ? K.add(normalFloat32, K.float32(normal))
+        : (normalFloat32 ?? K.float32(normal!));
     const { xhat, inverse } = normalised(sum);
     const d = K.mul(dy, gain);
     const turned = K.mul(dy, xhat);
@@ -205,33 +198,20 @@ export const stock = {
 
   /** One update in place: g = clip · gradient, m = β₁ m + (1 − β₁) g, v = β₂ v + (1 − β₂) g², p = p − η (λ p + m̂ / (√v̂ + ε)). */
   adamW(variables: AdamWVariables[], gradients: Tensor[], n: AdamWNumbers): void {
-    const FLOAT = { dtype: { dtype: DT.float32 } };
     const [correction1, correction2] = [n.beta1 ** n.step, n.beta2 ** n.step];
     // TensorFlow's op adds its ε to √v before the correction.
     const epsilon = n.epsilon * Math.sqrt(1 - correction2);
     tf.tidy(() => {
-      const numbers = [correction1, correction2, n.learningRate, n.beta1, n.beta2, epsilon].map((x) =>
-        tf.scalar(x),
-      );
-      const read = (variable: Tensor) => runOp('ReadVariableOp', [variable], FLOAT)[0]!;
-      const [clip, shrink] = [tf.scalar(n.clip), tf.scalar(1 - n.learningRate * n.weightDecay)];
+      const scalars = (...numbers: number[]) => numbers.map((x) => tf.scalar(x));
+      const numbers = scalars(correction1, correction2, n.learningRate, n.beta1, n.beta2, epsilon);
+      const [clip, shrink] = scalars(n.clip, 1 - n.learningRate * n.weightDecay) as [Tensor, Tensor];
       variables.forEach(({ value, m, v, bfloat16 }, i) => {
-        if (n.weightDecay > 0)
-          tf.tidy(() => void runOp('AssignVariableOp', [value, K.mul(read(value), shrink)], FLOAT, 0));
+        if (n.weightDecay > 0) tf.tidy(() => value.assign(K.mul(value.read(), shrink)));
         const g = K.mul(K.float32(gradients[i]!), clip);
-        runOp(
-          'ResourceApplyAdam',
-          [value, m, v, ...numbers, g],
-          { T: FLOAT.dtype, use_locking: false, use_nesterov: false },
-          0,
-        );
-        if (bfloat16)
-          runOp(
-            'AssignVariableOp',
-            [bfloat16, K.bfloat16(read(value))],
-            { dtype: { dtype: DT.bfloat16 } },
-            0,
-          );
+        const attributes = { T: { dtype: DT.float32 }, use_locking: false, use_nesterov: false };
+        const resources = [value, m, v].map(({ resource }) => resource);
+        runOp('ResourceApplyAdam', [...resources, ...numbers, g], attributes, 0);
+        bfloat16?.assign(K.bfloat16(value.read()));
       });
     });
   },

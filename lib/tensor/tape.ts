@@ -91,11 +91,10 @@ export class Tape {
 
   /** From what has a gradient already, and from `crossEntropy`, back to every parameter. */
   backward(): void {
-    for (let pullback = this.pullbacks.pop(); pullback; pullback = this.pullbacks.pop()) {
-      const step = pullback;
+    while (this.pullbacks.length) {
       this.changed.clear();
       tf.tidy(() => {
-        step();
+        this.pullbacks.pop()!();
         return [...this.changed].map(({ gradient }) => gradient!);
       });
     }

@@ -1,6 +1,7 @@
 /** What decides the bits of a result besides config and code. */
 import { availableParallelism } from 'node:os';
-import { cpuFeatures, engine } from '../tensor/engine';
+import { engine } from '../tensor/engine';
+import { cpuFeatures } from '../util/cpu';
 
 export interface Arithmetic {
   /** Threads within an op: sums over them are split by their number. */

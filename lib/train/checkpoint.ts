@@ -8,7 +8,7 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import { valuesOf, type Parameter } from '../tensor/parameters';
+import type { Parameter } from '../tensor/parameters';
 import { UserError } from '../util/errors';
 import { writePartsAtomically } from '../util/files';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
@@ -60,8 +60,16 @@ export async function saveCheckpoint(
   );
   const metadata = { ...METADATA, sha256: NO_HASH, state: JSON.stringify(state) };
   const hash = createHash('sha256');
+  function* values(): Generator<Float32Array> {
+    for (const p of parameters) {
+      const { value, m, v } = p.state();
+      yield value;
+      yield m;
+      yield v;
+    }
+  }
   function* hashed(): Generator<Uint8Array> {
-    for (const part of safetensorsParts(tensors, valuesOf(parameters, { moments: true }), metadata)) {
+    for (const part of safetensorsParts(tensors, values(), metadata)) {
       hash.update(part);
       yield part;
     }

@@ -4,9 +4,9 @@ import { traced } from '../tensor/graph';
 import * as K from '../tensor/kernels';
 import type { Batch, LanguageModel } from '../model/model';
 import { chunkSize } from '../tensor/ops';
-import { parameterGroups } from '../tensor/parameters';
 import { functional } from '../tensor/functional';
 import { Tape } from '../tensor/tape';
+import { parameterGroups } from './adamw';
 
 /** Of all batches of a step together. */
 export interface Gradients {

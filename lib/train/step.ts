@@ -1,6 +1,6 @@
 /** One optimiser update. */
 import type { Batch, LanguageModel } from '../model/model';
-import { adamW } from '../tensor/parameters';
+import { adamW } from './adamw';
 import { functional } from '../tensor/functional';
 import { Random } from '../util/random';
 import { UserError } from '../util/errors';

@@ -331,7 +331,7 @@ test('AdamW takes variables of the size of their gradients, and of its dtypes', 
     }
     assert.throws(update({ bfloat16: variables.value }), /AdamW: expected a variable of bfloat16; got float/);
     const { value, m, v } = variables;
-    const inputs = [value, m, v, normal([6]), normal([7])];
+    const inputs = [...[value, m, v].map(({ resource }) => resource), normal([6]), normal([7])];
     assert.throws(
       () => runOp('FusedAdamW', inputs, { T: { dtype: DT.float32 }, count: 1, copies: 0 }, 0),
       /AdamW: expected 8 numbers/,

@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { adamW, Parameter } from '../../lib/tensor/parameters';
+import { Parameter } from '../../lib/tensor/parameters';
+import { adamW } from '../../lib/train/adamw';
 import * as K from '../../lib/tensor/kernels';
 import type { AdamWConfig } from '../../lib/tensor/functional';
 import { globalNorm } from '../../lib/train/step';
