@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs';
 import type { TensorMetadata, TFEOpAttr, TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding';
-import { cpuFeatures } from '../util/cpu';
+import { vectorFeatures } from '../util/cpu';
 import { UserError, oneOf } from '../util/errors';
 import { paths } from '../util/paths';
 
@@ -76,7 +76,7 @@ function load() {
     device,
     tensorflowVersion: native.binding.TF_Version,
     tfjsVersion: tf.version.tfjs ?? tf.version['tfjs-core'],
-    bf16: device === 'gpu' || cpuFeatures().some((name) => /^(avx512|amx)_bf16$/.test(name)),
+    bf16: device === 'gpu' || vectorFeatures().some((name) => /^(avx512|amx)_bf16$/.test(name)),
     fused: device === 'cpu' && loadFusedOps(),
   };
   const { getInputTensorIds, readSync } = native;

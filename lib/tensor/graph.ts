@@ -3,7 +3,7 @@
  * calls, in memory allocated for every result, and in waiting for one op before the next. A graph is optimised and run
  * as a whole: bias and activation join their product, buffers are used again, independent ops run side by side.
  */
-import { float, int, message, text } from '../util/protobuf';
+import { float, int, message, string } from '../util/protobuf';
 import { dtypeOf, Graph, tf, watched, type Attributes, type Tensor, type Watcher } from './engine';
 
 /** An input of a graph. `shape` null: it may differ from call to call. */
@@ -24,7 +24,7 @@ function attribute(value: Value): Buffer {
   if (value === null || Array.isArray(value)) return message(7, ...shapeFields(value));
   if (typeof value === 'boolean') return int(5, value ? 1 : 0);
   if (typeof value === 'number') return int(3, value);
-  if (typeof value === 'string') return text(2, value);
+  if (typeof value === 'string') return string(2, value);
   if ('float' in value) return float(4, value.float);
   if (!('content' in value)) return int(6, value.dtype);
   const { content, dtype, shape } = value;
@@ -33,9 +33,9 @@ function attribute(value: Value): Buffer {
 
 function nodeDef(name: string, op: string, inputs: string[], attributes: Record<string, Value>): Buffer {
   const pairs = Object.entries(attributes).map(([key, value]) =>
-    message(5, text(1, key), message(2, attribute(value))),
+    message(5, string(1, key), message(2, attribute(value))),
   );
-  return message(1, text(1, name), text(2, op), ...inputs.map((input) => text(3, input)), ...pairs);
+  return message(1, string(1, name), string(2, op), ...inputs.map((input) => string(3, input)), ...pairs);
 }
 
 /** Newest version of graph semantics that this file was written for; TensorFlow runs older ones as they were. */
@@ -90,7 +90,7 @@ class Trace implements Watcher {
   /** SavedModel of one graph, without variables (tensorflow/core/protobuf: saved_model.proto, meta_graph.proto). */
   savedModel(): Buffer {
     const graph = message(2, ...this.nodes, message(4, int(1, PRODUCER)));
-    return Buffer.concat([int(1, 1), message(2, message(1, text(4, 'graph')), graph)]);
+    return Buffer.concat([int(1, 1), message(2, message(1, string(4, 'graph')), graph)]);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What decides the bits of a result besides config and code. */
 import { availableParallelism } from 'node:os';
 import { engine } from '../tensor/engine';
-import { cpuFeatures } from '../util/cpu';
+import { vectorFeatures } from '../util/cpu';
 
 export interface Arithmetic {
   /** Threads within an op: sums over them are split by their number. */
@@ -23,7 +23,7 @@ export const threadsNow = (): number => Number(process.env.TF_NUM_INTRAOP_THREAD
 /** Loads the engine. */
 export function arithmetic(): Arithmetic {
   const { fused } = engine();
-  const [features, wish] = [cpuFeatures(), process.env.TF_ENABLE_ONEDNN_OPTS];
+  const [features, wish] = [vectorFeatures(), process.env.TF_ENABLE_ONEDNN_OPTS];
   const oneDnn = wish ? /^(1|true)$/i.test(wish) : ONEDNN_FEATURES.some((name) => features.includes(name));
   return { threads: threadsNow(), oneDnn, cpuFeatures: features, fused };
 }

@@ -24,4 +24,4 @@ export function message(field: number, ...parts: Buffer[]): Buffer {
   return Buffer.concat([varint(field * 8 + 2), varint(body.length), body]);
 }
 
-export const text = (field: number, s: string): Buffer => message(field, Buffer.from(s));
+export const string = (field: number, s: string): Buffer => message(field, Buffer.from(s));
