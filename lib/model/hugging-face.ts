@@ -109,10 +109,7 @@ export async function writeGpt2(folder: string, model: Gpt2, { prefixed = true }
     name: (prefixed ? PREFIX : '') + name,
     shape,
   }));
-  function* values(): Generator<Float32Array> {
-    for (const p of model.parameters) yield p.state().value;
-  }
-  await writePartsAtomically(path, safetensorsParts(tensors, values()));
+  await writePartsAtomically(path, safetensorsParts(tensors, model.values()));
   const config = {
     architectures: [prefixed ? 'GPT2LMHeadModel' : 'GPT2Model'],
     model_type: 'gpt2',

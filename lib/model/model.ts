@@ -77,6 +77,11 @@ export abstract class LanguageModel {
     );
   }
 
+  /** Of the parameters, one at a time in memory. */
+  *values(): Generator<Float32Array> {
+    for (const p of this.parameters) yield p.state().value;
+  }
+
   dispose(): void {
     for (const p of this.parameters) p.dispose();
   }

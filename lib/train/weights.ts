@@ -8,7 +8,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
-import { valuesOf } from '../tensor/parameters';
 import { UserError } from '../util/errors';
 import { writePartsAtomically } from '../util/files';
 import { paths } from '../util/paths';
@@ -22,14 +21,13 @@ const FORMAT = 'memorization-notebooks/weights/1';
 
 export const weightsPath = (id: string): string => join(paths.weights, `${id}.safetensors`);
 
-async function hashOf(model: LanguageModel): Promise<string> {
+function hashOf(model: LanguageModel): string {
   const hash = createHash('sha256');
-  let i = 0;
-  for await (const values of valuesOf(model.parameters)) {
-    const { name, shape } = model.parameters[i++]!;
+  for (const p of model.parameters) {
+    const { value } = p.state();
     hash
-      .update(`${name} [${shape}]\n`)
-      .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      .update(`${p.name} [${p.shape}]\n`)
+      .update(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
   }
   return hash.digest('hex');
 }
@@ -51,9 +49,9 @@ export async function commitWeights({ id, config }: Run): Promise<string> {
       run: id,
       configHash: configHash(config),
       step: String(step),
-      sha256: await hashOf(model),
+      sha256: hashOf(model),
     };
-    await writePartsAtomically(to, safetensorsParts(model.parameters, valuesOf(model.parameters), metadata));
+    await writePartsAtomically(to, safetensorsParts(model.parameters, model.values(), metadata));
   } finally {
     model.dispose();
   }
@@ -87,7 +85,7 @@ export async function committedModel({ id, config }: Run): Promise<LanguageModel
     model = buildModel(config.model, config.seed);
     for (const { name, shape } of model.parameters) file.check(name, shape);
     for (const p of model.parameters) p.write(file.read(p.name));
-    const got = await hashOf(model);
+    const got = hashOf(model);
     if (got !== sha256) refuse(`SHA-256 ${String(sha256).slice(0, 12)}`, got.slice(0, 12), 'it is damaged');
     return model;
   } catch (error) {
