@@ -134,8 +134,12 @@ export function linkAtomically(path: string, second: string, folder?: string): v
   }
 }
 
-export async function sha256Of(path: string): Promise<string> {
+/** @param onBytes called with the number of bytes read since the last call */
+export async function sha256Of(path: string, onBytes?: (bytes: number) => void): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    hash.update(chunk);
+    onBytes?.(chunk.length);
+  }
   return hash.digest('hex');
 }

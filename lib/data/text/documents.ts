@@ -1,109 +1,23 @@
 /** Documents of text files in all supported formats, as jobs for the tokenising threads. */
-import { createReadStream, readdirSync, statSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
-import { pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { Decompress } from 'fzstd';
+import { createHash } from 'node:crypto';
 import { UserError } from '../../util/errors';
-import { sha256Of } from '../../util/files';
-import { rowGroups } from './parquet';
-import { DOCUMENT_HASH_DIGITS, splitOf, type TokeniseJob, type SplitRule } from './tokenise';
-import { cutPosition } from './tokenizer';
-
-const FORMATS = ['parquet', 'jsonl', 'jsonl.gz', 'jsonl.zst', 'txt', 'bin'] as const;
-export type Format = (typeof FORMATS)[number];
-
-export interface InputFile {
-  path: string;
-  name: string;
-  bytes: number;
-  format: Format;
-}
+import { checkFile, utf8Of, type Reading } from './bytes';
+import { pageJobs } from './parquet';
+import type { InputFile } from './sources';
+import {
+  DOCUMENT_HASH_DIGITS,
+  ignoresOuterSpace,
+  splitOf,
+  type SplitRule,
+  type TokeniseJob,
+} from './tokenise';
+import type { Split } from './shards';
+import { cutNear, cutPosition } from './tokenizer';
 
 /** Text per job, bytes. */
 const JOB = 1 << 20;
-const READ = 1 << 20;
 /** About half the longest string that V8 allows. */
 const LONGEST_LINE = 1 << 28;
-
-const formatOf = (name: string): Format | undefined => FORMATS.find((format) => name.endsWith(`.${format}`));
-
-/** Files of a folder and its subfolders in the order of their names, or a single file; all must have the same supported format. */
-export function inputFiles(flag: string, from: string): InputFile[] {
-  let names: string[];
-  try {
-    names = statSync(from).isDirectory()
-      ? (readdirSync(from, { recursive: true }) as string[]).sort().map((name) => join(from, name))
-      : [from];
-  } catch (error) {
-    throw new UserError(
-      `${flag}: expected a folder or file that can be read; got ${from}: ${(error as NodeJS.ErrnoException).code}`,
-    );
-  }
-  const files = names.flatMap((path) => {
-    const format = formatOf(path);
-    const stat = statSync(path);
-    return format && stat.isFile()
-      ? [{ path, name: path === from ? basename(path) : relative(from, path), bytes: stat.size, format }]
-      : [];
-  });
-  if (files.length === 0)
-    throw new UserError(
-      `${flag}: expected files of ${FORMATS.map((format) => `.${format}`).join(', ')}; got none in ${from}`,
-    );
-  const other = files.find(({ format }) => format !== files[0]!.format);
-  if (other)
-    throw new UserError(
-      `${flag}: expected files of one format; got ${files[0]!.name} and ${other.name}: name one file, or give a folder with one kind`,
-    );
-  return files;
-}
-
-/** Called with the number of bytes read from a file. */
-type Count = (bytes: number) => void;
-
-async function* rawBytes(path: string, onBytes: Count): AsyncGenerator<Buffer, void, undefined> {
-  for await (const chunk of createReadStream(path, { highWaterMark: READ })) {
-    onBytes(chunk.length);
-    yield chunk;
-  }
-}
-
-async function* gunzipped(path: string, onBytes: Count): AsyncGenerator<Uint8Array, void, undefined> {
-  const gunzip = createGunzip({ chunkSize: READ });
-  // An error of either stream reaches the reader through `gunzip`.
-  yield* pipeline(rawBytes(path, onBytes), gunzip, () => undefined);
-}
-
-async function* unzstd(path: string, onBytes: Count): AsyncGenerator<Uint8Array, void, undefined> {
-  let out: Uint8Array[] = [];
-  const stream = new Decompress((chunk) => out.push(chunk));
-  for await (const chunk of rawBytes(path, onBytes)) {
-    stream.push(chunk);
-    yield* out;
-    out = [];
-  }
-  stream.push(new Uint8Array(), true);
-  yield* out;
-}
-
-/** Decompressed bytes of a file. */
-async function* bytesOf(
-  { path, name, format }: InputFile,
-  onBytes: Count,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* format === 'jsonl.gz'
-      ? gunzipped(path, onBytes)
-      : format === 'jsonl.zst'
-        ? unzstd(path, onBytes)
-        : rawBytes(path, onBytes);
-  } catch (error) {
-    throw new UserError(
-      `${name}: expected a whole file; reading it failed (${(error as Error).message}): it was cut off or damaged; fetch it again`,
-    );
-  }
-}
 
 /** A copy in a buffer of its own, which can be transferred to a thread. */
 const joined = (parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
@@ -130,23 +44,29 @@ async function* lineBlocks(
   if (bytes) yield joined(parts);
 }
 
+/** Without the byte order marks at the beginnings of lines, as files have that were put one after the other. */
+const withoutMarks = (text: string): string => text.replace(/\n\ufeff+/g, '\n');
+
 /** The text of a file in parts that can be tokenised separately. */
-async function* textParts(file: InputFile, onBytes: Count): AsyncGenerator<string, void, undefined> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+async function* textParts(file: InputFile, reading: Reading): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let text = '';
+  let searched = JOB;
   try {
-    for await (const chunk of bytesOf(file, onBytes)) {
+    for await (const chunk of utf8Of(file, reading)) {
       text += decoder.decode(chunk, { stream: true });
       if (text.length > LONGEST_LINE)
         throw new UserError(
           `${file.name}: expected text with spaces or line ends; got ${LONGEST_LINE / 2 ** 20} million characters without: is it text?`,
         );
-      const cut = text.length < JOB ? text.length : cutPosition(text, JOB);
+      if (text.length < JOB) continue;
+      const cut = cutPosition(text, searched);
+      searched = cut === text.length ? cut - 1 : JOB;
       if (cut === text.length) continue;
-      yield text.slice(0, cut);
+      yield withoutMarks(text.slice(0, cut));
       text = text.slice(cut);
     }
-    yield text + decoder.decode();
+    yield withoutMarks(text + decoder.decode());
   } catch (error) {
     throw error instanceof TypeError
       ? new UserError(`${file.name}: expected UTF-8; got other bytes: convert the file`)
@@ -154,25 +74,68 @@ async function* textParts(file: InputFile, onBytes: Count): AsyncGenerator<strin
   }
 }
 
-/** A file of plain text is one document; a long one is sent in parts. */
+/** Hash and number of characters of a text that comes in parts. */
+class TextHash {
+  characters = 0;
+  private readonly hash = createHash('sha256');
+  private begun = false;
+  /** White space that may be that at the end. */
+  private pending = '';
+
+  /** @param trims whether white space at both ends does not count */
+  constructor(private readonly trims: boolean) {}
+
+  add(part: string): void {
+    this.characters += part.length;
+    const text = this.trims && !this.begun ? part.trimStart() : part;
+    const end = this.trims ? text.trimEnd().length : text.length;
+    this.begun ||= end > 0;
+    if (end > 0) this.hash.update(this.pending + text.slice(0, end));
+    this.pending = (end > 0 || !this.begun ? '' : this.pending) + text.slice(end);
+  }
+
+  digest(): string {
+    return this.hash.digest('hex').slice(0, DOCUMENT_HASH_DIGITS);
+  }
+}
+
+/** A file of plain text is one document; a long one is read twice, for its hash and in parts. */
 async function* txtJobs(
   file: InputFile,
   rule: SplitRule,
-  onBytes: Count,
+  reading: Reading,
 ): AsyncGenerator<TokeniseJob, void, undefined> {
-  if (file.bytes < JOB) {
-    for await (const text of textParts(file, onBytes))
-      yield { kind: 'texts', file: file.name, texts: [text] };
-    return;
+  const isLong = file.bytes >= JOB;
+  const whole = new TextHash(ignoresOuterSpace(rule));
+  const kept: string[] = [];
+  for await (const part of textParts(file, isLong ? { ...reading, onBytes: () => undefined } : reading)) {
+    whole.add(part);
+    if (!isLong) kept.push(part);
   }
-  const split = splitOf((await sha256Of(file.path)).slice(0, DOCUMENT_HASH_DIGITS), rule);
-  if (split === null) return;
-  let before: string | undefined;
-  for await (const text of textParts(file, onBytes)) {
-    if (before !== undefined) yield { kind: 'part', file: file.name, text: before, split, ends: false };
-    before = text;
+  const document = whole.digest();
+  const job = (text: string, split: Split | null, ends: boolean): TokeniseJob => ({
+    kind: 'part',
+    file: file.name,
+    text,
+    split,
+    document,
+    ends,
+  });
+  const split = splitOf(document, rule);
+  if (split === null) return yield job('', null, true);
+  const end = 'lastShare' in rule ? Math.floor(whole.characters * (1 - rule.lastShare)) : Infinity;
+  let [before, at]: [TokeniseJob | undefined, number] = [undefined, 0];
+  for await (const part of isLong ? textParts(file, { ...reading, onNotice: () => undefined }) : kept) {
+    const cut = at < end && at + part.length > end ? cutNear(part, end - at) : 0;
+    const pieces = cut ? [part.slice(0, cut), part.slice(cut)] : [part];
+    for (const [i, text] of pieces.entries()) {
+      if (before) yield before;
+      const isLast = cut ? i === 1 : at >= end;
+      before = job(text, isLast ? 'validation' : split, false);
+    }
+    at += part.length;
   }
-  yield { kind: 'part', file: file.name, text: before!, split, ends: true };
+  if (before) yield { ...before, ends: true } as TokeniseJob;
 }
 
 /** All documents of text files, in order. */
@@ -180,18 +143,18 @@ export async function* jobsOf(
   files: InputFile[],
   column: string,
   rule: SplitRule,
-  onBytes: Count,
+  reading: Reading,
 ): AsyncGenerator<TokeniseJob, void, undefined> {
   for (const file of files) {
-    if (file.format === 'txt') yield* txtJobs(file, rule, onBytes);
+    if (file.format === 'txt') yield* txtJobs(file, rule, reading);
     else if (file.format === 'parquet') {
-      const groups = await rowGroups(file.path, column);
-      for (const { from, to } of groups) {
-        yield { kind: 'rows', file: file.name, path: file.path, column, from, to };
-        onBytes((file.bytes * (to - from)) / groups.at(-1)!.to);
+      checkFile(file);
+      for await (const { job, share } of pageJobs(file, column)) {
+        yield job;
+        reading.onBytes(share * file.bytes);
       }
     } else
-      for await (const bytes of lineBlocks(file.name, bytesOf(file, onBytes)))
+      for await (const bytes of lineBlocks(file.name, utf8Of(file, reading)))
         yield { kind: 'lines', file: file.name, column, bytes };
   }
 }

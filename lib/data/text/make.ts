@@ -54,8 +54,8 @@ export class TokenWriter {
   tokens = 0;
   private whole = 0;
   private begun = false;
-  private readonly file: number;
-  private readonly hash = createHash('sha256');
+  private file: number;
+  private hash = createHash('sha256');
   private readonly cut: ((ids: Uint16Array) => Uint16Array) | null;
 
   constructor(
@@ -65,6 +65,13 @@ export class TokenWriter {
   ) {
     this.cut = vocabulary === VOCABULARY ? null : cutVocabulary(vocabulary);
     this.file = writing(path, () => openSync(path, 'w'));
+  }
+
+  /** Drops all that was added. */
+  restart(): void {
+    this.close();
+    this.file = writing(this.path, () => openSync(this.path, 'w'));
+    [this.hash, this.tokens, this.whole, this.begun] = [createHash('sha256'), 0, 0, false];
   }
 
   get full(): boolean {
@@ -130,7 +137,7 @@ function checkShards(name: string, shards: Shards, source: string): void {
   for (const split of SPLITS)
     if (shards[split].tokens === 0)
       throw new UserError(
-        `data set ${name}: expected at least one ${split} document; got none among ${count(train.tokens + validation.tokens)} tokens: give more text, or say which it is with --validation FILE or --validation-share`,
+        `data set ${name}: expected at least one ${split} document; got none among ${count(train.tokens + validation.tokens)} tokens: give more text, or name it with --validation FILE`,
       );
 }
 
@@ -169,6 +176,7 @@ async function build(
 /**
  * Makes a data set unless it was made from the same request before. An incomplete one has another name, and the next run
  * removes it. `fill` adds GPT-2's ids; limits count those of the vocabulary.
+ * @param difference what a data set of this name was made from instead; null if it was made from the same
  */
 export async function makeDataset(
   name: string,
@@ -176,6 +184,7 @@ export async function makeDataset(
   limits: Limits,
   fill: (shards: Shards) => Promise<Description>,
   vocabulary = VOCABULARY,
+  difference: (meta: DatasetMeta, request: DatasetMeta['request']) => string | null = requestDifference,
 ): Promise<{ meta: DatasetMeta; made: boolean }> {
   checkName(name);
   const request = vocabulary === VOCABULARY ? from : { ...from, vocabulary };
@@ -183,9 +192,10 @@ export async function makeDataset(
   return locked(folder, `data set ${name}`, async () => {
     if (existsSync(folder)) {
       const meta = readMeta(name);
-      if (JSON.stringify(meta.request) === JSON.stringify(request)) return { meta, made: false };
+      const other = difference(meta, request);
+      if (other === null) return { meta, made: false };
       throw new UserError(
-        `data set ${name}: expected no other of this name; there is one made from ${JSON.stringify(meta.request)}: give another --name, or remove it with "npm run data -- remove ${name}"`,
+        `data set ${name}: expected no other of this name; ${other}: give another --name, or remove it with "npm run data -- remove ${name}" and make it again`,
       );
     }
     const aside = `${folder}.part`;
@@ -199,4 +209,16 @@ export async function makeDataset(
       rmSync(aside, { recursive: true, force: true });
     }
   });
+}
+
+/** The first setting in which two requests differ. */
+export function requestDifference(
+  { request: made }: DatasetMeta,
+  request: DatasetMeta['request'],
+): string | null {
+  const names = [...new Set([...Object.keys(made), ...Object.keys(request)])];
+  const field = names.find((name) => made[name] !== request[name]);
+  if (field === undefined) return null;
+  const value = (of: DatasetMeta['request']) => JSON.stringify(of[field] ?? 'none');
+  return `there is one made with ${field} ${value(made)}, not ${value(request)}`;
 }

@@ -130,9 +130,12 @@ export function makeOpenWebText(
           ? downloading(() => remoteShard(baseUrl ?? published.baseUrl, i, published, callbacks, waitSeconds))
           : localShard(from, i, published));
         used.push(shard);
-        yield* jobsOf([{ ...shard, format: 'parquet' }], 'text', rule, (n) => {
+        const onBytes = (n: number) => {
           bytes += n;
-        });
+        };
+        const reading = { onBytes, onNotice: () => undefined };
+        for await (const job of jobsOf([{ ...shard, format: 'parquet' }], 'text', rule, reading))
+          yield job.kind === 'rows' ? { ...job, isPublished: true } : job;
         // Waits for the tokens of this file: the next one is fetched only if they are too few.
         yield null;
       }

@@ -47,6 +47,8 @@ export interface DatasetMeta {
   validation: ShardMeta;
   /** Number of training documents left out because they are in the validation text. */
   leftOut: number;
+  /** Number of rows without a text, which are left out too. */
+  withoutText?: number;
   /** Source files whose hashes were checked. */
   inputs?: { name: string; bytes: number; sha256: string }[];
   entropy?: EntropyMeta;

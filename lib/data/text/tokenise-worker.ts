@@ -1,10 +1,11 @@
 /** Worker thread of `tokenise`: documents in, ids out. */
 import { parentPort } from 'node:worker_threads';
 import { UserError } from '../../util/errors';
-import { readColumn } from './parquet';
+import { readPages } from './parquet';
 import { END_OF_TEXT, type Split } from './shards';
 import {
   documentHash,
+  ignoresOuterSpace,
   splitOf,
   type TokeniseJob,
   type Message,
@@ -12,7 +13,7 @@ import {
   type SplitRule,
   type Wanted,
 } from './tokenise';
-import { encodeInto, Ids } from './tokenizer';
+import { cutNear, encodeInto, Ids } from './tokenizer';
 
 /** A fault of a row, whose number the main thread adds. */
 class Problem extends Error {}
@@ -26,94 +27,151 @@ const excerpt = (value: unknown): string =>
     ? 'nothing'
     : JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)).slice(0, 60);
 
-function textOfLine(line: string, column: string): string {
-  let row: unknown;
+/** A text, or null where a row has none; `columns` are the names that a row without the column has. */
+type Row = { text: string } | { text: null; columns: string[] | null };
+const blank: Row = { text: null, columns: null };
+
+/** A column by its name, or by its path with dots through objects. */
+function valueIn(row: object, column: string): unknown {
+  if (Object.hasOwn(row, column)) return (row as Record<string, unknown>)[column];
+  const dot = column.indexOf('.');
+  const inner = dot > 0 ? valueIn(row, column.slice(0, dot)) : undefined;
+  return inner !== null && typeof inner === 'object' ? valueIn(inner, column.slice(dot + 1)) : undefined;
+}
+
+/** JSON, or what Python writes: its NaN and Infinity are null here. A byte order mark begins another text. */
+function parsed(line: string): unknown[] {
   try {
-    row = JSON.parse(line);
+    return [JSON.parse(line)];
+  } catch {
+    // Below.
+  }
+  const plain = line.replace(/"(?:[^"\\]+|\\.)*"|-?\bInfinity\b|\bNaN\b|\ufeff/g, (token) =>
+    token[0] === '"' ? token : token === '\ufeff' ? '\n' : 'null',
+  );
+  try {
+    return plain.split('\n').flatMap((part) => (part.trim() === '' ? [] : [JSON.parse(part)]));
   } catch {
     throw new Problem(`expected JSON; got ${excerpt(line)}: fix or remove the line`);
   }
-  const value = (row as Record<string, unknown> | null)?.[column];
-  if (typeof value === 'string') return value;
-  const names = row !== null && typeof row === 'object' && !Array.isArray(row) ? Object.keys(row) : [];
-  if (value === undefined && names.length)
-    throw new Problem(`expected a column "${column}"; got ${names.join(', ')}: name it with --column`);
-  throw new Problem(
-    `expected {"${column}": TEXT}; got ${excerpt(value === undefined ? row : value)}: fix or remove the line`,
-  );
 }
 
-function* textsOfLines(bytes: Uint8Array, column: string): Generator<string | null> {
+function rowOf(row: unknown, column: string): Row {
+  if (row === null || typeof row !== 'object' || Array.isArray(row))
+    throw new Problem(`expected {"${column}": TEXT}; got ${excerpt(row)}: fix or remove the line`);
+  const value = valueIn(row, column);
+  if (typeof value === 'string') return { text: value };
+  if (value === undefined) return { text: null, columns: Object.keys(row) };
+  if (value === null) return blank;
+  throw new Problem(`expected {"${column}": TEXT}; got ${excerpt(value)}: fix or remove the line`);
+}
+
+function* rowsOfLines(bytes: Uint8Array, column: string): Generator<Row[]> {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new Problem('expected UTF-8 here or in the lines after it; got other bytes: convert the file');
   }
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
-  for (const line of lines) yield line.trim() === '' ? null : textOfLine(line, column);
+  for (const line of lines) yield line.trim() === '' ? [] : parsed(line).map((row) => rowOf(row, column));
 }
 
-function* textsOfRows(values: ArrayLike<unknown>): Generator<string> {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    if (typeof value !== 'string')
+function* rowsOfValues(values: readonly unknown[]): Generator<Row[]> {
+  for (const value of values) {
+    if (value !== null && typeof value !== 'string')
       throw new Problem(
         `expected a text; got ${excerpt(value)}: fix the row, or name the column of the text with --column`,
       );
-    yield value;
+    yield [value === null ? blank : { text: value }];
   }
 }
 
-async function textsOf(job: Exclude<TokeniseJob, { kind: 'part' }>): Promise<Iterable<string | null>> {
-  switch (job.kind) {
-    case 'lines':
-      return textsOfLines(job.bytes, job.column);
-    case 'rows':
-      return textsOfRows(await readColumn(job.path, job.column, job.from, job.to));
-    case 'texts':
-      return job.texts;
+/** What a job has given so far. */
+class Result {
+  rows = 0;
+  leftOut = 0;
+  withoutText = 0;
+  columns: string[] | null = null;
+  hashes: string[] = [];
+  range: [string, string] | null = null;
+  private readonly ends: Record<Split, number[]> = { train: [], validation: [] };
+  private hasColumn = false;
+
+  constructor(private readonly wanted: Wanted) {}
+
+  row(row: Row, isPublished: boolean): void {
+    if (row.text === null || row.text === '') this.withoutText++;
+    if (row.text === null && row.columns && !this.hasColumn) this.columns ??= row.columns;
+    else [this.hasColumn, this.columns] = [true, null];
+    if (!row.text) return;
+    if (!isPublished && row.text.includes('\0'))
+      throw new Problem('expected text; got a NUL character: remove it');
+    const hash = documentHash(ignoresOuterSpace(rule) ? row.text.trim() : row.text);
+    this.document(row.text, splitOf(hash, rule), hash);
+  }
+
+  private document(text: string, split: Split | null, hash: string): void {
+    if ('lastShare' in rule) {
+      const cut = cutNear(text, Math.floor(text.length * (1 - rule.lastShare)));
+      this.add(text.slice(0, cut), 'train');
+      this.add(text.slice(cut), 'validation');
+    } else if (split) this.add(text, split);
+    this.end('lastShare' in rule ? 'validation' : split, hash);
+  }
+
+  add(text: string, split: Split): void {
+    if (this.wanted[split]) encodeInto(ids[split], text);
+  }
+
+  /** Ends a document. */
+  end(split: Split | null, hash: string): void {
+    const [lowest, highest] = this.range ?? [hash, hash];
+    this.range = [hash < lowest ? hash : lowest, hash > highest ? hash : highest];
+    if (split === null) this.leftOut++;
+    if (split === null || !this.wanted[split]) return;
+    ids[split].push(END_OF_TEXT);
+    this.ends[split].push(ids[split].length);
+    if (split === 'validation') this.hashes.push(hash);
+  }
+
+  reply(): Reply {
+    const { rows, leftOut, withoutText, columns, hashes, range, ends } = this;
+    const tokens = (split: Split) => ({ ids: ids[split].toArray(), ends: ends[split] });
+    return {
+      rows,
+      leftOut,
+      withoutText,
+      columns,
+      hashes,
+      range,
+      train: tokens('train'),
+      validation: tokens('validation'),
+    };
   }
 }
 
 async function tokenised(job: TokeniseJob, wanted: Wanted): Promise<Reply> {
-  const ends: Record<Split, number[]> = { train: [], validation: [] };
-  const hashes: string[] = [];
-  let [rows, leftOut] = [0, 0];
-  const end = (split: Split): void => {
-    ids[split].push(END_OF_TEXT);
-    ends[split].push(ids[split].length);
-  };
+  const result = new Result(wanted);
   if (job.kind === 'part') {
-    if (wanted[job.split]) encodeInto(ids[job.split], job.text);
-    if (wanted[job.split] && job.ends) end(job.split);
-  } else
-    try {
-      for (const text of await textsOf(job)) {
-        rows++;
-        if (text === null) continue;
-        const hash = documentHash(text);
-        const split = splitOf(hash, rule);
-        if (split === null) leftOut++;
-        else if (wanted[split]) {
-          encodeInto(ids[split], text);
-          end(split);
-          if (split === 'validation') hashes.push(hash);
-        }
-      }
-    } catch (error) {
-      if (error instanceof Problem) return { row: rows, problem: error.message };
-      if (error instanceof UserError) return { row: null, problem: error.message };
-      throw error;
+    if (job.split) result.add(job.text, job.split);
+    if (job.ends) result.end(job.split, job.document);
+    return result.reply();
+  }
+  try {
+    const rows =
+      job.kind === 'lines' ? rowsOfLines(job.bytes, job.column) : rowsOfValues(await readPages(job));
+    for (const several of rows) {
+      for (const row of several) result.row(row, job.kind === 'rows' && job.isPublished === true);
+      result.rows++;
     }
-  return {
-    rows,
-    leftOut,
-    hashes,
-    train: { ids: ids.train.toArray(), ends: ends.train },
-    validation: { ids: ids.validation.toArray(), ends: ends.validation },
-  };
+  } catch (error) {
+    if (error instanceof Problem) return { row: result.rows, problem: error.message };
+    if (error instanceof UserError) return { row: null, problem: error.message };
+    throw error;
+  }
+  return result.reply();
 }
 
 /** Messages are handled one at a time, in order. */

@@ -4,18 +4,27 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../../util/errors';
+import type { Pages } from './parquet';
 import type { Split } from './shards';
 
-/** Some documents of a file, or a part of a long one. `file` is its name in errors. */
+/** Some documents of a file, or a part of one. `file` is its name in errors. */
 export type TokeniseJob = { file: string } & (
   | { kind: 'lines'; column: string; bytes: Uint8Array }
-  | { kind: 'rows'; column: string; path: string; from: number; to: number }
-  | { kind: 'texts'; texts: string[] }
-  | { kind: 'part'; text: string; split: Split; ends: boolean }
+  // What is published with its hash is read as it is, NUL characters included.
+  | ({ kind: 'rows'; isPublished?: boolean } & Pages)
+  | { kind: 'part'; text: string; split: Split | null; document: string; ends: boolean }
 );
 
-/** Assigns documents to splits: all to one, a share to validation by hash, or to training except the documents with these hashes. */
-export type SplitRule = { all: Split } | { validationShare: number } | { trainExcept: ReadonlySet<string> };
+/**
+ * Assigns documents to splits: all to one; to validation by hash, a share or those below a hash; of each its last share to
+ * validation; or to training except the documents with these hashes.
+ */
+export type SplitRule =
+  | { all: Split }
+  | { validationShare: number }
+  | { validationBelow: string }
+  | { lastShare: number }
+  | { trainExcept: ReadonlySet<string> };
 
 /** Ids of documents; `ends` are the offsets in `ids` at which documents end. */
 export interface Tokens {
@@ -28,8 +37,14 @@ export interface Tokenised extends Record<Split, Tokens> {
   rows: number;
   /** Number of documents in neither split. */
   leftOut: number;
+  /** Number of rows without a text. */
+  withoutText: number;
+  /** Names of the columns, if no row has that of the text. */
+  columns: string[] | null;
   /** Hashes of the validation documents. */
   hashes: string[];
+  /** Lowest and highest hash of all documents; null without a document. */
+  range: [lowest: string, highest: string] | null;
 }
 
 export type Wanted = Record<Split, boolean>;
@@ -43,6 +58,9 @@ export const DOCUMENT_HASH_DIGITS = 24;
 export const documentHash = (text: string): string =>
   createHash('sha256').update(text).digest('hex').slice(0, DOCUMENT_HASH_DIGITS);
 
+/** Whether copies count as such whatever white space is around them: they do where the rule compares two sources. */
+export const ignoresOuterSpace = (rule: SplitRule): boolean => 'all' in rule || 'trainExcept' in rule;
+
 /**
  * Split of a document, null for neither. By share: validation if the hash, read as a number in [0, 1), is below it. So a
  * document is in the same split whatever the size of the data set, its copies are too, and no second file is needed.
@@ -51,6 +69,8 @@ export function splitOf(hash: string, rule: SplitRule): Split | null {
   if ('all' in rule) return rule.all;
   if ('validationShare' in rule)
     return parseInt(hash.slice(0, 8), 16) / 2 ** 32 < rule.validationShare ? 'validation' : 'train';
+  if ('validationBelow' in rule) return hash < rule.validationBelow ? 'validation' : 'train';
+  if ('lastShare' in rule) return 'train';
   return rule.trainExcept.has(hash) ? null : 'train';
 }
 
@@ -121,10 +141,10 @@ export async function* tokenise(
   wanted: () => Wanted,
 ): AsyncGenerator<Tokenised> {
   const queue: { job: TokeniseJob; reply: Promise<Reply> }[] = [];
-  let [file, row] = ['', 0];
+  let [file, row, hasTexts] = ['', 0, false];
   const next = async (): Promise<Tokenised> => {
     const { job, reply } = queue.shift()!;
-    if (job.file !== file) [file, row] = [job.file, 0];
+    if (job.file !== file) [file, row, hasTexts] = [job.file, 0, false];
     const result = await reply;
     if ('problem' in result)
       throw new UserError(
@@ -132,6 +152,11 @@ export async function* tokenise(
           ? result.problem
           : `${file}, ${job.kind === 'lines' ? 'line' : 'row'} ${row + result.row + 1}: ${result.problem}`,
       );
+    if (result.columns && !hasTexts && job.kind === 'lines')
+      throw new UserError(
+        `${file}, line ${row + 1}: expected a column "${job.column}"; got ${result.columns.join(', ')}: name it with --column`,
+      );
+    hasTexts ||= result.columns === null;
     row += result.rows;
     return result;
   };

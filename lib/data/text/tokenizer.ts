@@ -304,3 +304,9 @@ export function cutPosition(text: string, from: number): number {
       return i;
   return text.length;
 }
+
+/** The same, and where there is no such place the position itself, or one later if it would divide a character. */
+export function cutNear(text: string, from: number): number {
+  const cut = cutPosition(text, from);
+  return cut < text.length ? cut : from + Number(text.codePointAt(from - 1)! > 0xffff);
+}

@@ -20,7 +20,9 @@ import { count, duration, megabytes } from '../../util/format';
 import { paths } from '../../util/paths';
 import { numberOfTokens, parse } from './arguments';
 
+const JSON_FLAG = { json: { type: 'boolean', help: 'print JSON instead of text' } } as const;
 const COMMON = {
+  ...JSON_FLAG,
   'validation-tokens': { type: 'string', help: 'maximum number of validation tokens', default: '500k' },
 } as const;
 const VOCABULARIES = {
@@ -60,10 +62,14 @@ const TEXT = {
     validation: { type: 'string', help: 'folder or file with the validation documents' },
     'validation-share': {
       type: 'string',
-      help: 'share of documents for validation, chosen by hash, if there are no validation files',
-      default: '0.005',
+      help: 'share of documents for validation, chosen by hash, if there are no validation files; at least one (default: 0.005); of a single document the end (default: 0.1)',
     },
-    column: { type: 'string', help: 'column of the text in Parquet and JSON Lines', default: 'text' },
+    column: {
+      type: 'string',
+      help: 'column of the text in Parquet and JSON Lines; inside groups meta.text',
+      default: 'text',
+    },
+    'gpt2-ids': { type: 'boolean', help: "take files of tokens for GPT-2's though they do not look so" },
     ...VOCABULARIES,
     ...COMMON,
   },
@@ -86,19 +92,19 @@ const LIST = {
   command: 'data',
   summary: 'Lists the data sets: tokens, documents, disk space, hash.',
   positionals: 'list',
-  options: { json: { type: 'boolean', help: 'print JSON instead of text' } },
+  options: JSON_FLAG,
 } as const;
 const VERIFY = {
   command: 'data',
   summary: 'Checks hashes and ids of data sets; without names, of all.',
   positionals: 'verify [NAME...]',
-  options: {},
+  options: JSON_FLAG,
 } as const;
 const REMOVE = {
   command: 'data',
   summary: 'Removes data sets; "downloads" removes the downloaded files of OpenWebText.',
   positionals: 'remove NAME...',
-  options: {},
+  options: JSON_FLAG,
 } as const;
 
 /** `9m` for 9,000,000, `1234567` for what no unit divides: part of the name of a data set. */
@@ -136,7 +142,8 @@ function reporter() {
     if (name !== what) [what, begun, before] = [name, performance.now(), done];
     if (!pace.passes()) return;
     const left = ((performance.now() - begun) / 1000) * ((all - done) / (done - before));
-    const full = `${bar(all > 0 ? done / all : 0)} ${text} · ${duration(Math.max(0, left))} left`;
+    const until = Number.isFinite(left) ? `${duration(Math.max(0, left))} left` : 'time left unknown yet';
+    const full = `${bar(all > 0 ? done / all : 0)} ${text} · ${until}`;
     if (line.isLive) line.update(full);
     else line.print(full);
   };
@@ -158,6 +165,9 @@ function reporter() {
         `${count(tokens)}${limited ? ` of ${count(tokensTotal)}` : ''} tokens, ${megabytes(bytes)} read`,
       );
     },
+    onHashing: (bytes: number, all: number) =>
+      show('sources', bytes, all, `sources compared, ${megabytes(bytes)} of ${megabytes(all)}`),
+    onNotice: (text: string) => line.print(text),
     onRetry: (problem: string, seconds: number) =>
       line.print(`download: ${problem}; trying again${seconds ? ` in ${duration(seconds)}` : ''}`),
   };
@@ -170,15 +180,19 @@ export function printRows(rows: TableRow[]): void {
   for (const [name, value] of rows) console.log(`${name.padEnd(width)}  ${value}`);
 }
 
-/** Runs `make` with a progress line and prints what it made. */
+/** Runs `make` with a progress line and prints what it made. @param next what to do with it */
 async function making(
   name: string,
+  json: boolean | undefined,
   make: (report: ReturnType<typeof reporter>) => Promise<{ meta: DatasetMeta; made: boolean }>,
+  next?: (meta: DatasetMeta) => string,
 ): Promise<void> {
   const report = reporter();
   const begun = performance.now();
   const { meta, made } = await make(report).finally(() => report.line.clear());
   const seconds = (performance.now() - begun) / 1000;
+  const sha256 = datasetHash(meta);
+  if (json) return console.log(JSON.stringify({ name, made, seconds, meta, sha256 }, null, 2));
   const tokens = meta.train.tokens + meta.validation.tokens;
   const split = ({ tokens: n, documents, sha256 }: DatasetMeta['train']): string =>
     `${count(n)} tokens, ${count(documents)} documents, SHA-256 ${sha256}`;
@@ -187,19 +201,21 @@ async function making(
       name,
       made
         ? `${relative(paths.root, datasetFolder(name))}, ${seconds.toFixed(1)} s, ${(tokens / seconds / 1e6).toFixed(2)} M tokens/s`
-        : 'made before from the same request; nothing to do',
+        : 'made before from the same sources and settings; nothing to do',
     ],
     ['training', split(meta.train)],
     ['validation', split(meta.validation)],
   ];
   if (meta.leftOut)
     rows.push(['left out', `${count(meta.leftOut)} training documents that are in the validation text too`]);
+  if (meta.withoutText) rows.push(['left out', `${count(meta.withoutText)} rows without a text`]);
   if (meta.entropy)
     rows.push([
       'entropy',
       `${meta.entropy.natsPerToken.toFixed(4)} nats a token exactly; of this validation text ${meta.entropy.validationNatsPerToken.toFixed(4)}`,
     ]);
-  printRows([...rows, ['data hash', datasetHash(meta)]]);
+  rows.push(['data hash', sha256]);
+  printRows(next ? [...rows, ['next', next(meta)]] : rows);
 }
 
 export async function openwebtext(argv: string[]): Promise<void> {
@@ -218,7 +234,7 @@ export async function openwebtext(argv: string[]): Promise<void> {
     throw new UserError(`--from: expected a folder; there is no ${from}`);
   const limits = { train, validation: numberOfTokens('--validation-tokens', values['validation-tokens']!) };
   const name = values.name ?? `openwebtext-${nameOf(train)}`;
-  await making(name, (report) => makeOpenWebText({ name, limits, baseUrl, from }, report));
+  await making(name, values.json, (report) => makeOpenWebText({ name, limits, baseUrl, from }, report));
 }
 
 export async function text(argv: string[]): Promise<void> {
@@ -226,19 +242,19 @@ export async function text(argv: string[]): Promise<void> {
   none(positionals);
   const name = required('name', values.name, 'books');
   const from = resolve(required('from', values.from, 'FOLDER_OR_FILE'));
-  const validationShare = Number(values['validation-share']);
-  if (!(validationShare > 0 && validationShare < 1))
-    throw new UserError(
-      `--validation-share: expected a number between 0 and 1; got "${values['validation-share']}"`,
-    );
+  const share = values['validation-share'];
+  const validationShare = share === undefined ? undefined : Number(share);
+  if (validationShare !== undefined && !(validationShare > 0 && validationShare < 1))
+    throw new UserError(`--validation-share: expected a number between 0 and 1; got "${share}"`);
   const limits = {
     train: tokensOrAll(values.tokens!),
     validation: numberOfTokens('--validation-tokens', values['validation-tokens']!),
   };
   const validation = values.validation === undefined ? undefined : resolve(values.validation);
   const vocabulary = vocabularyFrom(values.vocabulary);
-  const options = { name, from, validation, column: values.column!, limits, validationShare, vocabulary };
-  await making(name, ({ onProgress }) => makeText(options, onProgress));
+  const { column, 'gpt2-ids': gpt2Ids } = values;
+  const options = { name, from, validation, column: column!, limits, validationShare, vocabulary, gpt2Ids };
+  await making(name, values.json, (report) => makeText(options, report));
 }
 
 export async function synthetic(argv: string[]): Promise<void> {
@@ -254,7 +270,7 @@ export async function synthetic(argv: string[]): Promise<void> {
     seed: wholeNumber('--seed', values.seed, 1),
     vocabulary: vocabularyFrom(values.vocabulary),
   };
-  await making(options.name, ({ onProgress }) => makeGenerated(STORIES, options, onProgress));
+  await making(options.name, values.json, ({ onProgress }) => makeGenerated(STORIES, options, onProgress));
 }
 
 export function list(argv: string[]): void {
@@ -273,20 +289,33 @@ export function list(argv: string[]): void {
 }
 
 export async function verify(argv: string[]): Promise<void> {
-  const { positionals } = parse(VERIFY, argv);
+  const { values, positionals } = parse(VERIFY, argv);
   positionals.forEach(checkKnown);
   const names = positionals.length ? positionals : listDatasets().map(({ name }) => name);
   if (!names.length) throw new UserError('expected a data set; there is none');
   for (const name of names) {
     await verifyDataset(name);
-    console.log(`${name}: verified`);
+    if (!values.json) console.log(`${name}: verified`);
   }
+  if (values.json)
+    console.log(
+      JSON.stringify(
+        names.map((name) => ({ name, verified: true })),
+        null,
+        2,
+      ),
+    );
 }
 
 export async function remove(argv: string[]): Promise<void> {
-  const { positionals } = parse(REMOVE, argv);
+  const { values, positionals } = parse(REMOVE, argv);
   if (!positionals.length)
     throw new UserError('remove: expected the name of a data set, or "downloads"; got nothing');
-  for (const name of positionals)
-    console.log(`${name}: removed, ${megabytes(await removeDataset(name))} freed`);
+  const removed: { name: string; bytes: number }[] = [];
+  for (const name of positionals) {
+    const bytes = await removeDataset(name);
+    removed.push({ name, bytes });
+    if (!values.json) console.log(`${name}: removed, ${megabytes(bytes)} freed`);
+  }
+  if (values.json) console.log(JSON.stringify(removed, null, 2));
 }

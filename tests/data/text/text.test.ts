@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { refusal } from '../../refusal';
 import { gzipSync } from 'node:zlib';
 import { verifyDataset } from '../../../lib/data/text/inventory';
-import { datasetFolder, datasetHash, openDataset } from '../../../lib/data/text/shards';
-import { makeText, type TextOptions } from '../../../lib/data/text/text';
+import { datasetFolder, datasetHash } from '../../../lib/data/text/shards';
 import { decode, encode } from '../../../lib/data/text/tokenizer';
-import { FIXTURES, scratch } from './made';
+import { FIXTURES, lines, scratch } from './made';
 
 const made = scratch('text');
 const jsonl = readFileSync(join(FIXTURES, 'documents.jsonl'), 'utf8');
@@ -17,8 +16,6 @@ const DOCUMENTS = jsonl
   .trim()
   .split('\n')
   .map((line) => (JSON.parse(line) as { text: string }).text);
-const lines = (documents: string[]): string =>
-  documents.map((text) => `${JSON.stringify({ text })}\n`).join('');
 const idsOf = (documents: string[]): number[] => documents.flatMap((text) => [...encode(text), 50256]);
 
 /** By the rule as the data sheet states it. */
@@ -27,42 +24,7 @@ const isValidation = (text: string): boolean =>
 const TRAIN = DOCUMENTS.filter((text) => !isValidation(text));
 const VALIDATION = DOCUMENTS.filter(isValidation);
 
-function make(from: string, options: Partial<TextOptions> = {}) {
-  const name = options.name ?? made.name();
-  return makeText(
-    {
-      name,
-      from,
-      column: 'text',
-      limits: { train: Infinity, validation: 1e6 },
-      validationShare: 0.005,
-      ...options,
-    },
-    () => undefined,
-  ).then(({ meta, made: isNew }) => {
-    const dataset = openDataset(name);
-    const [train, validation] = [dataset.train, dataset.validation].map((file) => {
-      const ids = [...file.read(0, file.tokens)];
-      file.close();
-      return ids;
-    });
-    return { name, meta, isNew, train: train!, validation: validation!, sha256: dataset.sha256 };
-  });
-}
-
-/** A bad input is refused in one line, and nothing of the data set stays. */
-async function refused(
-  from: string,
-  parts: (string | number)[],
-  options: Partial<TextOptions> = {},
-): Promise<void> {
-  const name = made.name();
-  await assert.rejects(make(from, { name, ...options }), refusal(...parts));
-  assert.deepEqual(
-    readdirSync(dirname(datasetFolder(name))).filter((entry) => entry.startsWith(name)),
-    [],
-  );
-}
+const { make, refused } = made;
 
 test('every format gives the ids of the same documents, split by their hashes', async () => {
   assert.ok(VALIDATION.length >= 3 && TRAIN.length > 100);
