@@ -161,8 +161,8 @@ export function expectedText({ paper, tolerance, relation, unit }: Question): st
 }
 
 /** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide are in brackets where there is no other. */
-export function ownText(question: Pick<Question, 'ours' | 'leastTier'>): string {
-  const { ours } = question;
+export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>): string {
+  const { ours, kind } = question;
   const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const shown = fit.length ? fit : ours;
   if (!shown.length) return 'no run';
@@ -171,6 +171,8 @@ export function ownText(question: Pick<Question, 'ours' | 'leastTier'>): string 
   const range = [...new Set([values[0]!, values.at(-1)!].map(number))].join(' to ');
   const [{ interval }] = shown as [OwnValue];
   const spread = shown.length === 1 && interval ? `, 95% ${interval.map(number).join(' to ')}` : '';
+  // A computation has no tier.
+  if (kind === 'check' || kind === 'reconstruction') return range;
   const seeds = [...new Set(shown.map(({ seed }) => seed))];
   const runs = `${[...new Set(shown.map(({ tier }) => tier))].join(', ')}, ${seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`}`;
   return fit.length ? `${range}${spread} (${runs})` : `[${range}${spread}] (${runs}: cannot decide)`;

@@ -4,9 +4,15 @@ import type { PlateauRecord } from '../../experiments/plateau-intervention';
 import type { TextRecord } from '../../experiments/text-task';
 import type { Question } from '../../report/verdict';
 import type { RunRecord } from '../../train/record';
+<<<<<<< HEAD
 import { UserError } from '../../util/errors';
 import { count, layersByWidth, short } from '../../util/format';
 import { dataFloor, drawOf, memoryFloor, trainTokens } from './floors';
+=======
+import { oneOf, UserError } from '../../util/errors';
+import { count, short } from '../../util/format';
+import { dataFloor, memoryFloor, trainTokens } from './floors';
+>>>>>>> f92d17f (Notebook 03 answers first: 13 settled runs on data of entropy below 1 decide, by evaluated losses; memorised sequences cost ln D over their tokens; the formula's row says that it is our reconstruction)
 import { plateau } from './plateau';
 import { ownValues } from './runs';
 
@@ -32,43 +38,62 @@ export interface Measured {
   /** What it was trained on. */
   data: string;
   tokens: number;
+  /** Evaluated after the last update where the run has that; else the mean over the last steps, with dropout. */
   nats: number;
+  evaluated: boolean;
   entropy: number | null;
-  memory: number;
+  /** What a model pays that has memorised its training data: nothing to learn but which of D equally likely items comes. */
+  memory: number | null;
 }
 
-/** Of runs on lines of a grammar: without dropout where the run measured that. */
+/** Of runs on lines of a grammar. */
 function onLines(record: RunRecord): Measured {
   const { config, curve } = record as PlateauRecord;
+<<<<<<< HEAD
   const set = drawOf(record);
+=======
+  // Question formation itself has one grammar, which its configs do not name.
+  const named = config.experiment === questionFormation.name ? '1.0' : config.grammar;
+  const set = { ...config, grammar: oneOf(`run ${record.id}: config.grammar`, named, FAMILY_NAMES) };
+  const evaluated = curve.at(-1)!.trainLinesLossNats;
+>>>>>>> f92d17f (Notebook 03 answers first: 13 settled runs on data of entropy below 1 decide, by evaluated losses; memorised sequences cost ln D over their tokens; the formula's row says that it is our reconstruction)
   return {
     data: `grammar ${set.grammar}, D = ${count(config.trainLines)} lines`,
     tokens: trainTokens(set),
-    nats: curve.at(-1)!.trainLinesLossNats ?? plateau(record).trainLossNats,
+    nats: evaluated ?? plateau(record).trainLossNats,
+    evaluated: evaluated !== undefined,
     entropy: dataFloor(set),
     memory: memoryFloor(set),
   };
 }
 
+/** Each item carries as many nats as its tokens are drawn from; what of them is not memorised is the loss. */
 function onRandomItems(record: RunRecord): Measured {
   const { config, curve } = record as CapacityRecord;
+  const entropy = Math.log(config.model.vocabulary - 1);
+  const predicted = config.what === 'sequences' ? config.itemTokens : 1;
+  const tokens = config.items * predicted;
   return {
     data: `D = ${count(config.items)} ${config.what}`,
-    tokens: config.items * (config.what === 'sequences' ? config.itemTokens : 1),
-    nats: curve.at(-1)!.trainLossNats,
-    entropy: Math.log(config.model.vocabulary - 1),
-    memory: 0,
+    tokens,
+    nats: entropy - (curve.at(-1)!.memorisedBits * Math.LN2) / tokens,
+    evaluated: true,
+    entropy,
+    // Which item comes is open where all tokens of an item are predicted, and given where its first ones are.
+    memory: config.what === 'sequences' ? Math.log(config.items) / predicted : 0,
   };
 }
 
 function onText(record: RunRecord): Measured {
   const { config, curve } = record as TextRecord;
+  const last = curve.at(-1)! as { trainLossNats: number; trainWindowsLossNats?: number };
   return {
     data: `D = ${short(config.trainTokens)} tokens`,
     tokens: config.trainTokens,
-    nats: curve.at(-1)!.trainLossNats,
+    nats: last.trainWindowsLossNats ?? last.trainLossNats,
+    evaluated: last.trainWindowsLossNats !== undefined,
     entropy: null,
-    memory: 0,
+    memory: null,
   };
 }
 
@@ -81,10 +106,6 @@ export function measured(record: RunRecord): Measured {
     `run ${record.id}: expected a config with one of ${Object.keys(READERS).join(', ')}; it has none: add a reader to lib/analysis/shared/bound.ts`,
   );
 }
-
-/** `capacity, 2 × 64, D = 10,800 sequences, seed 1` */
-export const measuredName = ({ config }: RunRecord, { data }: Measured): string =>
-  `${config.experiment}, ${layersByWidth(config.model)}, ${data}, seed ${config.seed}`;
 
 /** The bound as a claim on every run: the training loss of each at its end. */
 export const boundQuestion = (records: readonly RunRecord[], claim: string): Question => ({

@@ -92,11 +92,14 @@ const TESTED = 20;
 const FINENESS = 1.06;
 const MOST_PATTERNS = 200_000;
 
-/** Largest number of patterns that a memory of width n holds, by doubling and halving the step; null where it is beyond the largest tried. */
-export function memoryCapacity(memory: MemoryKind, n: number, seed: number): number | null {
+/**
+ * Largest number of patterns that a memory of width n holds, by doubling and halving the step; null where it is beyond the largest tried.
+ * @param flips share of signs that are flipped where retrieval starts; 0: it starts on the pattern
+ */
+export function memoryCapacity(memory: MemoryKind, n: number, seed: number, flips = 0): number | null {
   const holds = (d: number) => {
     const random = new Random(seed, `capacity/${memory.name}/${n}/${d}`);
-    return signErrors(memory, spinPatterns(d, n, random), TESTED, 0, random) <= MOST_WRONG;
+    return signErrors(memory, spinPatterns(d, n, random), TESTED, flips, random) <= MOST_WRONG;
   };
   let [low, high] = [1, 2];
   while (holds(high)) {
@@ -146,7 +149,7 @@ const WIDTHS: Record<Exclude<Tier, 'full'>, number[][]> = {
 };
 export const SEEDS = 3;
 
-export function memoryCapacities(tier: Tier, seed: number): MemoryCapacity[] {
+export function memoryCapacities(tier: Tier, seed: number, flips = 0): MemoryCapacity[] {
   const widths = WIDTHS[tier === 'full' ? 'desk' : tier];
   return MEMORIES.flatMap((memory, m) =>
     widths[m]!.flatMap((n) =>
@@ -154,7 +157,7 @@ export function memoryCapacities(tier: Tier, seed: number): MemoryCapacity[] {
         model: memory.name,
         n,
         seed: seed + s,
-        patterns: memoryCapacity(memory, n, seed + s),
+        patterns: memoryCapacity(memory, n, seed + s, flips),
       })),
     ),
   ).filter((c): c is MemoryCapacity => c.patterns !== null);
