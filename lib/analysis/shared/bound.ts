@@ -4,15 +4,9 @@ import type { PlateauRecord } from '../../experiments/plateau-intervention';
 import type { TextRecord } from '../../experiments/text-task';
 import type { Question } from '../../report/verdict';
 import type { RunRecord } from '../../train/record';
-<<<<<<< HEAD
 import { UserError } from '../../util/errors';
-import { count, layersByWidth, short } from '../../util/format';
-import { dataFloor, drawOf, memoryFloor, trainTokens } from './floors';
-=======
-import { oneOf, UserError } from '../../util/errors';
 import { count, short } from '../../util/format';
-import { dataFloor, memoryFloor, trainTokens } from './floors';
->>>>>>> f92d17f (Notebook 03 answers first: 13 settled runs on data of entropy below 1 decide, by evaluated losses; memorised sequences cost ln D over their tokens; the formula's row says that it is our reconstruction)
+import { dataFloor, drawOf, memoryFloor, trainTokens } from './floors';
 import { plateau } from './plateau';
 import { ownValues } from './runs';
 
@@ -49,14 +43,8 @@ export interface Measured {
 /** Of runs on lines of a grammar. */
 function onLines(record: RunRecord): Measured {
   const { config, curve } = record as PlateauRecord;
-<<<<<<< HEAD
   const set = drawOf(record);
-=======
-  // Question formation itself has one grammar, which its configs do not name.
-  const named = config.experiment === questionFormation.name ? '1.0' : config.grammar;
-  const set = { ...config, grammar: oneOf(`run ${record.id}: config.grammar`, named, FAMILY_NAMES) };
   const evaluated = curve.at(-1)!.trainLinesLossNats;
->>>>>>> f92d17f (Notebook 03 answers first: 13 settled runs on data of entropy below 1 decide, by evaluated losses; memorised sequences cost ln D over their tokens; the formula's row says that it is our reconstruction)
   return {
     data: `grammar ${set.grammar}, D = ${count(config.trainLines)} lines`,
     tokens: trainTokens(set),
