@@ -38,19 +38,22 @@ export function notebookNames(folder: string = paths.notebooks): string[] {
   return [...new Set(names)].sort();
 }
 
-export function readNotebook(path: string): Notebook {
+/** @param path what a message calls it */
+export function parseNotebook(text: string, path: string): Notebook {
   let notebook: Notebook;
   try {
-    notebook = JSON.parse(readFileSync(path, 'utf8')) as Notebook;
+    notebook = JSON.parse(text) as Notebook;
   } catch (error) {
     throw new UserError(
       `notebook ${path}: expected JSON; ${(error as Error).message}; restore it with "git checkout"`,
     );
   }
-  if (!Array.isArray(notebook.cells))
+  if (!Array.isArray(notebook?.cells))
     throw new UserError(`notebook ${path}: expected cells; got none; restore it with "git checkout"`);
   return notebook;
 }
+
+export const readNotebook = (path: string): Notebook => parseNotebook(readFileSync(path, 'utf8'), path);
 
 /** Verdicts in the outputs of an executed notebook. */
 export const verdictsOf = ({ cells }: Notebook): Verdict[] =>

@@ -1,0 +1,70 @@
+/** Figures drawn from their JSON, and compared pixel by pixel: the renderer is exact, so equal data give equal pixels. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createCanvas, loadImage } from '@napi-rs/canvas';
+import { redrawn } from '../../report/figure';
+import type { PlainFigure } from '../../report/static-image';
+import { writeAtomically } from '../../util/files';
+import { paths } from '../../util/paths';
+
+/** What decides the pixels of a figure besides its JSON. */
+let renderer: string | undefined;
+const rendererHash = (): string => {
+  const { dependencies } = JSON.parse(readFileSync(join(paths.root, 'package.json'), 'utf8'));
+  const sources = ['figure', 'static-image', 'text-boxes'].map((name) =>
+    readFileSync(join(paths.root, 'lib', 'report', `${name}.ts`)),
+  );
+  return (renderer ??= createHash('sha256')
+    .update(JSON.stringify(dependencies))
+    .update(Buffer.concat(sources))
+    .digest('hex'));
+};
+
+/** The PNG that a figure's JSON draws. It is drawn once on a machine and kept in .cache. Throws where it is no figure. */
+export async function drawn(json: Buffer): Promise<Buffer> {
+  const key = createHash('sha256').update(rendererHash()).update(json).digest('hex');
+  const kept = join(paths.cache, 'review', `${key}.png`);
+  if (existsSync(kept)) return readFileSync(kept);
+  const png = await redrawn(JSON.parse(json.toString('utf8')) as PlainFigure);
+  writeAtomically(kept, png);
+  return png;
+}
+
+export interface PixelDifference {
+  /** Pixels that differ, of how many. */
+  different: number;
+  pixels: number;
+  /** The new image, faint, with these pixels in red. */
+  image: Buffer;
+}
+
+/** Pixels as numbers, 0xAABBGGRR. */
+const RED = 0xff3200d5;
+const WHITE = 0xffffffff;
+/** Half-way from a colour to white, channel by channel. */
+const paler = (pixel: number): number => ((pixel >>> 1) & 0x7f7f7f7f) + ((WHITE >>> 1) & 0x7f7f7f7f);
+
+/** Of two images of any sizes, put on one white canvas at their upper left corners. */
+export async function pixelDifference(before: Buffer, after: Buffer): Promise<PixelDifference> {
+  const images = await Promise.all([loadImage(before), loadImage(after)]);
+  const width = Math.max(...images.map((image) => image.width));
+  const height = Math.max(...images.map((image) => image.height));
+  const layers = images.map((image) => {
+    const context = createCanvas(width, height).getContext('2d');
+    context.fillStyle = 'white';
+    context.fillRect(0, 0, width, height);
+    context.drawImage(image, 0, 0);
+    return { context, data: context.getImageData(0, 0, width, height) };
+  });
+  const [old, now] = layers.map(({ data }) => new Uint32Array(data.data.buffer)) as [
+    Uint32Array,
+    Uint32Array,
+  ];
+  const shown = now.map((pixel, i) => (pixel === old[i] ? paler(paler(pixel)) : RED));
+  const different = now.reduce((sum, pixel, i) => sum + Number(pixel !== old[i]), 0);
+  const { context, data } = layers[1]!;
+  data.data.set(new Uint8ClampedArray(shown.buffer));
+  context.putImageData(data, 0, 0);
+  return { different, pixels: width * height, image: context.canvas.toBuffer('image/png') };
+}
