@@ -144,12 +144,6 @@ export function pngOf(figure: Figure): Promise<Buffer> {
   return toPng(plainFigure(figure.still ?? figure, { pack: true }), width, height, SCALE);
 }
 
-/** The PNG of a figure from the JSON that `saveFigure` wrote next to it. */
-export function redrawn(figure: PlainFigure): Promise<Buffer> {
-  const { width, height } = { ...SIZE, ...(figure.layout as Partial<typeof SIZE> | undefined) };
-  return toPng(figure, width, height, SCALE);
-}
-
 /** The output of a cell: Plotly's JSON, PNG, text. No HTML, so that the notebook holds no script. */
 export async function figureBundle(figure: Figure, { png }: { png: boolean }): Promise<Bundle> {
   const text = (figure.layout?.title as { text?: string } | undefined)?.text;

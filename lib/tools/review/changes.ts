@@ -319,7 +319,7 @@ async function image(tree: Tree, name: string): Promise<{ png?: Buffer; note?: s
   const committed = tree.files.has(png) ? tree.read(png) : undefined;
   if (!tree.files.has(json)) return { png: committed, note: committed && `PNG without JSON in ${tree.name}` };
   try {
-    return { png: await drawn(tree.read(json)) };
+    return { png: await drawn(tree.read(json), committed) };
   } catch {
     return { png: committed, note: `JSON that draws nothing in ${tree.name}` };
   }

@@ -109,9 +109,10 @@ async function figureFaults(tree: Tree, name: string, shown: Set<string> | null)
   if (!tree.files.has(png)) return ['a JSON without its PNG'];
   const committed = tree.read(png);
   try {
-    if (!(await drawn(tree.read(json))).equals(committed)) return ['the PNG is not what its JSON draws'];
+    if (!(await drawn(tree.read(json), committed)).equals(committed))
+      return ['the PNG is not what its JSON draws'];
   } catch (error) {
-    return [`expected JSON of a figure; ${(error as Error).message.split('\n')[0]}`];
+    return [`expected the JSON of a figure and its PNG; ${(error as Error).message.split('\n')[0]}`];
   }
   return shown === null || shown.has(committed.toString('base64'))
     ? []

@@ -1,9 +1,9 @@
 /** The review as one HTML file that needs no network. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ownText } from '../../report/claims';
+
 import { escapeHtml } from '../../report/display';
-import { expectedText, type OwnValue, type Verdict } from '../../report/verdict';
+import { expectedText, ownText, type OwnValue, type Verdict } from '../../report/verdict';
 import { significant } from '../../util/format';
 import { state, type CellsChange, type FigureChange, type RecordChange, type VerdictChange } from './changes';
 import type { Hunk } from './diff';
@@ -155,7 +155,7 @@ function recordHtml(record: RecordChange): string {
 
 export function reviewPage(review: Review): string {
   const { base, head, verdicts, figures, cells, records, faults } = review;
-  const [css, js] = ['page.css', 'page.js'].map((name) => readFileSync(join(__dirname, name), 'utf8'));
+  const [css, js] = ['page.css', 'switches.js'].map((name) => readFileSync(join(__dirname, name), 'utf8'));
   const sections: [title: string, n: number, html: string][] = [
     ['Verdicts and values', verdicts.length, verdictsHtml(verdicts)],
     ['Figures', figures.length, figures.map(figureHtml).join('')],

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCanvas, loadImage } from '@napi-rs/canvas';
-import { redrawn } from '../../report/figure';
-import type { PlainFigure } from '../../report/static-image';
+import { toPng, type PlainFigure } from '../../report/static-image';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
 
@@ -12,7 +11,7 @@ import { paths } from '../../util/paths';
 let renderer: string | undefined;
 const rendererHash = (): string => {
   const { dependencies } = JSON.parse(readFileSync(join(paths.root, 'package.json'), 'utf8'));
-  const sources = ['figure', 'static-image', 'text-boxes'].map((name) =>
+  const sources = ['static-image', 'text-boxes'].map((name) =>
     readFileSync(join(paths.root, 'lib', 'report', `${name}.ts`)),
   );
   return (renderer ??= createHash('sha256')
@@ -21,14 +20,30 @@ const rendererHash = (): string => {
     .digest('hex'));
 };
 
-/** The PNG that a figure's JSON draws. It is drawn once on a machine and kept in .cache. Throws where it is no figure. */
-export async function drawn(json: Buffer): Promise<Buffer> {
-  const key = createHash('sha256').update(rendererHash()).update(json).digest('hex');
+/** Width and height of a figure in pixels of the screen, and the pixels of its PNG per pixel of the screen, a multiple of ½. */
+function sizeOf(
+  figure: PlainFigure,
+  png: Buffer | undefined,
+): [width: number, height: number, scale: number] {
+  const height = Number(figure.layout?.height);
+  const [pngWidth, pngHeight] = png ? [png.readUInt32BE(16), png.readUInt32BE(20)] : [860, height];
+  const scale = Math.round((2 * pngHeight) / height) / 2;
+  return [Math.round(pngWidth / scale), height, scale];
+}
+
+/**
+ * The PNG that a figure's JSON draws, as large as `png`. It is drawn once on a machine and kept in .cache.
+ * Throws where the JSON is no figure.
+ */
+export async function drawn(json: Buffer, png: Buffer | undefined): Promise<Buffer> {
+  const figure = JSON.parse(json.toString('utf8')) as PlainFigure;
+  const size = sizeOf(figure, png);
+  const key = createHash('sha256').update(rendererHash()).update(size.join()).update(json).digest('hex');
   const kept = join(paths.cache, 'review', `${key}.png`);
   if (existsSync(kept)) return readFileSync(kept);
-  const png = await redrawn(JSON.parse(json.toString('utf8')) as PlainFigure);
-  writeAtomically(kept, png);
-  return png;
+  const drawing = await toPng(figure, ...size);
+  writeAtomically(kept, drawing);
+  return drawing;
 }
 
 export interface PixelDifference {

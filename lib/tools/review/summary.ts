@@ -1,6 +1,6 @@
 /** The review in Markdown, for a pull request, and what it and the page say in the same words. */
-import { ownText } from '../../report/claims';
-import { expectedText, type Verdict } from '../../report/verdict';
+
+import { expectedText, ownText, type Verdict } from '../../report/verdict';
 import { count, percent } from '../../util/format';
 import {
   endText,

@@ -2,8 +2,8 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { ownText } from '../../report/claims';
-import { verdict, type OwnValue, type Question, type Verdict } from '../../report/verdict';
+
+import { ownText, verdict, type OwnValue, type Question, type Verdict } from '../../report/verdict';
 import { paths } from '../../util/paths';
 
 /** Notebooks whose verdicts do not follow from the committed records alone, and why. */
@@ -42,7 +42,7 @@ export function onCommitted(stored: Verdict): Verdict {
 const text = (v: Verdict | undefined): string => (v ? `${v.outcome}, ${ownText(v)}` : 'no such verdict');
 
 /** A line per verdict of a notebook that is not what its values give by the rule, or its values not what the records give. */
-export function verdictFaults(notebook: string, stored: readonly Verdict[]): string[] {
+function verdictFaults(notebook: string, stored: readonly Verdict[]): string[] {
   const byRule = stored.flatMap((v) => {
     const { outcome, reason } = verdict(v);
     return outcome === v.outcome && reason === v.reason
