@@ -42,7 +42,11 @@ const question = (value: number): Question => ({
   ours: [{ seed: 1, tier: 'desk', value }],
 });
 
-const ipynb = (source: string, outputs: object[], metadata: object = { kernelspec: { name: 'tslab' } }): string => {
+const ipynb = (
+  source: string,
+  outputs: object[],
+  metadata: object = { kernelspec: { name: 'tslab' } },
+): string => {
   const cell = { cell_type: 'code', id: 'cell-1', metadata: {}, source, execution_count: 1, outputs };
   return `${JSON.stringify({ cells: [cell], metadata, nbformat: 4, nbformat_minor: 5 }, null, 1)}\n`;
 };
