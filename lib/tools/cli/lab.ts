@@ -8,6 +8,7 @@ import { paths } from '../../util/paths';
 import { main, parse } from './arguments';
 import { childEnvironment } from '../setup/environment.cjs';
 import { ended } from '../setup/processes.cjs';
+import { VARIABLE } from '../setup/tree.cjs';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -53,6 +54,12 @@ export function labArguments(port: number, browser: boolean): string[] {
   ];
 }
 
+/** Python's list of browsers, each without the mark of what ends with this command: a browser is the user's, and stays. */
+export const browsers = (given = process.env.BROWSER): string =>
+  (given ? given.split(':') : ['-u BROWSER python -m webbrowser'])
+    .map((program) => `env -u ${VARIABLE} ${program.includes('%s') ? program : `${program} %s`}`)
+    .join(':');
+
 if (require.main === module)
   main('lab', async (argv) => {
     const { values } = parse(
@@ -73,7 +80,7 @@ if (require.main === module)
     const child = spawn(join(paths.venv, 'bin', 'jupyter-lab'), labArguments(port, browser), {
       cwd: paths.root,
       stdio: 'inherit',
-      env: childEnvironment(),
+      env: { ...childEnvironment(), BROWSER: browsers() },
     });
     process.exit(await ended(child));
   });

@@ -14,6 +14,7 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const Module = require('node:module');
 const path = require('node:path');
 const util = require('node:util');
+const { Worker } = require('node:worker_threads');
 
 process.chdir(path.join(__dirname, '..', '..', '..'));
 
@@ -271,12 +272,11 @@ handler.handleKernel = function () {
   return { ...info, language_info: { ...info.language_info, version: typescriptVersion } };
 };
 
-/** Ends with the program that started it, even if that was killed. */
+/** Ends with the program that started it, even if that was killed: a thread of its own looks, for a cell may never come to an end. */
 function endWithParent() {
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.exit(1);
-  }, 1000).unref();
+  const look = `const parent = process.ppid;
+    setInterval(() => process.ppid === parent || process.kill(process.pid, 'SIGKILL'), 500);`;
+  new Worker(look, { eval: true }).unref();
 }
 
 const realError = console.error;

@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { allocator, cache, cuda, roomGiB, root } = require('./environment.cjs');
 const { diskProblem, endAll, ended, exitCode, inherited, onStop, Problem, step } = require('./processes.cjs');
+const { watchTree } = require('./tree.cjs');
 const { lock } = require('../../util/lock.cjs');
 const {
   clearStamp,
@@ -153,6 +154,18 @@ function crashLine(command, signal) {
   return `${command}: expected it to end by itself; ${signal} ended it; ${advice}, then run the same command again`;
 }
 
+/** Longest time that a command may take to end when it is told to; what it started has ended within two seconds more. */
+const STOP_MS = 3000;
+
+/** npm that was killed stops its command too. Only npm: a shell that started it may end and leave it running. */
+function stopWithNpm(/** @type {string} */ command) {
+  if (process.env.npm_lifecycle_event !== command) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
+}
+
 /**
  * @param {string | undefined} command
  * @param {string[]} args
@@ -166,6 +179,8 @@ async function run(command, args) {
     );
     process.exit(1);
   }
+  const endTree = watchTree();
+  stopWithNpm(command);
   try {
     await ensureSetUp(command === 'doctor' ? 'doctor checks each step' : null);
   } catch (error) {
@@ -175,7 +190,12 @@ async function run(command, args) {
       process.exit(1);
   }
   const child = start(command, args);
+  onStop((signal) => {
+    // JupyterLab asks whether Ctrl-C is meant.
+    if (command !== 'lab' || signal !== 'SIGINT') setTimeout(() => child.kill('SIGKILL'), STOP_MS).unref();
+  });
   const code = await ended(child);
+  await endTree();
   const line = crashLine(command, child.signalCode);
   if (line) console.error(line);
   process.exit(code);

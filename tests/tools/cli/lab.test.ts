@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { paths } from '../../../lib/util/paths';
 import { assertOneLine, refusal } from '../../refusal';
-import { hasDisplay, labArguments, requireFreePort } from '../../../lib/tools/cli/lab';
+import { browsers, hasDisplay, labArguments, requireFreePort } from '../../../lib/tools/cli/lab';
+import { VARIABLE } from '../../../lib/tools/setup/tree.cjs';
 
 const listen = () =>
   new Promise<{ port: number; close: () => Promise<void> }>((resolve) => {
@@ -44,6 +45,18 @@ test('a browser is opened only where one can be seen', () => {
   assert.equal(hasDisplay('linux', { DISPLAY: ':0' }), true);
   assert.equal(hasDisplay('darwin', {}), true);
   assert.equal(hasDisplay('linux', { DISPLAY: ':10', SSH_CONNECTION: 'a b' }), false);
+});
+
+test('the browser does not end with JupyterLab: it is started without the mark of what does', () => {
+  const open = (given: string | undefined, url: string) =>
+    spawnSync('python3', ['-c', `import webbrowser, sys; webbrowser.get().open(${JSON.stringify(url)})`], {
+      env: { ...process.env, [VARIABLE]: 'mark', BROWSER: browsers(given) },
+      encoding: 'utf8',
+    }).stdout.trim();
+  const says = `sh -c 'echo "$0 has no mark" $${VARIABLE}'`;
+  assert.equal(open(`${says} %s`, 'http://one'), 'http://one has no mark');
+  assert.equal(open(says, 'http://one'), 'http://one has no mark');
+  assert.match(browsers(''), new RegExp(`^env -u ${VARIABLE} -u BROWSER python -m webbrowser %s$`));
 });
 
 test('JupyterLab listens on loopback alone, on the port that was asked for, and asks nobody for news', () => {

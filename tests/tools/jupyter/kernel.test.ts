@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { childEnvironment } from '../../../lib/tools/setup/environment.cjs';
 import { paths } from '../../../lib/util/paths';
 
@@ -195,3 +196,24 @@ test('many displays in one go all arrive, in their order', () => {
 
 test('files that change while a cell runs do not end it', () =>
   assert.equal(printed(at('still here')), 'still here function', JSON.stringify(error(at('still here')))));
+
+/** Starts a cell that never ends, prints the kernel's id and is killed. */
+const KILLED = `
+import os, signal
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name='tslab')
+client.execute("console.log('begun'); for (;;) {}")
+while client.get_iopub_msg(timeout=120)['msg_type'] != 'stream': pass
+print(manager.provisioner.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+`;
+
+test('a kernel ends with the program that started it, also in a cell that never ends', async () => {
+  const { stdout } = spawnSync(join(paths.venv, 'bin', 'python'), ['-c', KILLED], {
+    encoding: 'utf8',
+    env: childEnvironment(),
+  });
+  const pid = Number(stdout);
+  assert.ok(pid > 0, stdout);
+  while (existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`).length) await sleep(50);
+});
