@@ -70,6 +70,43 @@ describe('a report opened from the disk', { skip }, () => {
     });
   });
 
+  test('folds its code until the switch opens it', async () => {
+    await withPage(async ({ page }) => {
+      await page.goto(pathToFileURL(result.report).href);
+      const code = page.locator('.jp-CodeCell .jp-InputArea');
+      assert.ok((await code.count()) > 0);
+      assert.equal(await page.locator('.jp-CodeCell .jp-InputArea:visible').count(), 0);
+      await page.getByLabel('code').check();
+      assert.equal(await page.locator('.jp-CodeCell .jp-InputArea:visible').count(), await code.count());
+    });
+  });
+
+  test('on a phone and on paper nothing is wider than the page, and figures with a PNG are pictures', async () => {
+    await withPage(async ({ page }) => {
+      await page.goto(pathToFileURL(result.report).href);
+      await page.waitForSelector('.js-plotly-plot .main-svg');
+      const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      for (const width of [390, 720]) {
+        await page.setViewportSize({ width, height: 800 });
+        if (width === 720) await page.emulateMedia({ media: 'print' });
+        assert.ok((await overflow()) <= 0, `${width}: ${await overflow()}`);
+        const pictures = await page.locator('.still:visible').count();
+        assert.ok(pictures > 0);
+        assert.equal(await page.locator('.jp-RenderedPlotly:has(.still) .js-plotly-plot:visible').count(), 0);
+      }
+    });
+  });
+
+  test('index.html next to it leads to it', async () => {
+    await withPage(async ({ page, outside, errors }) => {
+      await page.goto(pathToFileURL(join(folder, 'index.html')).href);
+      await page.locator('article a').first().click();
+      await page.waitForSelector('nav.collection');
+      assert.equal(page.url(), pathToFileURL(result.report).href);
+      assert.deepEqual([outside, errors], [[], []]);
+    });
+  });
+
   test('holds plotly.js once', () => {
     const html = readFileSync(result.report, 'utf8');
     const library = readFileSync(join(paths.cache, 'plotly.min.js'), 'utf8');

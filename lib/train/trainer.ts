@@ -1,5 +1,4 @@
 /** Training from a config to its record. */
-import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import * as os from 'node:os';
 import { buildModel } from '../model/build';
@@ -9,7 +8,7 @@ import { engine, isLoaded } from '../tensor/engine';
 import { UserError } from '../util/errors';
 import { linkAtomically } from '../util/files';
 import { takeLease, type Lease } from '../util/lease';
-import { paths } from '../util/paths';
+import { sourceCommit } from '../util/source';
 import {
   checkpointPath,
   checkpointState,
@@ -35,21 +34,6 @@ import {
   type RunRecord,
 } from './record';
 import { DivergedError, trainStep, usesBf16, type StepResult } from './step';
-
-/** Commit of the source; with "+" where it has changes that are not committed. */
-function sourceCommit(): string {
-  const git = (...args: string[]) =>
-    execFileSync('git', args, {
-      cwd: paths.root,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  try {
-    return git('rev-parse', 'HEAD') + (git('status', '--porcelain', '--', 'lib', 'package.json') ? '+' : '');
-  } catch {
-    return 'unknown: not a git checkout';
-  }
-}
 
 /** Record of a run that begins now. */
 function newRecord<C extends TrainingConfig, M extends Measures>(

@@ -131,6 +131,7 @@ async function reproduce(names: string[], settings: Settings): Promise<number> {
     }
   }
   if (tier !== 'smoke') console.log(`\n${claimsText(claims(tier))}`);
+  console.log(`\nall reports: ${relative(paths.root, settings.places.reports)}/index.html`);
   return failed;
 }
 

@@ -15,9 +15,10 @@ import type { Tier } from '../../train/config';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
-import { readNotebook, verdictsOf } from '../../report/notebook-files';
+import { notebookNames, readNotebook, verdictsOf } from '../../report/notebook-files';
 import type { TrainingProgress } from '../../train/observer';
 import type { Verdict } from '../../report/verdict';
+import { linkedReport, writeIndex } from './collection';
 
 /** Where results go: what git does not track to `reports`; to `notebooks` and `figures` only what is saved. */
 export interface Places {
@@ -176,11 +177,15 @@ export const execute = (job: Job, tell: (at: TrainingProgress | null) => void = 
         );
     const made = (file: string) => readFileSync(join(folder, file));
     const report = join(places.reports, `${name}.html`);
-    writeAtomically(report, made(`${name}.html`));
+    const notebook = readNotebook(join(folder, `${name}.ipynb`));
+    const minutes = (performance.now() - startedAt) / 60_000;
+    const html = made(`${name}.html`).toString('utf8');
+    const names = notebookNames(places.notebooks);
+    writeAtomically(report, await linkedReport(html, name, notebook, { tier, seed, minutes }, names));
     const targets = [join(places.reports, 'figures'), ...(save ? [places.figures] : [])];
     for (const file of existsSync(figures) ? readdirSync(figures) : [])
       for (const target of targets) writeAtomically(join(target, file), made(join('figures', file)));
     if (save) for (const file of pair) writeAtomically(file, made(basename(file)));
-    const verdicts = verdictsOf(readNotebook(join(folder, `${name}.ipynb`)));
-    return { name, minutes: (performance.now() - startedAt) / 60_000, verdicts, report };
+    await writeIndex(places.reports, places.notebooks);
+    return { name, minutes, verdicts: verdictsOf(notebook), report };
   });

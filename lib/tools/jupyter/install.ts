@@ -50,7 +50,7 @@ export function installJupyterFiles(venv: string): void {
   write(join(venv, 'etc', 'jupyter', 'jupyter_server_config.py'), serverConfig);
   for (const file of ['package.json', 'static/remoteEntry.js'])
     copy(join(sources, 'labextension', file), join(labextension, file));
-  for (const file of ['conf.json', 'index.html.j2', 'report.css'])
+  for (const file of ['conf.json', 'index.html.j2', 'report.css', 'report.js'])
     copy(join(sources, 'template', file), join(template, file));
   copy(paths.plotly, join(labextension, 'static', 'plotly.min.js'));
   copy(paths.plotly, join(template, 'plotly.min.js'));
