@@ -1,4 +1,5 @@
 /** The part of set-up that needs the npm packages; run.cjs calls it under the lock. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeAtomically } from '../../util/files';
@@ -45,6 +46,25 @@ function quietLab(): void {
   writeAtomically(file, JSON.stringify(quiet, null, 1));
 }
 
+const DRIVER = 'diff.jupyternotebook.command';
+const SOURCES_ALONE = '--ignore-outputs --ignore-metadata --ignore-details';
+
+/**
+ * In a clone, `git diff` shows the cells of a notebook by nbdime, without outputs, whose changes `npm run review` shows.
+ * What the user has configured is kept; before .venv is there, files are compared as text.
+ */
+export function configureDiffs(root = paths.root): void {
+  if (!existsSync(join(root, '.git'))) return;
+  const git = (...args: string[]) => spawnSync('git', ['config', ...args], { cwd: root }).status;
+  const nbdime = '.venv/bin/git-nbdiffdriver';
+  if (git('--get', DRIVER) === 1)
+    git(
+      '--local',
+      DRIVER,
+      `f() { if [ -x ${nbdime} ]; then ${nbdime} diff ${SOURCES_ALONE} "$@"; else diff -u "$2" "$5" || :; fi; }; f`,
+    );
+}
+
 export async function setUp(): Promise<void> {
   await Promise.all([
     timed("Python packages and TensorFlow's library", () => ensureVenv(hasGpu())),
@@ -52,6 +72,7 @@ export async function setUp(): Promise<void> {
   ]);
   installJupyterFiles(paths.venv);
   quietLab();
+  configureDiffs();
   await timed('native binding', ensureBinding);
   await timed('fused operations', ensureOps);
 }
