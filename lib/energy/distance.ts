@@ -11,7 +11,17 @@ import * as K from '../tensor/kernels';
 import { squaredDistance } from '../util/statistics';
 import { engine, tf, type Tensor } from '../tensor/engine';
 import { memory, type AssociativeMemory } from './hopfield';
-import { matrix, positive, matrixProduct, row, rowRange, tensorOf, type Matrix, type Rows } from './matrix';
+import {
+  matrix,
+  named,
+  positive,
+  matrixProduct,
+  row,
+  rowRange,
+  tensorOf,
+  type Matrix,
+  type Rows,
+} from './matrix';
 
 const NEAR = 1 / 16;
 /** Masks a square: no distance is as large. */
@@ -250,15 +260,14 @@ export function softMin(patterns: Matrix, states: Matrix, beta: number, slopes: 
   };
 }
 
-function checked({
-  patterns,
-  states,
-  beta,
-}: {
+interface EnergyArgs {
   patterns: Rows;
   states: Rows;
   beta: number;
-}): [Matrix, Matrix, number] {
+}
+
+function checked(what: string, args: EnergyArgs): [Matrix, Matrix, number] {
+  const { patterns, states, beta } = named(what, args, ['patterns', 'states', 'beta']);
   const rho = matrix('patterns', patterns);
   return [rho, matrix('states', states, rho), positive('beta', beta)];
 }
@@ -269,8 +278,8 @@ function checked({
  * @param patterns `[d, n]` @param states `[q, n]` @param beta per unit of distance @returns `[q]`, in units of distance
  * Trap: it is below the nearest distance by up to β⁻¹ log d, so it may be negative.
  */
-export const distanceEnergy = (args: Parameters<typeof checked>[0]): Float64Array =>
-  softMin(...checked(args), false).energies;
+export const distanceEnergy = (args: EnergyArgs): Float64Array =>
+  softMin(...checked('distanceEnergy', args), false).energies;
 
 /**
  * ∇E_β(x) = Σ_i w_i (x − ρ_i) / ‖x − ρ_i‖ with w = softmax(−β ‖x − ρ_i‖); no longer than 1.
@@ -278,8 +287,8 @@ export const distanceEnergy = (args: Parameters<typeof checked>[0]): Float64Arra
  * @returns `[q, n]`, without unit
  * Trap: E has a kink at a pattern; there the pattern's own term counts 0. Exponents have β times the error of distances.
  */
-export function distanceGradient(args: Parameters<typeof checked>[0]): Matrix {
-  const [patterns, states, beta] = checked(args);
+export function distanceGradient(args: EnergyArgs): Matrix {
+  const [patterns, states, beta] = checked('distanceGradient', args);
   return { ...states, values: Float32Array.from(softMin(patterns, states, beta, true).gradients) };
 }
 
@@ -289,10 +298,10 @@ export function distanceGradient(args: Parameters<typeof checked>[0]): Matrix {
  * @param g of one state, in units of distance @param d number of patterns @param beta per unit of distance
  * Trap: the lower bound is reached only where all d distances are equal.
  */
-export const softMinBounds = ({ g, d, beta }: { g: number; d: number; beta: number }) => ({
-  lower: g - Math.log(d) / positive('beta', beta),
-  upper: g,
-});
+export function softMinBounds(args: { g: number; d: number; beta: number }) {
+  const { g, d, beta } = named('softMinBounds', args, ['g', 'd', 'beta']);
+  return { lower: g - Math.log(d) / positive('beta', beta), upper: g };
+}
 
 /** A step of majorisation-minimisation, x⁺ = x − ∇E_β(x) / A `[q, n]`; derived at `majorisers` in `layers.ts`. */
 export const stepDown = (states: Matrix, { curvatures, gradients }: SoftMin): Matrix => ({
@@ -307,6 +316,7 @@ export const stepDown = (states: Matrix, { curvatures, gradients }: SoftMin): Ma
  * Trap: as in Weiszfeld's algorithm (1937), a state exactly on a pattern stays there, minimum or not.
  */
 export function distanceMemory(args: { patterns: Rows; beta: number }): AssociativeMemory {
+  named('distanceMemory', args, ['patterns', 'beta']);
   const [rho, beta] = [matrix('patterns', args.patterns), positive('beta', args.beta)];
   return memory(
     (x) => matrix('states', x, rho),
@@ -323,10 +333,11 @@ export function distanceMemory(args: { patterns: Rows; beta: number }): Associat
  * @returns indices of the patterns (the lowest of equals) and distances, both `[q]`
  * Trap: repeated patterns are each other's neighbours, at distance 0.
  */
-export function nearestNeighbours({ patterns, states }: { patterns: Rows; states?: Rows }): {
+export function nearestNeighbours(args: { patterns: Rows; states?: Rows }): {
   indices: Int32Array;
   distances: Float64Array;
 } {
+  const { patterns, states } = named('nearestNeighbours', args, ['patterns']);
   const rho = matrix('patterns', patterns);
   if (!states && rho.rows < 2)
     throw new UserError(

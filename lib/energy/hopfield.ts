@@ -4,6 +4,7 @@ import * as K from '../tensor/kernels';
 import { tf, type Tensor } from '../tensor/engine';
 import {
   matrix,
+  named,
   positive,
   matrixProduct,
   row,
@@ -40,7 +41,8 @@ export function memory(
   return {
     energy: (states) => energy(check(states)),
     update: (states) => update(check(states)),
-    retrieve(start, { maxSteps, tolerance }) {
+    retrieve(start, options) {
+      const { maxSteps, tolerance } = named('retrieve', options, ['maxSteps', 'tolerance']);
       let states = check(start);
       const energies = [energy(states)];
       let converged = Array.from({ length: states.rows }, () => false);
@@ -134,7 +136,8 @@ const powers = (n: number, degree: number, rectified: boolean) => ({
  * @param patterns `[d, n]` of ±1; E has no unit
  * Trap: if all units are updated at once, E may rise and the state alternate forever.
  */
-export function classicalHopfield({ patterns }: { patterns: Rows }): AssociativeMemory {
+export function classicalHopfield(args: { patterns: Rows }): AssociativeMemory {
+  const { patterns } = named('classicalHopfield', args, ['patterns']);
   const rho = spins('patterns', patterns);
   return spinMemory(rho, {
     ...powers(rho.width, 2, false),
@@ -149,15 +152,12 @@ export function classicalHopfield({ patterns }: { patterns: Rows }): Associative
  * @param patterns `[d, n]` of ±1 @param degree k @param rectified whether negative overlaps count 0; E has no unit
  * Trap: if the degree is even and F not rectified, −ρ is as deep as ρ. Sums are exact up to 2⁵³, then rounded.
  */
-export function denseHopfield({
-  patterns,
-  degree,
-  rectified,
-}: {
+export function denseHopfield(args: {
   patterns: Rows;
   degree: number;
   rectified: boolean;
 }): AssociativeMemory {
+  const { patterns, degree, rectified } = named('denseHopfield', args, ['patterns', 'degree', 'rectified']);
   const rho = spins('patterns', patterns);
   if (!(Number.isInteger(degree) && degree >= 2 && rho.rows * rho.width ** degree < Infinity))
     throw new UserError(
@@ -173,7 +173,8 @@ export function denseHopfield({
  * the same updates. Capacity 2^(n/2). @param patterns `[d, n]` of ±1; E has no unit
  * Trap: differences of this E are logarithms of ratios of the original's.
  */
-export function exponentialHopfield({ patterns }: { patterns: Rows }): AssociativeMemory {
+export function exponentialHopfield(args: { patterns: Rows }): AssociativeMemory {
+  const { patterns } = named('exponentialHopfield', args, ['patterns']);
   const rho = spins('patterns', patterns);
   const span = 2 * rho.width + 2;
   const table = Float64Array.from({ length: span + 3 }, (_, j) => Math.exp(j - span));
@@ -214,7 +215,8 @@ function overScores(
  * Traps: without the ½ of ½ xᵀx the update may raise E. E is a difference of terms of size ½ ‖x‖² in float32, with an error
  * of about 2⁻²⁴ ‖ρ‖ ‖x‖.
  */
-export function modernHopfield({ patterns, beta }: { patterns: Rows; beta: number }): AssociativeMemory {
+export function modernHopfield(args: { patterns: Rows; beta: number }): AssociativeMemory {
+  const { patterns, beta } = named('modernHopfield', args, ['patterns', 'beta']);
   const rho = matrix('patterns', patterns);
   positive('beta', beta);
   const halfSquares = (m: Matrix) =>

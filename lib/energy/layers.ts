@@ -6,7 +6,7 @@ import { UserError } from '../util/errors';
 import { softMin, stepDown, type SoftMin } from './distance';
 import { memory, type AssociativeMemory } from './hopfield';
 import { squaredDistance } from '../util/statistics';
-import { matrix, positive, row, type Matrix, type Rows } from './matrix';
+import { matrix, named, positive, row, type Matrix, type Rows } from './matrix';
 
 /** `layers[t]` are the patterns D_t `[d_t, n]` of layer t. */
 export interface Layers {
@@ -66,9 +66,10 @@ function across(
  * Source: Niu et al. 2024 (arXiv:2405.08707), section 4.1. @param states `[q, n]` @returns in units of distance
  * Trap: a pattern that two layers store counts twice.
  */
-export function layeredEnergy({ states, ...args }: Layers & { states: Rows }): LayeredEnergy {
+export function layeredEnergy(args: Layers & { states: Rows }): LayeredEnergy {
+  const { states, beta } = named('layeredEnergy', args, ['layers', 'states', 'beta']);
   const layers = checked(args);
-  return across(layers, matrix('states', states, layers[0]), args.beta, false);
+  return across(layers, matrix('states', states, layers[0]), beta, false);
 }
 
 /**
@@ -80,10 +81,11 @@ export function layeredEnergy({ states, ...args }: Layers & { states: Rows }): L
  * Source: Niu et al. 2024, section 4.1 (MM); x⁺ is Weiszfeld's step (1937) with weights w. @returns both `[q]`, units of distance
  * Trap: at a pattern A is infinite, so the step stays there, even if E is lower next to it.
  */
-export function majorisers({ at, states, ...args }: Layers & { at: Rows; states: Rows }): {
+export function majorisers(args: Layers & { at: Rows; states: Rows }): {
   layers: Float64Array;
   quadratic: Float64Array;
 } {
+  const { at, states } = named('majorisers', args, ['layers', 'at', 'states', 'beta']);
   const layers = checked(args);
   const [y, x] = [matrix('at', at, layers[0]), matrix('states', states, layers[0])];
   if (x.rows !== y.rows)
@@ -113,6 +115,7 @@ export function majorisers({ at, states, ...args }: Layers & { at: Rows; states:
  * Trap: every update reads every layer, whereas a Transformer's layers act in sequence, each with its own patterns.
  */
 export function layeredMemory(args: Layers): AssociativeMemory {
+  named('layeredMemory', args, ['layers', 'beta']);
   const layers = checked(args);
   const at = (x: Matrix, slopes: boolean) => across(layers, x, args.beta, slopes);
   return memory(

@@ -1,5 +1,6 @@
 /**
- * Matrices of patterns and states, checked. Letters in `energy/`: `n` width, `d` number of patterns, `q` number of states,
+ * Matrices of patterns and states, checked, and the one way to call what is in `energy/`: several arguments come by name in one
+ * object, a single number alone; methods of a memory take states first. Letters in `energy/`: `n` width, `d` number of patterns, `q` number of states,
  * `ρ_i` pattern i, `x` a state, `β` inverse temperature.
  */
 import { UserError } from '../util/errors';
@@ -71,6 +72,21 @@ export function spins(what: string, rows: Rows, patterns?: Matrix): Matrix {
       `${what}: expected -1 or 1 everywhere; ${entry(m, at)}; take signs, or use a memory of real patterns`,
     );
   return m;
+}
+
+/** The arguments of a function of `energy/`. Throws a UserError that says how to call it where one does not come by name. */
+export function named<T extends object>(what: string, args: T, names: readonly (keyof T & string)[]): T {
+  const missing = names.find((name) => (args as Partial<T> | undefined)?.[name] === undefined);
+  if (missing === undefined) return args;
+  const isNamed = args instanceof Object && !Array.isArray(args) && !ArrayBuffer.isView(args);
+  const got = isNamed
+    ? `undefined in { ${Object.keys(args).join(', ')} }`
+    : Array.isArray(args)
+      ? 'a list'
+      : typeof args;
+  throw new UserError(
+    `${missing}: expected by name, as in ${what}({ ${names.join(', ')} }); got ${got}: call it so`,
+  );
 }
 
 /** Throws a UserError unless the value is a finite number above 0. */

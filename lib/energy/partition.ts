@@ -5,7 +5,7 @@
 import { UserError } from '../util/errors';
 import { Random } from '../util/random';
 import { mean, squaredDistance } from '../util/statistics';
-import { matrix, positive, row, type Rows } from './matrix';
+import { matrix, named, positive, row, type Rows } from './matrix';
 
 /**
  * log Γ(x) for x > 0 by Stirling's series (NIST DLMF 5.11.1) for x ≥ 15, else by Γ(x) = Γ(x + 1) / x.
@@ -44,8 +44,10 @@ const logSphere = (n: number): number => Math.LN2 + (n / 2) * Math.log(Math.PI) 
  * apart, Z is at most 1 + (d − 1) e^(2r − s) times it. Source: Niu et al. 2024 (arXiv:2405.08707), section 5.
  * Trap: Z has the unit distance^n: log Z has no lower bound, and a change of unit by c shifts it by n log c.
  */
-export const logPartition = ({ n, r, d }: { n: number; r: number; d: number }): number =>
-  logSphere(n) + logLowerGamma(n, r) + Math.log(positive('d', d));
+export function logPartition(args: { n: number; r: number; d: number }): number {
+  const { n, r, d } = named('logPartition', args, ['n', 'r', 'd']);
+  return logSphere(n) + logLowerGamma(n, r) + Math.log(positive('d', d));
+}
 
 /**
  * Radius r*(n) at which Z = 1 for one pattern, log S_n + log γ(n, r*) = 0, by Newton's method in log r from the leading order
@@ -63,8 +65,10 @@ export function radius(n: number): number {
  * Mean energy of p around one pattern, ⟨E⟩ = γ(n + 1, r) / γ(n, r); log Z + ⟨E⟩ is the entropy of p. Units of distance.
  * Trap: for r far below n it is about r n/(n + 1), not 1.
  */
-export const meanEnergy = ({ n, r }: { n: number; r: number }): number =>
-  Math.exp(logLowerGamma(n + 1, r) - logLowerGamma(n, r));
+export function meanEnergy(args: { n: number; r: number }): number {
+  const { n, r } = named('meanEnergy', args, ['n', 'r']);
+  return Math.exp(logLowerGamma(n + 1, r) - logLowerGamma(n, r));
+}
 
 /**
  * log Z + 1/Z, the cross-entropy of Niu et al. 2024 (section 5, recalled), nats; at least 1 for any Z > 0, as log u ≥ 1 − 1/u.
@@ -114,17 +118,8 @@ interface ExactCase {
  * Trap: the cost is d² times directions, fit for a dozen patterns and n up to 8; for n = 2 the error is of order
  * directions⁻².
  */
-export function exactCase({
-  patterns,
-  r,
-  directions,
-  seed,
-}: {
-  patterns: Rows;
-  r: number;
-  directions: number;
-  seed: number;
-}): ExactCase {
+export function exactCase(args: { patterns: Rows; r: number; directions: number; seed: number }): ExactCase {
+  const { patterns, r, directions, seed } = named('exactCase', args, ['patterns', 'r', 'directions', 'seed']);
   const rho = matrix('patterns', patterns);
   if (!(Number.isSafeInteger(directions) && directions >= 2))
     throw new UserError(

@@ -8,7 +8,10 @@ import {
   modernHopfield,
   type AssociativeMemory,
 } from '../../lib/energy/hopfield';
+import { distanceEnergy, distanceMemory, nearestNeighbours } from '../../lib/energy/distance';
+import { layeredMemory } from '../../lib/energy/layers';
 import { row } from '../../lib/energy/matrix';
+import { logPartition } from '../../lib/energy/partition';
 import { Random } from '../../lib/util/random';
 import { Node, Tape } from '../../lib/tensor/tape';
 import { tf } from '../../lib/tensor/engine';
@@ -273,4 +276,26 @@ test('bad input is one clear line', () => {
     [() => positional(modernHopfield, { patterns }), 'beta', 'undefined'],
   ];
   for (const [call, field, ...facts] of bad) assert.throws(call, refusal(`${field}: `, ...facts));
+});
+
+test('arguments that do not come by name or are missing are refused in one line that says how to call', () => {
+  const call = (make: unknown, ...args: unknown[]) => (make as (...all: unknown[]) => unknown)(...args);
+  const patterns = [[1, -1]];
+  const cases: [unknown, unknown[], ...string[]][] = [
+    [modernHopfield, [patterns, 4], 'modernHopfield({ patterns, beta })', 'got a list'],
+    [modernHopfield, [], 'modernHopfield({ patterns, beta })', 'got undefined'],
+    [modernHopfield, [{ patterns }], 'beta: ', 'undefined in { patterns }'],
+    [modernHopfield, [{ patterns, betta: 4 }], 'beta: ', '{ patterns, betta }'],
+    [classicalHopfield, [patterns], 'classicalHopfield({ patterns })'],
+    [denseHopfield, [patterns, 3], 'denseHopfield({ patterns, degree, rectified })'],
+    [exponentialHopfield, [new Float32Array(2)], 'exponentialHopfield({ patterns })', 'got object'],
+    [distanceEnergy, [patterns, patterns, 1], 'distanceEnergy({ patterns, states, beta })'],
+    [distanceMemory, [patterns, 1], 'distanceMemory({ patterns, beta })'],
+    [nearestNeighbours, [patterns], 'nearestNeighbours({ patterns })'],
+    [layeredMemory, [[patterns], 1], 'layeredMemory({ layers, beta })'],
+    [logPartition, [2, 1, 1], 'logPartition({ n, r, d })', 'got number'],
+  ];
+  for (const [make, args, ...parts] of cases) assert.throws(() => call(make, ...args), refusal(...parts));
+  const memory = modernHopfield({ patterns, beta: 4 });
+  assert.throws(() => call(memory.retrieve, patterns), refusal('retrieve({ maxSteps, tolerance })'));
 });
