@@ -1,5 +1,6 @@
 /** What the documents name exists. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import test from 'node:test';
@@ -34,3 +35,24 @@ for (const document of ['README.md', 'CONTRIBUTING.md', 'data/README.md'])
       [],
     );
   });
+
+test('the script that README.md shows runs as written, and prints what its comments say', () => {
+  const text = readFileSync(join(paths.root, 'README.md'), 'utf8');
+  const script = /```ts\n([^]*?)```/.exec(text)![1]!;
+  assert.ok(script.split('\n').filter((line) => line.trim() !== '').length <= 16, script);
+  const env: NodeJS.ProcessEnv = { ...process.env };
+  delete env.NODE_TEST_CONTEXT;
+  const tsx = require.resolve('tsx/cli');
+  const { stdout, stderr } = spawnSync(process.execPath, [tsx, '-e', script], {
+    cwd: paths.root,
+    env,
+    encoding: 'utf8',
+  });
+  const [state, continued] = stdout.trimEnd().split('\n') as [string, string];
+  const [one, ...others] = state
+    .match(/-?[\d.]+(?:e-?\d+)?(?=[, ])/g)!
+    .slice(-3)
+    .map(Number);
+  assert.ok(Math.abs(one! - 1) < 1e-3 && others.every((x) => Math.abs(x) < 1e-3), state + stderr);
+  assert.equal(continued, / \/\/ "([^"]+)"/.exec(script)![1]);
+});

@@ -1,9 +1,10 @@
-/** The registry: every experiment. */
+/** The registry: every experiment that a notebook shows, and that on a text of the user's own. */
 import { decides, type TrainingConfig } from '../train/config';
 import { oneOf } from '../util/errors';
 import { capacity } from './capacity';
 import { runId, type Experiment } from './experiment';
 import { overfitting9m } from './overfitting-9m';
+import { ownTextExperiment } from './own-text';
 import { plateauIntervention } from './plateau-intervention';
 import { questionFormation } from './question-formation';
 import { replica } from './replica';
@@ -20,8 +21,9 @@ export const EXPERIMENTS: Experiment[] = [
 
 /** Throws a UserError that names the known ones unless there is an experiment of this name. */
 export function experimentNamed(name: string | undefined, what = 'experiment'): Experiment {
-  const names = EXPERIMENTS.map((experiment) => experiment.name);
-  return EXPERIMENTS[names.indexOf(oneOf(what, name, names))]!;
+  const known = [...EXPERIMENTS, ownTextExperiment];
+  const names = known.map((experiment) => experiment.name);
+  return known[names.indexOf(oneOf(what, name, names))]!;
 }
 
 export const experimentOf = ({ experiment }: TrainingConfig): Experiment =>

@@ -2,6 +2,7 @@
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
 import { Random } from '../util/random';
+import { inGroups } from '../util/groups';
 import { sum } from '../util/statistics';
 import { attentionWeights } from '../tensor/stock';
 import { Node, Tape } from '../tensor/tape';
@@ -47,19 +48,19 @@ type Choose = (logits: Tensor) => ArrayLike<number>;
 
 const greedy: Choose = (logits) => tf.argMax(logits, 1).dataSync();
 
-/** Continues lines of one length in a batch, with cached keys and values. */
-function continued(
+/** Continues lines of one length in a batch, with cached keys and values; yields the next token of each line. */
+function* continuing(
   model: LanguageModel,
   prompts: readonly ArrayLike<number>[],
   newTokens: number,
   choose: Choose,
-): number[][] {
+): Generator<number[], void, undefined> {
   const [lines, longest] = [prompts.length, prompts[0]!.length];
   const caches = Array.from({ length: model.config.layers }, () => new AttentionCache());
-  const added: number[][] = prompts.map(() => []);
   try {
+    let unread = prompts;
     for (let n = 0; n < newTokens; n++) {
-      const unread = n === 0 ? prompts : added.map((line) => [line[n - 1]!]);
+      const chosen: number[] = [];
       tf.tidy(() => {
         const tape = new Tape(model.parameters, { bf16: false, record: false });
         let layer = 0;
@@ -75,14 +76,14 @@ function continued(
             'int32',
           ),
         );
-        const chosen = choose(model.head(tape, new Node(last)));
-        added.forEach((line, b) => line.push(chosen[b]!));
+        chosen.push(...Array.from(choose(model.head(tape, new Node(last)))));
       });
+      yield chosen;
+      unread = chosen.map((id) => [id]);
     }
   } finally {
     for (const cache of caches) cache.dispose();
   }
-  return added;
 }
 
 /** Samples from softmax(logits / temperature) over the `topK` largest logits. */
@@ -93,15 +94,8 @@ function draw(logits: ArrayLike<number>, temperature: number, topK: number, rand
   return random.weighted(masses, sum(masses));
 }
 
-/**
- * Continues a prompt by new tokens. Trap: a vanilla model expects its start token first; include it in the prompt.
- * @returns `[maxNewTokens]`
- */
-export function generate(
-  model: LanguageModel,
-  prompt: ArrayLike<number>,
-  { maxNewTokens, temperature = 1, topK = Infinity, seed }: GenerateOptions,
-): number[] {
+/** Throws a UserError for settings that cannot be. */
+function chooser({ maxNewTokens, temperature = 1, topK = Infinity, seed }: GenerateOptions): Choose {
   if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1)
     throw new UserError(`maxNewTokens: expected a whole number of at least 1; got ${maxNewTokens}: set one`);
   if (!(temperature >= 0 && temperature < Infinity))
@@ -112,36 +106,83 @@ export function generate(
     throw new UserError(
       `topK: expected a whole number of at least 1; got ${topK}: leave it out to draw from all tokens`,
     );
+  if (temperature === 0) return greedy;
+  if (seed === undefined)
+    throw new UserError(
+      'seed: expected one for temperatures above 0; got none: set seed, or temperature 0 for the likeliest tokens',
+    );
+  const random = new Random(seed, 'generate');
+  return (logits) => [draw(logits.dataSync(), temperature, topK, random)];
+}
+
+/**
+ * Continues a prompt by new tokens. Trap: a vanilla model expects its start token first; include it in the prompt.
+ * @returns `[maxNewTokens]`
+ */
+export function generate(
+  model: LanguageModel,
+  prompt: ArrayLike<number>,
+  options: GenerateOptions,
+): number[] {
+  const choose = chooser(options);
+  const { maxNewTokens } = options;
   const { context } = model.config;
   if (prompt.length < 1 || prompt.length + maxNewTokens > context)
     throw new UserError(
       `prompt: expected 1 token or more, and with the ${maxNewTokens} new ones at most ${context}, the model's context; got ${prompt.length}: change the prompt or maxNewTokens`,
     );
   checkTokens([prompt], model.config);
-  if (temperature === 0) return continued(model, [prompt], maxNewTokens, greedy)[0]!;
-  if (seed === undefined)
-    throw new UserError(
-      'seed: expected one for temperatures above 0; got none: set seed, or temperature 0 for the likeliest tokens',
-    );
-  const random = new Random(seed, 'generate');
-  return continued(model, [prompt], maxNewTokens, (logits) => [
-    draw(logits.dataSync(), temperature, topK, random),
-  ])[0]!;
+  return Array.from(continuing(model, [prompt], maxNewTokens, choose), ([id]) => id!);
+}
+
+/**
+ * The same token by token, however long prompt and text are: where the context is full, the model reads on from its second
+ * half.
+ */
+export function* generateOn(
+  model: LanguageModel,
+  prompt: readonly number[],
+  options: GenerateOptions,
+): Generator<number, void, undefined> {
+  const choose = chooser(options);
+  const { context } = model.config;
+  if (prompt.length < 1) throw new UserError('prompt: expected 1 token or more; got none: write one');
+  prompt.forEach((id) => checkTokens([[id]], model.config));
+  let text = [...prompt];
+  for (let left = options.maxNewTokens; left > 0;) {
+    const read = text.length < context ? text : text.slice(-Math.ceil(context / 2));
+    const room = Math.min(left, Math.max(1, context - read.length));
+    const added: number[] = [];
+    for (const [id] of continuing(model, [read], room, choose)) {
+      added.push(id!);
+      yield id!;
+    }
+    text = [...read, ...added];
+    left -= room;
+  }
 }
 
 /** Windows per batch: few enough for their keys and values to fit in memory. */
 const WINDOWS_AT_A_TIME = 32;
 
+/** A prefix of a window of the training text, what follows it there, and what the model continues it with. */
+interface Recalled {
+  prefix: number[];
+  text: number[];
+  continuation: number[];
+  /** Tokens up to the first that differs. */
+  equal: number;
+}
+
 /**
- * Share of windows of the training text that the model has memorised: given the first `prefix` tokens of a window, its greedy
- * continuation equals the next `continuation` tokens (Carlini et al. 2023, arXiv 2202.07646, section 3).
+ * Greedy continuations of windows of the training text by `continuation` tokens, from their first `prefix` tokens.
  * @param windows each of at least `prefix + continuation` tokens; the rest is ignored
  */
-export function memorisedShare(
+export function recalled(
   model: LanguageModel,
   windows: readonly ArrayLike<number>[],
   { prefix = 32, continuation = 32 } = {},
-): number {
+): Recalled[] {
   const length = prefix + continuation;
   if (!(
     Number.isSafeInteger(prefix) &&
@@ -159,18 +200,24 @@ export function memorisedShare(
     );
   const texts = windows.map((w) => Array.prototype.slice.call(w, 0, length) as number[]);
   checkTokens(texts, model.config);
-  let known = 0;
-  for (let i = 0; i < texts.length; i += WINDOWS_AT_A_TIME) {
-    const some = texts.slice(i, i + WINDOWS_AT_A_TIME);
-    const added = continued(
-      model,
-      some.map((text) => text.slice(0, prefix)),
-      continuation,
-      greedy,
-    );
-    added.forEach((line, b) => {
-      if (line.every((id, t) => id === some[b]![prefix + t])) known++;
+  const prompts = texts.map((text) => text.slice(0, prefix));
+  return inGroups(prompts, WINDOWS_AT_A_TIME).flatMap((some, group) => {
+    const steps = [...continuing(model, some, continuation, greedy)];
+    return some.map((prompt, b) => {
+      const text = texts[group * WINDOWS_AT_A_TIME + b]!.slice(prefix);
+      const added = steps.map((chosen) => chosen[b]!);
+      const differs = added.findIndex((id, t) => id !== text[t]);
+      return { prefix: prompt, text, continuation: added, equal: differs < 0 ? continuation : differs };
     });
-  }
-  return known / texts.length;
+  });
+}
+
+/**
+ * Share of windows of the training text that the model has memorised: given the first `prefix` tokens of a window, its greedy
+ * continuation equals the next `continuation` tokens (Carlini et al. 2023, arXiv 2202.07646, section 3). Arguments as in
+ * `recalled`.
+ */
+export function memorisedShare(...args: Parameters<typeof recalled>): number {
+  const all = recalled(...args);
+  return all.filter(({ equal, text }) => equal === text.length).length / all.length;
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { questionFormation } from '../../lib/experiments/question-formation';
 import type { Gpt2Config, VanillaConfig } from '../../lib/model/config';
 import type { TrainingConfig } from '../../lib/train/config';
-import { generate, memorisedShare } from '../../lib/model/generate';
+import { generate, generateOn, memorisedShare, recalled } from '../../lib/model/generate';
 import { Gpt2, gpt2Initial } from '../../lib/model/gpt2';
 import { inputsOf, windowBatch, type LanguageModel } from '../../lib/model/model';
 import { Vanilla } from '../../lib/model/vanilla';
@@ -90,12 +90,31 @@ test('one seed draws one text, another seed another', async () => {
   assert.notDeepEqual(text(1), text(2));
 });
 
+test('token by token it is the same text, and goes on where the context is full', async () => {
+  for (const model of await models()) {
+    const options = { maxNewTokens: 19, seed: 4 };
+    assert.deepEqual([...generateOn(model, PROMPT, options)], generate(model, PROMPT, options));
+    const long = [...generateOn(model, PROMPT, { maxNewTokens: 70, temperature: 0 })];
+    assert.equal(long.length, 70);
+    const sequence = [...PROMPT, ...long];
+    // Filled twice: at 24 tokens, of which the model reads on from 12, and so on.
+    for (const at of [24, 30, 36, 48, 60]) {
+      const from = 12 * Math.floor((at - 12) / 12);
+      const z = lastLogits(model, sequence.slice(from, at));
+      assert.equal(sequence[at], z.indexOf(Math.max(...z)), `${model.config.kind} at ${at}`);
+    }
+    const whole = [...generateOn(model, sequence, { maxNewTokens: 3, temperature: 0 })];
+    assert.equal(whole.length, 3);
+  }
+});
+
 test('generation leaves no tensor behind', async () => {
   const [model] = (await models()) as [LanguageModel];
   const once = () => generate(model, PROMPT, { maxNewTokens: 10, temperature: 0 });
   once();
   const before = tf.memory().numTensors;
   once();
+  for (const id of generateOn(model, PROMPT, { maxNewTokens: 40, temperature: 0 })) if (id >= 0) break;
   assert.equal(tf.memory().numTensors, before);
 });
 
@@ -118,6 +137,12 @@ test('what was trained until it is known counts as memorised, other text and tex
   assert.equal(memorisedShare(model, windows, parts), 0.75);
   const wrongEnd = windows.slice(0, 27).map((w, i) => (i < 9 ? [...w.slice(0, 15), (w[15]! + 1) % 31] : w));
   assertClose([memorisedShare(model, wrongEnd, parts)], [2 / 3], { absolute: 1e-9, what: 'share' });
+  const all = recalled(model, wrongEnd, parts);
+  assert.deepEqual(
+    all.map(({ equal }) => equal),
+    wrongEnd.map((_, i) => (i < 9 ? 9 : 10)),
+  );
+  assert.deepEqual(all[0]!.prefix, windows[0]!.slice(0, 6));
 });
 
 test('lengths, ids and settings that cannot be are refused in one line', async () => {

@@ -283,7 +283,16 @@ export function cutVocabulary(vocabulary: number): (ids: Uint16Array) => Uint16A
   };
 }
 
-/** The text of ids of a vocabulary; invalid UTF-8 becomes U+FFFD, end-of-text the empty string. */
+/**
+ * A function that is given the ids of a vocabulary one after the other and returns the text that each completes; invalid
+ * UTF-8 becomes U+FFFD, end-of-text the empty string.
+ */
+export function reader(vocabulary = TOKENS + 1): (id: number) => string {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  return (id) => (id < vocabulary - 1 ? decoder.decode(bytesOf[id], { stream: true }) : decoder.decode());
+}
+
+/** The text of ids of a vocabulary; see `reader`. */
 export function decode(ids: Iterable<number>, vocabulary = TOKENS + 1): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(
     Buffer.concat([...ids].filter((id) => id < vocabulary - 1).map((id) => bytesOf[id]!)),

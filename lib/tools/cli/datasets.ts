@@ -33,7 +33,7 @@ const VOCABULARIES = {
   },
 } as const;
 
-const vocabularyFrom = (value: string | undefined): number =>
+export const vocabularyFrom = (value: string | undefined): number =>
   wholeNumber('--vocabulary', value, SMALLEST_VOCABULARY, VOCABULARY);
 
 const OPENWEBTEXT = {
@@ -254,8 +254,28 @@ export async function text(argv: string[]): Promise<void> {
   const vocabulary = vocabularyFrom(values.vocabulary);
   const { column, 'gpt2-ids': gpt2Ids } = values;
   const options = { name, from, validation, column: column!, limits, validationShare, vocabulary, gpt2Ids };
-  await making(name, values.json, (report) => makeText(options, report));
+  await making(
+    name,
+    values.json,
+    (report) => makeText(options, report),
+    () => `npm run train -- text --dataset ${name}`,
+  );
 }
+
+/** Makes a data set of a smaller vocabulary from another one's tokens. */
+export const makeCut = (dataset: string, name: string, vocabulary: number): Promise<void> =>
+  making(name, false, (report) =>
+    makeText(
+      {
+        name,
+        from: datasetFolder(dataset),
+        column: 'text',
+        limits: { train: Infinity, validation: Infinity },
+        vocabulary,
+      },
+      report,
+    ),
+  );
 
 export async function synthetic(argv: string[]): Promise<void> {
   const { values, positionals } = parse(SYNTHETIC, argv);
