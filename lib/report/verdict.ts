@@ -1,7 +1,7 @@
 /** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
 import { TIERS, type Tier } from '../train/config';
 import { UserError } from '../util/errors';
-import { fixed, isSmall, significant } from '../util/format';
+import { count, fixed, isSmall, significant } from '../util/format';
 import { Display, escapeHtml, type Bundle } from './display';
 import { BADGES } from './style';
 import { htmlTable, textTable } from './table';
@@ -42,6 +42,8 @@ export interface OwnValue {
   seed: number;
   tier: Tier;
   value: number;
+  /** Of all runs that the value is taken from, where it is not one run's, such as a slope. */
+  seeds?: readonly number[];
   /** 95% interval of the value, where it is an estimate such as a slope. */
   interval?: readonly [low: number, high: number];
   /** Why this run cannot decide, such as "20 times fewer steps than published". It is shown and not counted. */
@@ -155,6 +157,8 @@ const claimed = (x: number): string =>
 
 /** `1.00 ± 0.05 nats`, `at most 0.10 nats`: the number that decides. */
 export function expectedText({ paper, tolerance, relation, unit }: Question): string {
+  if (relation && tolerance === 0 && Number.isInteger(paper) && paper > 1)
+    return `${relation} ${count(paper)} ${unit}`;
   if (relation === 'at most') return `at most ${claimed(paper + tolerance)} ${unit}`;
   if (relation === 'at least') return `at least ${claimed(paper - tolerance)} ${unit}`;
   return `${claimed(paper)} ± ${claimed(tolerance)} ${unit}`;
@@ -173,7 +177,7 @@ export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>)
   const spread = shown.length === 1 && interval ? `, 95% ${interval.map(number).join(' to ')}` : '';
   // A computation has no tier.
   if (kind === 'check' || kind === 'reconstruction') return range;
-  const seeds = [...new Set(shown.map(({ seed }) => seed))];
+  const seeds = [...new Set(shown.flatMap(({ seed, seeds }) => seeds ?? [seed]))];
   const runs = `${[...new Set(shown.map(({ tier }) => tier))].join(', ')}, ${seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`}`;
   return fit.length ? `${range}${spread} (${runs})` : `[${range}${spread}] (${runs}: cannot decide)`;
 }
@@ -204,7 +208,7 @@ const runRowsOf = (v: Verdict): string[][] =>
     return [
       v.claim,
       run.tier,
-      String(run.seed),
+      run.seeds ? run.seeds.join(', ') : String(run.seed),
       fixed(run.value, 3),
       `${away < 0 ? '−' : '+'}${fixed(Math.abs(away), 3)}`,
       finding,

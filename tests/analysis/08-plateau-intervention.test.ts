@@ -1,21 +1,24 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { excessAtFree, positionsOf } from '../../lib/analysis/08-lines';
+import { predictions } from '../../lib/analysis/08-predictions';
+import { exactCost, excessAtFree, positionsOf } from '../../lib/analysis/08-runs';
 import {
-  configs,
+  answer,
+  grammarRows,
   modelRows,
   positionFigure,
-  predictions,
+  predictionTable,
   questions,
   runRows,
-  runs as committedRuns,
+  runs,
   sizeRows,
-  slopes,
-  stepsToPlateau,
+  type Interventions,
 } from '../../lib/analysis/08-plateau-intervention';
 import { dataFloor, memoryFloor, surprisal, trainTokens } from '../../lib/analysis/shared/floors';
 import {
+  grammarRuns,
   plateauIntervention,
+  settledRuns,
   type PlateauConfig,
   type PlateauRecord,
 } from '../../lib/experiments/plateau-intervention';
@@ -44,66 +47,103 @@ function plateauRun(
   return { config, curve, id: JSON.stringify(config), parameters: 10_000 } as unknown as PlateauRecord;
 }
 
-const NONE = {
+const NONE: Interventions = {
   grammars: [],
-  fewerLines: [],
-  models: [],
   longerOnGrammar15: [],
   seeds4And5: [],
+  fewerLines: [],
+  models: [],
   slower10Layers: [],
+  pilot: [],
+  settled: [],
+  fewLinesLonger: [],
+  deeper: [],
 };
 
-/** The two readings of the slopes. */
-const outcomes = (grammars: PlateauRecord[]) =>
-  questions({ grammars, fewerLines: [] })
-    .slice(0, 2)
-    .map((q) => verdict(q).outcome);
-/** The bound on runs with fewer lines. */
-const sizeQuestion = (fewerLines: PlateauRecord[]) => questions({ grammars: [], fewerLines })[2]!;
+/** The verdicts on the bound: on data of lower entropy, and on few lines. */
+const bounds = (some: Partial<Interventions>) => questions({ ...NONE, ...some }).slice(0, 2);
+const outcomes = (some: Partial<Interventions>) => bounds(some).map((q) => verdict(q).outcome);
 
 const GRAMMARS = ['0.6', '0.8', '1.0', '1.5'] as const;
 
-test('plateaus at the floor have slope 1, plateaus at 1 slope 0, and the verdicts follow; runs that still fall do not count', () => {
+test('one settled run below the bound on data of lower entropy refutes it; others and higher entropies do not count', () => {
+  const low = (nats: number, drift = 0) => [plateauRun({ grammar: '0.6' }, nats, drift, nats)];
+  assert.equal(outcomes({ grammars: low(0.6) })[0], 'NOT REPRODUCED');
+  assert.equal(outcomes({ settled: low(0.6) })[0], 'NOT REPRODUCED');
+  assert.equal(outcomes({ grammars: low(1) })[0], 'REPRODUCED');
+  assert.equal(outcomes({ grammars: low(0.6, 0.02) })[0], 'INCONCLUSIVE', 'still falling');
+  assert.equal(outcomes({ grammars: low(0.6, -0.02) })[0], 'INCONCLUSIVE', 'rising');
+  const high = [plateauRun({ grammar: '1.2' }, 1.2)];
+  assert.deepEqual(bounds({ grammars: high })[0]!.ours, [], 'its entropy is above the bound');
+});
+
+/** Runs as they are planned that end `excess` above what their held-out lines cost. */
+function asPlanned(excess: number, copied = 0): PlateauRecord[] {
+  return settledRuns('desk').map((planned) => {
+    // Few lines, so that the test is quick.
+    const record = plateauRun({ ...planned, trainLines: 500, steps: 400, evaluationLines: 50 }, 1);
+    const last = record.curve.at(-1)!;
+    last.heldOutLossNats = exactCost(record) + excess;
+    const { entropy } = positionsOf(record);
+    const after = entropy.map((h) => h <= 0.01).indexOf(true);
+    last.positionNats = entropy.map((h, t) => (t === after ? h + copied : h));
+    return record;
+  });
+}
+
+test('G1 to G3 wait for all 25 runs, and each fails by its own fault', () => {
+  const words = (settled: PlateauRecord[]) =>
+    predictionTable({ ...NONE, settled })
+      .filter(({ id }) => /^G[123]$/.test(id))
+      .map(({ outcome }) => outcome);
+  const good = asPlanned(0.01);
+  assert.deepEqual(words(good.slice(1)), ['open', 'open', 'open']);
+  assert.deepEqual(words(good), ['held', 'held', 'held']);
+  assert.deepEqual(words(asPlanned(0.021)), ['held', 'held', 'failed'], 'excess');
+  assert.deepEqual(words(asPlanned(0.01, 0.2)), ['failed', 'held', 'held'], 'not copied');
+  const [first, ...rest] = good;
+  const rising = plateauRun(first!.config, 1, -0.1);
+  rising.curve.at(-1)!.positionNats = first!.curve.at(-1)!.positionNats;
+  assert.equal(words([rising, ...rest])[0], 'failed', 'one has not settled');
+  good.forEach((record) => {
+    record.curve.at(-1)!.heldOutLossNats = 1.05 * exactCost(record) - 0.05;
+  });
+  assert.deepEqual(words(good).slice(0, 2), ['held', 'failed'], 'slope 1.05');
+  assert.ok(questions({ ...NONE, settled: good }).some(({ source }) => /slope of the held-out/.test(source)));
+});
+
+test('plateaus at the entropy have slope 1, and former predictions are judged by the statistics they were made for', () => {
   const floorOf = (grammar: PlateauConfig['grammar']) => dataFloor(plateauRun({ grammar }, 1).config);
   const at = (nats: (floor: number) => number, drift = 0) =>
     [1, 2].flatMap((seed) =>
       GRAMMARS.map((grammar) => plateauRun({ grammar, seed }, nats(floorOf(grammar)), drift)),
     );
-  assertClose(
-    slopes(at((floor) => floor + 0.02)).map(({ value }) => value),
-    [1, 1],
-    { absolute: 1e-9, what: 'slope' },
-  );
-  assert.deepEqual(outcomes(at((floor) => floor)), ['NOT REPRODUCED', 'REPRODUCED']);
-  assert.deepEqual(outcomes(at(() => 1)), ['REPRODUCED', 'NOT REPRODUCED']);
-  assert.deepEqual(outcomes(at((floor) => floor, 0.02)), ['INCONCLUSIVE', 'INCONCLUSIVE']);
   const { P1, P2 } = predictions({ ...NONE, grammars: at((floor) => floor + 0.1) });
   assert.deepEqual([P1!.holds, P2!.holds], [true, false], 'slope 1, intercept 0.1');
-  const quick = at(() => 3).map((r) => ({ ...r, config: { ...r.config, tier: 'quick' as const } }));
-  const judged = predictions({ ...NONE, grammars: [...quick, ...at((floor) => floor)] });
-  assert.deepEqual([judged.P1!.holds, judged.P2!.holds], [true, true], 'the desk tier alone is judged');
   const { P4, P5, P6, P7, P8, P9, P10 } = predictions({ ...NONE, grammars: at((floor) => floor) });
   for (const { holds } of [P4!, P5!, P6!, P7!, P8!, P9!, P10!]) assert.equal(holds, null, 'not run');
 });
 
-test('one run below the bound refutes it, unless it is over-parameterised; the floor of memory is ln D per line; steps to the plateau', () => {
+test('on few lines one settled run below the bound refutes it, unless it is over-parameterised', () => {
   const runs = [plateauRun({ trainLines: 2000 }, 1.1, 0, 1.1), plateauRun({ trainLines: 500 }, 0.9, 0, 0.35)];
+  const question = (fewerLines: PlateauRecord[]) => bounds({ fewerLines })[1]!;
   assert.deepEqual(
-    sizeQuestion(runs).ours.map(({ value }) => value),
+    question(runs).ours.map(({ value }) => value),
     [1.1, 0.35],
   );
-  assert.equal(verdict(sizeQuestion(runs)).outcome, 'NOT REPRODUCED');
+  assert.equal(verdict(question(runs)).outcome, 'NOT REPRODUCED');
   const large = runs.map((run) => ({ ...run, parameters: 20 * trainTokens(runs[1]!.config) }));
   assert.deepEqual(
-    [verdict(sizeQuestion(large)).outcome, sizeQuestion(large).ours.map(({ unfit }) => unfit !== undefined)],
+    [verdict(question(large)).outcome, question(large).ours.map(({ unfit }) => unfit !== undefined)],
     ['REPRODUCED', [false, true]],
   );
+  const falling = [plateauRun({ trainLines: 500 }, 0.9, 0.02, 0.35)];
+  assert.equal(outcomes({ fewLinesLonger: falling })[1], 'INCONCLUSIVE');
+  assert.deepEqual(question([plateauRun({ trainLines: 20_000 }, 1)]).ours, [], 'not few');
   assertClose([memoryFloor(runs[1]!.config)], [Math.log(500) / 20.8], {
     relative: 0.03,
     what: 'ln 500 over the tokens of a line',
   });
-  assert.equal(stepsToPlateau(plateauRun({}, 1, 0.3)), 400);
-  assert.equal(stepsToPlateau(plateauRun({}, 1, 0.01)), 100);
   assertClose(
     [excessAtFree({ entropy: [2, 1, 0, 0], loss: [2.3, 1.1, 0.1, 0], surprisalNats: 3.1 })],
     [0.75],
@@ -111,7 +151,7 @@ test('one run below the bound refutes it, unless it is over-parameterised; the f
   );
 });
 
-test('position by position every seed has its line, and the one that copies least is judged', () => {
+test('position by position a run that copies is next to one that does not, and the one that copies least is judged', () => {
   const [copying, not] = [1, 2].map((seed) => plateauRun({ seed }, 1)) as [PlateauRecord, PlateauRecord];
   const lines = (runs: PlateauRecord[]) => (positionFigure(runs).data as { y: number[] }[]).map(({ y }) => y);
   const entropy = lines([copying])[0]!;
@@ -120,7 +160,7 @@ test('position by position every seed has its line, and the one that copies leas
   const more = (surprisalNats - entropy.reduce((a, b) => a + b)) / entropy.filter((h) => h > 0.01).length;
   const freely = entropy.map((h) => (h > 0.01 ? h + more + 1 : h));
   copying.curve.at(-1)!.positionNats = freely;
-  not.curve.at(-1)!.positionNats = freely.map((l, t) => (entropy[t]! > 0.01 ? l : l + 1));
+  not.curve.at(-1)!.positionNats = freely.map((l, t) => (entropy[t]! > 0.01 ? l : l + 1.5));
   assert.deepEqual(
     lines([copying, not]).slice(1),
     [copying, not].map((r) => r.curve.at(-1)!.positionNats),
@@ -200,24 +240,30 @@ test('the prediction on depth waits for every deeper model that is planned, and 
   assert.equal(p6([...settled, model(10, 256, 2, 0.5)]), true, 'the last still falls');
 });
 
-test('runs of a list come in its order, then the committed ones of the desk tier; a table has a row for each', () => {
-  const quick = configs('quick').map((config) => ({ ...plateauRun(config, 1), config }));
-  const all = committedRuns([]);
-  assert.equal(
-    Object.values(all).flat().length,
-    configs('desk').length,
-    'every run of the sweep is committed',
-  );
-  assert.equal(
-    committedRuns(quick as PlateauRecord[]).grammars.length,
-    all.grammars.length,
-    'runs by their ids alone',
-  );
-  assert.equal(runRows(all).length, configs('desk').length);
+test('every run of the lists that are not under way is committed, and a table has a row for each', () => {
+  const all = runs();
   assert.deepEqual(
-    sizeRows(all.fewerLines).map(({ D }) => D),
-    [500, 2000, 10_000, 50_000, 100_000],
+    all.grammars.map(({ config }) => [config.grammar, config.seed]),
+    grammarRuns('desk').map(({ grammar, seed }) => [grammar, seed]),
   );
-  const rows = modelRows({ ...all, models: [] });
-  assert.ok(rows.some(({ settings, layers }) => settings === 'notebook 04' && layers === 10));
+  assert.deepEqual(
+    [all.fewerLines, all.models, all.seeds4And5, all.longerOnGrammar15, all.slower10Layers].map(
+      ({ length }) => length,
+    ),
+    [5, 7, 10, 1, 1],
+  );
+  assert.equal(runRows(all).length, Object.values(all).flat().length);
+  assert.deepEqual(
+    sizeRows(all.fewerLines).map((row) => row['training lines']),
+    ['500', '2,000', '10,000', '50,000', '100,000'],
+  );
+  assert.equal(modelRows({ ...all, deeper: [] }).length, 8);
+  const counted = grammarRows({ ...all, settled: [] }).map((row) => row['copy, of all']);
+  assert.deepEqual(counted, ['5 of 5', '5 of 5', '3 of 3', '3 of 5', '3 of 5', '0 of 5']);
+});
+
+test('the answer says what is missing, and then what came of it', () => {
+  const all = runs();
+  assert.match(answer({ ...all, settled: [] }), /not run yet\.$/);
+  assert.match(answer({ ...all, settled: all.grammars }), /Without dropout \d+ of 18 runs copy\.$/);
 });

@@ -34,6 +34,16 @@ export const byTier = <R extends Pick<RunRecord, 'config'>>(
   records: readonly R[],
 ): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);
 
+/** Those of some records that a list names, in its order. */
+export function ofList<C extends TrainingConfig, M extends Measures>(
+  experiment: Experiment<C, M>,
+  records: readonly RunRecord<C, M>[],
+  list: readonly C[],
+): RunRecord<C, M>[] {
+  const byId = new Map(records.map((record) => [record.id, record]));
+  return list.flatMap((config) => byId.get(runId(experiment, config)) ?? []);
+}
+
 /** The runs of a list: those among `own`, in the list's order, then the committed ones of its desk tier. */
 export function runsOf<C extends TrainingConfig, M extends Measures>(
   experiment: Experiment<C, M>,

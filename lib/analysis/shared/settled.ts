@@ -12,8 +12,8 @@ export const MOST_DRIFT = 0.01;
  * points are noisy; bits range over four orders of magnitude, so their change counts as a share of what is there at the end.
  */
 const RULES = {
-  /** Mean training loss of the third quarter minus that of the last, nats per token. */
-  loss: (record: RunRecord) => ({ change: plateau(record).driftNats, most: MOST_DRIFT }),
+  /** Mean training loss of the third quarter minus that of the last, up or down, nats per token. */
+  loss: (record: RunRecord) => ({ change: Math.abs(plateau(record).driftNats), most: MOST_DRIFT }),
   /** Memorised bits at the end minus those at three quarters of the steps; none where a run knows everything. */
   bits: (record: RunRecord) => {
     const { curve, config } = record as CapacityRecord;
