@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from pair import Pair, Refused, canonical, cells_of, code_cells, digest, git, percent, read_ipynb
+from pair import MADE_FROM, Pair, Refused, canonical, cells_of, code_cells, code_hash, digest, git, percent, read_ipynb
 
 
 def outputs_of(notebook):
@@ -108,6 +108,8 @@ def run(job):
             reason = "it died, perhaps of too little memory; run it with --tier smoke to see whether it works at all"
             return {"error": f"{name}: expected the kernel to live; {reason}"}
     executed = canonical(notebook, name)
+    if not keep:
+        executed.metadata[MADE_FROM] = {"code": code_hash(executed)}
     (folder / f"{name}.ipynb").write_text(nbformat.writes(executed) + "\n", encoding="utf-8")
     (folder / f"{name}.ts").write_text(percent(executed, name), encoding="utf-8")
     html, _ = HTMLExporter(template_name="report").from_notebook_node(executed, {"metadata": {"name": name}})

@@ -23,6 +23,8 @@ METADATA = {
     "kernelspec": {"display_name": "TypeScript", "language": "typescript", "name": "tslab"},
     "language_info": {"file_extension": ".ts", "mimetype": "text/typescript", "name": "typescript"},
 }
+# Its field of the metadata: a hash of the code that the outputs were made from, put there by an execution with "--save".
+MADE_FROM = "memorization"
 # Lines of a .ts that begin a cell, and characters at which Python ends a line though TypeScript does not.
 MARKER = re.compile(r"\s*//\s*(%%|<codecell>\s*$|In\[[0-9 ]*\]:?\s*$)")
 LINE_ENDS = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -78,7 +80,8 @@ def canonical(notebook, name):
             clean.execution_count = cell.get("execution_count")
             clean.outputs = merged(cell.get("outputs", []))
         cells.append(clean)
-    return nbformat.from_dict({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
+    made_from = {key: notebook.metadata[key] for key in [MADE_FROM] if key in notebook.metadata}
+    return nbformat.from_dict({"cells": cells, "metadata": {**METADATA, **made_from}, "nbformat": 4, "nbformat_minor": 5})
 
 
 def percent(notebook, name):
@@ -193,6 +196,7 @@ class Pair:
         if self.has_outputs:
             for cell, old in zip(code_cells(self.notebook), code_cells(ipynb)):
                 cell.execution_count, cell.outputs = old.execution_count, old.outputs
+            self.notebook.metadata = ipynb.metadata
 
 
 def code_cells(notebook):
@@ -201,3 +205,7 @@ def code_cells(notebook):
 
 def code_of(notebook):
     return [cell.source for cell in code_cells(notebook)]
+
+
+def code_hash(notebook):
+    return hashlib.sha256("\0".join(code_of(notebook)).encode()).hexdigest()

@@ -48,6 +48,15 @@ function machinePath(text: string): string | undefined {
   return own ?? MACHINE_PATH.exec(text)?.[0];
 }
 
+/** Whether the code is another than that which the outputs were made from, where the notebook says so (pair.py). */
+function staleFault({ metadata, cells }: Notebook): string[] {
+  const code = cells.filter(({ cell_type }) => cell_type === 'code').map(({ source }) => textOf(source));
+  const madeFrom = (metadata.memorization as { code?: string } | undefined)?.code;
+  const isStale =
+    madeFrom !== undefined && madeFrom !== createHash('sha256').update(code.join('\0')).digest('hex');
+  return isStale ? ['its outputs were made from other code: run "npm run reproduce" with --save'] : [];
+}
+
 /** Of a notebook that can be read. */
 function cellFaults(cells: readonly Cell[]): string[] {
   const code = cells.filter(({ cell_type }) => cell_type === 'code');
@@ -95,6 +104,7 @@ function notebookFaults(tree: Tree, name: string): { faults: string[]; notebook?
     ...(kernel === 'tslab' ? [] : [`expected the kernel tslab; got ${kernel ?? 'none'}`]),
     ...(source === undefined ? ['it has no .ts'] : pairFault(notebook, source)),
     ...cellFaults(notebook.cells),
+    ...staleFault(notebook),
     ...(content.length > MOST_BYTES
       ? [`it has ${megabytes(content.length, 2)}; at most ${megabytes(MOST_BYTES, 0)}`]
       : []),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
@@ -50,6 +51,8 @@ test('tier and seed reach the cells; saving writes the pair, executed', async ()
     ]),
     [[1, ['quick 7\n']]],
   );
+  const code = 'console.log(process.env.TIER, process.env.SEED);';
+  assert.deepEqual(notebook.metadata.memorization, { code: createHash('sha256').update(code).digest('hex') });
   assert.deepEqual(
     percentCells(readFileSync(join(places.notebooks, '01-pair.ts'), 'utf8')),
     sourceCells(notebook),

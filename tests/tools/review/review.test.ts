@@ -1,6 +1,7 @@
 /** A review of small repositories made here, and of this one. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -218,6 +219,16 @@ test('each fault is one line with its file', async () => {
       { 'notebooks/04-a.ts': '// %%\nshow(1.3);\n' },
       'notebooks/04-a.ipynb',
       /\.ts differs from it in cell 1/,
+    ],
+    [
+      {
+        'notebooks/04-a.ipynb': ipynb(source, shown, {
+          kernelspec: { name: 'tslab' },
+          memorization: { code: createHash('sha256').update('show(1.1);').digest('hex') },
+        }),
+      },
+      'notebooks/04-a.ipynb',
+      /made from other code/,
     ],
     [{ 'notebooks/04-a.ts': '<<<<<<< HEAD\n// %%\n' }, 'notebooks/04-a.ipynb', /merge conflict/],
     [{ 'notebooks/04-a.ts': null }, 'notebooks/04-a.ipynb', /no \.ts/],
