@@ -1,19 +1,16 @@
 /** Reports and JupyterLab as a reader sees them. Skipped where there is no Chromium. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { childEnvironment } from '../lib/tools/setup/environment.cjs';
-import { labArguments } from '../lib/tools/cli/lab';
 import { paths } from '../lib/util/paths';
 import { execute, type Result } from '../lib/tools/jupyter/execute';
 import { findChromium } from '../lib/tools/cli/test';
-import { withPage, type Visit } from './browser';
+import { withLab, withPage, type Visit } from './browser';
 
 const FIXTURE = '90-parts';
 const fixtures = join(paths.root, 'tests', 'fixtures');
@@ -21,14 +18,6 @@ const skip = findChromium() ? false : 'no Chromium on PATH; install one, or name
 
 /** Texts that only plotly.js has; a file with one copy of it has each once per copy. */
 const countOf = (text: string, part: string): number => text.split(part).length - 1;
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 describe('a report opened from the disk', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'report-'));
@@ -117,49 +106,18 @@ describe('a report opened from the disk', { skip }, () => {
   });
 });
 
-/** JupyterLab as `npm run lab` starts it, in a folder with the fixture. */
-async function withLab(work: (address: string) => Promise<void>): Promise<void> {
+/** JupyterLab in a folder with the fixture. */
+async function withFixture(work: (address: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'lab-'));
   // Slow enough that a busy machine draws some of the curve's states.
   const env = { ...childEnvironment(), TIER: 'smoke', SEED: '1', FIGURES: folder, PACE: '250' };
-  const bin = (name: string) => join(paths.venv, 'bin', name);
-  execFileSync(
-    bin('jupytext'),
-    [
-      '--quiet',
-      '--to',
-      'ipynb',
-      '--output',
-      join(folder, `${FIXTURE}.ipynb`),
-      join(fixtures, `${FIXTURE}.ts`),
-    ],
-    { env },
-  );
-  const [port, token] = [await freePort(), 'token-of-this-test'];
-  const args = labArguments(port, false).filter((arg) => !/root_dir|preferred_dir/.test(arg));
-  let server: ChildProcess | undefined;
+  const [from, to] = [join(fixtures, `${FIXTURE}.ts`), join(folder, `${FIXTURE}.ipynb`)];
+  execFileSync(join(paths.venv, 'bin', 'jupytext'), ['--quiet', '--to', 'ipynb', '--output', to, from], {
+    env,
+  });
   try {
-    server = spawn(
-      bin('jupyter-lab'),
-      [...args, `--ServerApp.root_dir=${folder}`, `--IdentityProvider.token=${token}`],
-      { cwd: folder, env, stdio: 'ignore' },
-    );
-    const base = `http://127.0.0.1:${port}`;
-    while (
-      !(await fetch(`${base}/api`).then(
-        (r) => r.ok,
-        () => false,
-      ))
-    ) {
-      assert.equal(server.exitCode, null, 'JupyterLab ended before it answered');
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
-    await work(`${base}/lab/tree/${FIXTURE}.ipynb?token=${token}`);
+    await withLab({ folder, env }, (addressOf) => work(addressOf(`${FIXTURE}.ipynb`)));
   } finally {
-    const ended =
-      server && server.exitCode === null ? new Promise((resolve) => server!.once('close', resolve)) : null;
-    server?.kill('SIGTERM');
-    await ended;
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -181,7 +139,7 @@ async function watchLiveCurve({ page }: Visit): Promise<number[]> {
 
 describe('JupyterLab', { skip }, () => {
   test('"Run All Cells": the live curve grows in place, all figures are interactive, the console is silent', async () => {
-    await withLab((address) =>
+    await withFixture((address) =>
       withPage(async (visit) => {
         const { page, outside, errors } = visit;
         await page.goto(address);

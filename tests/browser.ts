@@ -1,9 +1,14 @@
-/** A headless Chromium for the tests, if the machine has one. It asks the network for nothing of its own. */
+/** A headless Chromium for the tests, if the machine has one, and a JupyterLab for it. Neither asks the network for anything of its own. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
+import { labArguments } from '../lib/tools/cli/lab';
 import { findChromium } from '../lib/tools/cli/test';
+import { paths } from '../lib/util/paths';
 
 const QUIET = [
   '--headless',
@@ -56,5 +61,44 @@ export async function withPage(work: (visit: Visit) => Promise<void>, height = 1
   } finally {
     await context?.close();
     rmSync(profile, { recursive: true, force: true });
+  }
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+/** JupyterLab as `npm run lab` starts it, with another root folder. `work` is given the address of a notebook in it. */
+export async function withLab(
+  { folder, env }: { folder: string; env: NodeJS.ProcessEnv },
+  work: (addressOf: (notebook: string) => string) => Promise<void>,
+): Promise<void> {
+  const [port, token] = [await freePort(), 'token-of-this-test'];
+  const args = labArguments(port, false).filter((arg) => !/root_dir|preferred_dir/.test(arg));
+  const root = [`--ServerApp.root_dir=${folder}`, `--IdentityProvider.token=${token}`];
+  let server: ChildProcess | undefined;
+  try {
+    const program = join(paths.venv, 'bin', 'jupyter-lab');
+    server = spawn(program, [...args, ...root], { cwd: folder, env, stdio: 'ignore' });
+    const base = `http://127.0.0.1:${port}`;
+    while (
+      !(await fetch(`${base}/api`).then(
+        (r) => r.ok,
+        () => false,
+      ))
+    ) {
+      assert.equal(server.exitCode, null, 'JupyterLab ended before it answered');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    await work((notebook) => `${base}/lab/tree/${notebook}?token=${token}`);
+  } finally {
+    const ended =
+      server && server.exitCode === null ? new Promise((resolve) => server!.once('close', resolve)) : null;
+    server?.kill('SIGTERM');
+    await ended;
   }
 }

@@ -19,6 +19,12 @@ def is_ours(notebook):
     return metadata.get("kernelspec", {}).get("name") == "tslab" or metadata.get("jupytext", {}).get("formats") == FORMATS
 
 
+class Refusal(HTTPError):
+    """Shown by JupyterLab as it is; of an HTTPError it would show each % twice."""
+
+    log_message = property(HTTPError.get_message)
+
+
 class PairedContents(jupytext.AsyncTextFileContentsManager):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -42,7 +48,7 @@ class PairedContents(jupytext.AsyncTextFileContentsManager):
         try:
             pair = Pair(file.parent, file.stem)
         except Refused as error:
-            raise HTTPError(409, str(error))
+            raise Refusal(409, str(error))
         if pair.conflict:
             file.write_text(nbformat.writes(pair.notebook) + "\n", encoding="utf-8")
         return pair
@@ -57,7 +63,7 @@ class PairedContents(jupytext.AsyncTextFileContentsManager):
             notebook = canonical(nbformat.from_dict(model["content"]), name)
             text = percent(notebook, name)
         except Refused as error:
-            raise HTTPError(400, str(error))
+            raise Refusal(400, str(error))
         self.update_paired_notebooks(path.strip("/"), FORMATS)
         ipynb = await self.super.save({"type": "notebook", "content": notebook}, f"{stem}.ipynb")
         ts = await self.super.save({"type": "file", "format": "text", "content": text}, f"{stem}.ts")

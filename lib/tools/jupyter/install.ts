@@ -1,7 +1,7 @@
 /** Installs the kernel, the JupyterLab renderer, the manager of notebook files and the report template into .venv, where its Jupyter programs find them. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { allocator } from '../setup/environment.cjs';
+import { allocator, engineEnvironment, sitePackages } from '../setup/environment.cjs';
 import { UserError } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
@@ -26,10 +26,16 @@ function write(path: string, text: string): void {
   if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeAtomically(path, text);
 }
 
-/** The kernel is named tslab, as in notebooks written elsewhere; people see it as "TypeScript". */
-function kernelSpec(): string {
+/**
+ * The kernel is named tslab, as in notebooks written elsewhere; people see it as "TypeScript". It brings all of its environment,
+ * for programs that start it without that of `npm run lab`, such as VS Code.
+ * @param packages folder of the Python packages, among them CUDA's
+ */
+export function kernelSpec(packages = sitePackages()): string {
   const argv = [process.execPath, join(sources, 'kernel.cjs'), '{connection_file}'];
-  return `${JSON.stringify({ argv, env: allocator, display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' }, null, 2)}\n`;
+  const env = { ...allocator, ...engineEnvironment(packages) };
+  const names = { display_name: 'TypeScript', language: 'typescript', interrupt_mode: 'signal' };
+  return `${JSON.stringify({ argv, env, ...names }, null, 2)}\n`;
 }
 
 /** Every JupyterLab of .venv saves notebooks as contents.py does. */

@@ -52,10 +52,11 @@ function sitePackages() {
 
 /**
  * Where CUDA's libraries are when they came as Python packages: TensorFlow opens them by name.
+ * @param {string | null} packages the folder that holds them
  * @returns {Record<string, string>}
  */
-function cuda() {
-  const nvidia = path.join(sitePackages() ?? '', 'nvidia');
+function cuda(packages = sitePackages()) {
+  const nvidia = path.join(packages ?? '', 'nvidia');
   if (!fs.existsSync(nvidia)) return {};
   const folders = fs
     .readdirSync(nvidia)
@@ -69,6 +70,17 @@ function cuda() {
     XLA_FLAGS: process.env.XLA_FLAGS ?? `--xla_gpu_cuda_data_dir=${path.join(nvidia, 'cuda_nvcc')}`,
   };
 }
+
+/**
+ * What TensorFlow reads when a process starts or when the library loads, wherever that process was started from.
+ * @param {string | null} packages
+ * @returns {Record<string, string>}
+ */
+const engineEnvironment = (packages = sitePackages()) => ({
+  CUDA_CACHE_PATH: cache('cuda'),
+  TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
+  ...cuda(packages),
+});
 
 /**
  * This process's environment with .venv first on PATH and every cache, configuration and state folder in .cache.
@@ -96,9 +108,7 @@ function childEnvironment() {
     JUPYTERLAB_WORKSPACES_DIR: cache('jupyter', 'lab', 'workspaces'),
     JUPYTER_PREFER_ENV_PATH: '1',
     IPYTHONDIR: cache('jupyter', 'ipython'),
-    CUDA_CACHE_PATH: cache('cuda'),
-    TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
-    ...cuda(),
+    ...engineEnvironment(),
   };
   for (const name of FOREIGN) delete environment[name];
   return environment;
@@ -113,5 +123,6 @@ module.exports = {
   roomGiB,
   sitePackages,
   cuda,
+  engineEnvironment,
   childEnvironment,
 };

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childEnvironment } from '../../../lib/tools/setup/environment.cjs';
+import { kernelSpec } from '../../../lib/tools/jupyter/install';
 import { paths } from '../../../lib/util/paths';
 
 /**
@@ -51,6 +53,7 @@ interface Ran {
 
 const CELLS = [
   `console.log(process.cwd());`,
+  `import { banner } from './lib/tensor/engine';\nconsole.log(banner());`,
   `const z = 7; const name = 'a'; const loop = { turns: 0 };`,
   `console.log(JSON.stringify({ z, nested: { name } }));`,
   `const wrong: number = 'text';`,
@@ -92,7 +95,8 @@ before(() => {
   try {
     ran = JSON.parse(
       execFileSync(join(paths.venv, 'bin', 'python'), ['-c', CLIENT, file], {
-        env: childEnvironment(),
+        // As from VS Code: nothing of the project's environment.
+        env: { PATH: '/usr/bin:/bin', HOME: broken, JUPYTER_RUNTIME_DIR: broken },
         encoding: 'utf8',
         cwd: '/',
       }),
@@ -118,6 +122,19 @@ const error = (cell: Ran) => ({
 
 test('cells run in the project root, wherever Jupyter was started', () =>
   assert.equal(printed(at('process.cwd')), paths.root));
+
+test('kernel.json alone gives it project, engine and GPU: it brings the folders of CUDA', () => {
+  assert.match(printed(at('banner')), /^TensorFlow \d.* on the [CG]PU/);
+  const packages = mkdtempSync(join(tmpdir(), 'packages-'));
+  try {
+    mkdirSync(join(packages, 'nvidia', 'cudnn', 'lib'), { recursive: true });
+    const { env } = JSON.parse(kernelSpec(packages)) as { env: Record<string, string> };
+    assert.equal(env.LD_LIBRARY_PATH!.split(':')[0], join(packages, 'nvidia', 'cudnn', 'lib'));
+    assert.ok(env.XLA_FLAGS && env.GLIBC_TUNABLES && env.TF_CPP_MIN_LOG_LEVEL && env.CUDA_CACHE_PATH);
+  } finally {
+    rmSync(packages, { recursive: true });
+  }
+});
 
 test('each cell is announced with its execution count', () => {
   const counts = ran.map(
