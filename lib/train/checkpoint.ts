@@ -4,13 +4,13 @@
  * dropout follow from seed and step, so nothing else has to be kept. One parameter at a time is in memory besides the model.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
 import type { Parameter } from '../tensor/parameters';
 import { UserError } from '../util/errors';
-import { writePartsAtomically } from '../util/files';
+import { piecesOf, writePartsAtomically } from '../util/files';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
 import { mismatch, type Schema } from '../util/schema';
 import type { TrainingConfig } from './config';
@@ -77,24 +77,6 @@ export async function saveCheckpoint(
   await writePartsAtomically(path, hashed(), () => [Buffer.from(hash.digest('hex')), HASH_AT], folder);
 }
 
-const PIECE = 2 ** 22;
-
-/** A file piece by piece, from an offset on. */
-function* pieces(path: string, from = 0): Generator<Buffer> {
-  const file = openSync(path, 'r');
-  try {
-    for (let at = from; ;) {
-      const piece = Buffer.allocUnsafe(PIECE);
-      const length = readSync(file, piece, 0, PIECE, at);
-      if (length === 0) return;
-      yield piece.subarray(0, length);
-      at += length;
-    }
-  } finally {
-    closeSync(file);
-  }
-}
-
 const broken = (path: string, why: string): UserError =>
   new UserError(`checkpoint ${path}: ${why}; delete it to start this run from the beginning`);
 
@@ -102,7 +84,7 @@ const broken = (path: string, why: string): UserError =>
 function hashes(path: string): { got: string; expected: string } {
   const hash = createHash('sha256');
   let expected: string | undefined;
-  for (const piece of pieces(path)) {
+  for (const piece of piecesOf(path)) {
     if (expected === undefined) {
       if (piece.toString('latin1', 8, HASH_AT) !== START)
         throw broken(
@@ -166,7 +148,7 @@ export function weightsIn(path: string): Weights {
   const file = new SafetensorsFile(path);
   file.close();
   const hash = createHash('sha256');
-  for (const piece of pieces(path, file.start)) hash.update(piece);
+  for (const piece of piecesOf(path, file.start)) hash.update(piece);
   return { step: stateIn(file).step, sha256: hash.digest('hex') };
 }
 

@@ -32,6 +32,11 @@ export interface Weights {
   sha256: string;
 }
 
+/** What ran the steps up to one. */
+export interface Machine extends Pick<RunRecord, 'versions' | 'hardware' | 'engine'> {
+  untilStep: number;
+}
+
 export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends Measures = Measures> {
   /** Records of format 1 have neither `engine` nor `sha256`. */
   format: 1 | 2;
@@ -47,6 +52,8 @@ export interface RunRecord<C extends TrainingConfig = TrainingConfig, M extends 
   computedIn?: 'fp32' | 'bf16';
   /** Machines that differ in it may differ in bits. */
   engine?: Arithmetic;
+  /** Where earlier steps were made, if elsewhere: their bits may be other than this machine's. */
+  before?: Machine[];
   startedAt: string;
   /** Null while the run has not ended. */
   finishedAt: string | null;
@@ -106,15 +113,20 @@ export function writeRecord<R extends RunRecord>(record: R, folder?: string): R 
 
 const WEIGHTS: Schema = { step: 'count', sha256: 'hash' };
 
+const MACHINE = {
+  versions: { node: 'text', 'tensorflow?': 'text', tfjs: 'text' },
+  hardware: { cpu: 'text', cores: 'count', memoryGiB: 'number', device: 'text' },
+  'engine?': { threads: 'count', oneDnn: 'boolean', cpuFeatures: ['text'], fused: 'boolean' },
+} satisfies Schema;
+
 const HEAD = {
   id: 'text',
   configHash: 'hash',
   dataHash: 'hash',
   commit: 'text',
-  versions: { node: 'text', 'tensorflow?': 'text', tfjs: 'text' },
-  hardware: { cpu: 'text', cores: 'count', memoryGiB: 'number', device: 'text' },
+  ...MACHINE,
   'computedIn?': 'text',
-  'engine?': { threads: 'count', oneDnn: 'boolean', cpuFeatures: ['text'], fused: 'boolean' },
+  'before?': [{ ...MACHINE, untilStep: 'count' }],
   startedAt: 'text',
   minutes: 'number',
   parameters: 'count',

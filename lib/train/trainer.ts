@@ -1,11 +1,13 @@
 /** Training from a config to its record. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, statfsSync, statSync } from 'node:fs';
 import * as os from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { buildModel } from '../model/build';
 import type { LanguageModel } from '../model/model';
 import { arithmetic, threadsNow, type Arithmetic } from './arithmetic';
 import { engine, isLoaded } from '../tensor/engine';
 import { UserError } from '../util/errors';
+import { megabytes } from '../util/format';
 import { linkAtomically } from '../util/files';
 import { takeLease, type Lease } from '../util/lease';
 import { sourceCommit } from '../util/source';
@@ -28,8 +30,10 @@ import {
   configHash,
   recordAt,
   recordPath,
+  runFolder,
   writeRecord,
   type CurvePoint,
+  type Machine,
   type Measures,
   type RunRecord,
 } from './record';
@@ -68,6 +72,21 @@ function newRecord<C extends TrainingConfig, M extends Measures>(
   };
 }
 
+const machineOf = ({ versions, hardware, engine: arithmetic }: RunRecord): Omit<Machine, 'untilStep'> => ({
+  versions,
+  hardware,
+  engine: arithmetic,
+});
+
+/** Whether two parts of a run may differ in bits though their settings are the same. */
+const isElsewhere = (one: RunRecord, other: RunRecord): boolean =>
+  one.versions.tensorflow !== other.versions.tensorflow ||
+  one.hardware.device !== other.hardware.device ||
+  (one.engine !== undefined && !isDeepStrictEqual(one.engine.cpuFeatures, other.engine!.cpuFeatures));
+
+const described = ({ hardware: { cpu, device }, versions: { tensorflow } }: RunRecord): string =>
+  `${cpu} (${device.toUpperCase()}, TensorFlow ${tensorflow})`;
+
 /** How to resume a run with the arithmetic that it began with. */
 const remedies = ({ fused }: Arithmetic) => ({
   threads: 'set TF_NUM_INTRAOP_THREADS to that number, or give the sweep the --jobs that it had',
@@ -80,6 +99,21 @@ export function takeThreads(id: string): void {
   const threads = checkpointState(checkpointPath(id))?.record.engine?.threads;
   if (threads === undefined || threads === threadsNow() || isLoaded()) return;
   process.env.TF_NUM_INTRAOP_THREADS = process.env.OMP_NUM_THREADS = String(threads);
+}
+
+/** Value and two moments, in float32. */
+const BYTES_PER_PARAMETER = 12;
+
+/** Throws a UserError unless the disk has room for the last and the best checkpoint, and one that is being written. */
+function checkRoom(id: string, parameters: number): void {
+  const files = (['last', 'best'] as const).map((which) => checkpointPath(id, which)).filter(existsSync);
+  const present = new Set(files.map((path) => statSync(path).ino)).size;
+  const needed = (3 - present) * BYTES_PER_PARAMETER * parameters;
+  const { bavail, bsize } = statfsSync(runFolder(id));
+  if (bavail * bsize < needed)
+    throw new UserError(
+      `${runFolder(id)}: expected ${megabytes(needed)} free for checkpoints; there are ${megabytes(bavail * bsize)}: free some and start again`,
+    );
 }
 
 const nothing = (): RunningMeans => ({ steps: 0, tokens: 0, nats: 0, gradientNorms: 0 });
@@ -106,21 +140,15 @@ class Training<C extends TrainingConfig, M extends Measures> {
     const parameters = model.parameters.reduce((n, p) => n + p.size, 0);
     this.record = newRecord(id, config, task.dataHash, parameters);
     const path = checkpointPath(id);
+    checkRoom(id, parameters);
     const saved = loadCheckpoint<C, M>(path, this.record.configHash, model.parameters);
     if (saved) this.resume(path, saved);
     this.minutesBefore = this.record.minutes;
   }
 
-  private resume(
-    path: string,
-    {
-      step,
-      tokensSeen,
-      since,
-      record: { startedAt, minutes, curve, commit, tokensPerSecond, dataHash, computedIn, engine: begun },
-    }: RunState<C, M>,
-  ): void {
+  private resume(path: string, { step, tokensSeen, since, record: saved }: RunState<C, M>): void {
     const { config, record } = this;
+    const { startedAt, minutes, curve, commit, tokensPerSecond, dataHash, computedIn, engine: begun } = saved;
     if (step > config.steps)
       throw new UserError(
         `config.steps: expected at least ${step}, the step of the run's checkpoint; got ${config.steps}: ask for more, or delete ${path} to start from the beginning`,
@@ -142,7 +170,22 @@ class Training<C extends TrainingConfig, M extends Measures> {
     // A process that trains no further step adds no commit.
     const commits =
       step < config.steps && !commit.endsWith(record.commit) ? `${commit}, ${record.commit}` : commit;
-    this.record = { ...record, startedAt, minutes, curve, tokensPerSecond, commit: commits };
+    const before = isElsewhere(saved, record)
+      ? [...(saved.before ?? []), { ...machineOf(saved), untilStep: step }]
+      : saved.before;
+    if (before !== saved.before)
+      console.warn(
+        `${this.id}: steps to ${step} were made on ${described(saved)}, the others are on ${described(record)}: bits may differ from those of one machine, and the record says so`,
+      );
+    this.record = {
+      ...record,
+      startedAt,
+      minutes,
+      curve,
+      tokensPerSecond,
+      commit: commits,
+      ...(before && { before }),
+    };
   }
 
   async toTheEnd(): Promise<RunRecord<C, M>> {
@@ -245,6 +288,17 @@ class Training<C extends TrainingConfig, M extends Measures> {
   }
 }
 
+/** TensorFlow's report that memory ran out, in one line. */
+function asMemoryError(error: unknown): unknown {
+  const [what] =
+    /OOM when allocating [^\n.]*|Array buffer allocation failed|std::bad_alloc/.exec(String(error)) ?? [];
+  return what
+    ? new UserError(
+        `training: expected enough memory; ${what}: ask for a smaller batch (more of "accumulate"), a smaller model or fewer jobs; the run goes on from its last checkpoint`,
+      )
+    : error;
+}
+
 /**
  * Trains a model on a task, from the last checkpoint if there is one, and closes the task. Waits while another process
  * trains this run; if that one finishes it, its record is the result.
@@ -268,6 +322,8 @@ export async function train<C extends TrainingConfig, M extends Measures>(
       const model = buildModel(config.model, config.seed);
       try {
         return await new Training(id, config, model, task, observer, lease).toTheEnd();
+      } catch (error) {
+        throw asMemoryError(error);
       } finally {
         disposeGraphs(model);
         model.dispose();

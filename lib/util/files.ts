@@ -10,6 +10,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -59,7 +60,7 @@ export function writeAtomically(path: string, content: string | Uint8Array, fold
     writeFileSync(aside, content);
     renameFlushed(aside, path);
   } catch (error) {
-    rmSync(aside, { force: true });
+    if (existsSync(aside)) rmSync(aside);
     throw cannotWrite(path, error);
   }
 }
@@ -107,7 +108,7 @@ export async function writePartsAtomically(
     }
     renameFlushed(aside, path);
   } catch (error) {
-    rmSync(aside, { force: true });
+    if (existsSync(aside)) rmSync(aside);
     throw cannotWrite(path, error);
   }
 }
@@ -131,6 +132,24 @@ export function linkAtomically(path: string, second: string, folder?: string): v
   } finally {
     // If both are already names of one file, renaming does nothing and leaves both.
     rmSync(aside, { force: true });
+  }
+}
+
+const PIECE = 2 ** 22;
+
+/** A file piece by piece, from an offset on. */
+export function* piecesOf(path: string, from = 0): Generator<Buffer> {
+  const file = openSync(path, 'r');
+  try {
+    for (let at = from; ;) {
+      const piece = Buffer.allocUnsafe(PIECE);
+      const length = readSync(file, piece, 0, PIECE, at);
+      if (length === 0) return;
+      yield piece.subarray(0, length);
+      at += length;
+    }
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -142,7 +142,7 @@ export class Lease {
     if (existsSync(this.file)) return;
     const owner = ownerOf(dirname(this.file));
     throw new UserError(
-      `${basename(this.folder)}: expected to be the one process that trains it; ${owner ? `${described(owner)} has taken it over` : 'its lease was removed'} while this one was stopped or out of reach; it ends here and has overwritten nothing`,
+      `${basename(this.folder)}: expected to be the one process that works on it; ${owner ? `${described(owner)} has taken it over` : 'its lease was removed'} while this one was stopped or out of reach; it ends here and has overwritten nothing`,
     );
   }
 
@@ -236,7 +236,7 @@ export async function takeLease(
       if (!attempt(() => takeOver(folder, owner, own))) continue;
       if (!ended)
         console.warn(
-          `${basename(folder)}: ${described(owner)} has given no sign of life for ${seconds} s; this process goes on from its last checkpoint`,
+          `${basename(folder)}: ${described(owner)} has given no sign of life for ${seconds} s; this process goes on in its place`,
         );
       break;
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import {
+import fs, {
   existsSync,
   mkdirSync,
   readdirSync,
@@ -35,7 +35,7 @@ import type { Task } from '../../lib/train/evaluate';
 import { train } from '../../lib/train/trainer';
 import { engine, tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
-import { refusal } from '../refusal';
+import { assertOneLine, refusal } from '../refusal';
 import { changeHeader, weightsIn } from './checkpoints';
 
 /** A seed that only these tests use, so that no other run's folder is touched. */
@@ -551,4 +551,50 @@ test('two trainers of one run: the second waits, and the record of the first is 
   assert.equal(trained.length, 12);
   assert.equal(new Set(trained).size, 1);
   assert.ok(seen.some((line) => line.endsWith('waits')));
+});
+
+test('a run that goes on where the CPU has other instructions says so, and so does its record', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => undefined);
+  await assert.rejects(run(questionFormation, CONFIG, stopAfter(6)), /stopped/);
+  const path = checkpointPath(runId(questionFormation, CONFIG));
+  const begun = checkpointState(path)!.record.engine!.cpuFeatures;
+  changeHeader(path, (header) => header.replace(begun[0]!, begun[0]!.replace(/.$/, '!')));
+  const record = await run(questionFormation, CONFIG);
+  assertOneLine(String(warn.mock.calls[0]!.arguments[0]), record.id, 'steps to 5', 'bits may differ');
+  assert.deepEqual(
+    record.before!.map(({ untilStep, engine }) => [untilStep, engine!.cpuFeatures[0]]),
+    [[5, begun[0]!.replace(/.$/, '!')]],
+  );
+  assert.deepEqual(record.engine!.cpuFeatures, begun);
+  clean();
+  assert.equal((await run(questionFormation, CONFIG)).before, undefined);
+});
+
+test('too little room for checkpoints is said before the first step', async (t) => {
+  t.mock.method(fs, 'statfsSync', () => ({ bavail: 3, bsize: 4096 }));
+  let steps = 0;
+  await assert.rejects(
+    run(questionFormation, CONFIG, { ...silent, progressed: () => void steps++ }),
+    refusal(FOLDER, 'checkpoints', '0.0 MB'),
+  );
+  assert.equal(steps, 0);
+  assert.ok(!existsSync(FOLDER));
+});
+
+test('memory that ran out is one line, with what TensorFlow wanted', async () => {
+  const real = new QuestionFormationTask(CONFIG);
+  const task: Task = {
+    dataHash: real.dataHash,
+    batches: () => {
+      throw new Error(
+        'Invalid TF_Status: 8\nMessage: OOM when allocating tensor with shape[9,9] and type float on CPU. Hint',
+      );
+    },
+    evaluate: () => ({ heldOutLossNats: 1 }),
+    dispose() {},
+  };
+  await assert.rejects(
+    train(runId(questionFormation, CONFIG), CONFIG, task, silent),
+    refusal('enough memory', 'shape[9,9]', 'last checkpoint'),
+  );
 });

@@ -1,17 +1,8 @@
 /** Makes data sets: shards are written to a temporary folder that is renamed when it is complete. */
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { lock } from '../../util/lock.cjs';
+import { takeLease } from '../../util/lease';
 import { UserError } from '../../util/errors';
 import { count } from '../../util/format';
 import { cannotWrite, writeAtomically } from '../../util/files';
@@ -37,15 +28,24 @@ export function writing<T>(path: string, write: () => T): T {
   }
 }
 
-/** Runs `work` alone: waits, and says so once, while another process has the lock on `place`. */
-export async function locked<T>(place: string, what: string, work: () => Promise<T>): Promise<T> {
-  const held = await lock(place, () =>
-    console.warn(`${what}: another process is working on it; waiting until it ends`),
-  );
+/**
+ * Runs `work` alone: waits, and says so once, while another process has the lease of `place`.
+ * @param work is given a folder for what is not complete yet, which goes with the lease
+ */
+export async function locked<T>(
+  place: string,
+  what: string,
+  work: (aside: string) => Promise<T>,
+): Promise<T> {
+  let told = false;
+  const lease = await takeLease(join(`${place}.part`, 'meta.json'), (owner) => {
+    if (!told) console.warn(`${what}: ${owner} is working on it; waiting until it ends`);
+    told = true;
+  });
   try {
-    return await work();
+    return await lease.writing(work);
   } finally {
-    held.release();
+    await lease.release();
   }
 }
 
@@ -174,8 +174,7 @@ async function build(
 }
 
 /**
- * Makes a data set unless it was made from the same request before. An incomplete one has another name, and the next run
- * removes it. `fill` adds GPT-2's ids; limits count those of the vocabulary.
+ * Makes a data set unless it was made from the same request before. An incomplete one is in another folder. `fill` adds GPT-2's ids; limits count those of the vocabulary.
  * @param difference what a data set of this name was made from instead; null if it was made from the same
  */
 export async function makeDataset(
@@ -189,7 +188,7 @@ export async function makeDataset(
   checkName(name);
   const request = vocabulary === VOCABULARY ? from : { ...from, vocabulary };
   const folder = datasetFolder(name);
-  return locked(folder, `data set ${name}`, async () => {
+  return locked(folder, `data set ${name}`, async (parts) => {
     if (existsSync(folder)) {
       const meta = readMeta(name);
       const other = difference(meta, request);
@@ -198,16 +197,11 @@ export async function makeDataset(
         `data set ${name}: expected no other of this name; ${other}: give another --name, or remove it with "npm run data -- remove ${name}" and make it again`,
       );
     }
-    const aside = `${folder}.part`;
-    rmSync(aside, { recursive: true, force: true });
-    writing(aside, () => mkdirSync(aside, { recursive: true }));
-    try {
-      const meta = await build(aside, name, request, limits, vocabulary, fill);
-      renameSync(aside, folder);
-      return { meta, made: true };
-    } finally {
-      rmSync(aside, { recursive: true, force: true });
-    }
+    const aside = join(parts, name);
+    writing(aside, () => mkdirSync(aside));
+    const meta = await build(aside, name, request, limits, vocabulary, fill);
+    renameSync(aside, folder);
+    return { meta, made: true };
   });
 }
 

@@ -3,10 +3,21 @@
  * end-of-text after each document) and `meta.json`. A smaller vocabulary has the ids of `cutVocabulary`.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../util/errors';
+import { piecesOf } from '../../util/files';
 import { paths } from '../../util/paths';
+import { mismatch, type Schema } from '../../util/schema';
 
 export const VOCABULARY = 50257;
 export const END_OF_TEXT = 50256;
@@ -138,24 +149,50 @@ function commandFor(name: string): string {
     : `text --from FOLDER_OR_FILE${vocabulary >= 257 ? ` --vocabulary ${vocabulary}` : ''} --name ${name}`;
 }
 
+const SHARD: Schema = { documents: 'count', tokens: 'count', sha256: 'hash' };
+const META: Schema = {
+  kind: 'text',
+  request: {},
+  source: 'text',
+  'revision?': 'text',
+  'vocabulary?': 'count',
+  train: SHARD,
+  validation: SHARD,
+  leftOut: 'count',
+  'entropy?': {
+    natsPerToken: 'number',
+    natsPerDocument: 'number',
+    tokensPerDocument: 'number',
+    validationNatsPerToken: 'number',
+  },
+};
+
 export function readMeta(name: string): DatasetMeta {
   const path = join(datasetFolder(name), 'meta.json');
+  const refuse = (why: string): never => {
+    throw new UserError(
+      `${path}: ${why}: remove the data set with "npm run data -- remove ${name}" and make it again`,
+    );
+  };
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
-  } catch {
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') return refuse(`expected a file; got ${code}`);
     const made = datasetNames();
     throw new UserError(
       `data set ${name}: expected it under data/local/datasets; ${made.length ? `there are ${made.join(', ')}` : 'there is none'}: make it with "npm run data -- ${commandFor(name)}"`,
     );
   }
+  let meta: unknown;
   try {
-    return JSON.parse(text) as DatasetMeta;
+    meta = JSON.parse(text);
   } catch {
-    throw new UserError(
-      `${path}: expected JSON; got something else: remove the data set with "npm run data -- remove ${name}" and make it again`,
-    );
+    return refuse('expected JSON; got something else');
   }
+  const wrong = mismatch(meta, META);
+  return wrong ? refuse(wrong) : (meta as DatasetMeta);
 }
 
 export const vocabularyOf = ({ vocabulary = VOCABULARY }: DatasetMeta): number => vocabulary;
@@ -168,7 +205,43 @@ export function datasetHash(meta: DatasetMeta): string {
     .digest('hex');
 }
 
-/** Opens a data set and checks lengths, not hashes: those are checked by `npm run data -- verify`. The caller closes both files. */
+/** Sizes and times of the shards when their hashes were last found to be right. */
+const seenFile = (name: string): string => join(datasetFolder(name), 'seen.json');
+
+function sizesAndTimes(name: string): string {
+  return JSON.stringify(
+    SPLITS.map((split) => {
+      const { size, mtimeMs, ctimeMs } = statSync(join(datasetFolder(name), SHARD_FILES[split]));
+      return [SHARD_FILES[split], size, mtimeMs, ctimeMs];
+    }),
+  );
+}
+
+/** Throws a UserError unless both shards are what `meta.json` says. Reads them only if their sizes or times have changed. */
+function checkShardHashes(name: string, meta: DatasetMeta): void {
+  const now = sizesAndTimes(name);
+  try {
+    if (readFileSync(seenFile(name), 'utf8') === now) return;
+  } catch {
+    // Not seen before.
+  }
+  for (const split of SPLITS) {
+    const hash = createHash('sha256');
+    for (const piece of piecesOf(join(datasetFolder(name), SHARD_FILES[split]))) hash.update(piece);
+    const found = hash.digest('hex');
+    if (found !== meta[split].sha256)
+      throw new UserError(
+        `data set ${name}: expected SHA-256 ${meta[split].sha256.slice(0, 12)} of ${SHARD_FILES[split]}, as meta.json says; got ${found.slice(0, 12)}: it has changed since it was made; remove it with "npm run data -- remove ${name}" and make it again`,
+      );
+  }
+  try {
+    writeFileSync(seenFile(name), now);
+  } catch {
+    // A folder that cannot be written: they are read again next time.
+  }
+}
+
+/** Opens a data set and checks its lengths, and its hashes where a file has changed. The caller closes both files. */
 export function openDataset(name: string): Dataset {
   const meta = readMeta(name);
   const files = SPLITS.map((split) => {
@@ -179,5 +252,6 @@ export function openDataset(name: string): Dataset {
       );
     return file;
   });
+  checkShardHashes(name, meta);
   return { name, meta, train: files[0]!, validation: files[1]!, sha256: datasetHash(meta) };
 }

@@ -86,11 +86,17 @@ export function numberOfTokens(what: string, value: string): number {
   throw new UserError(`${what}: expected a number of tokens, such as 900000, 900k or 9M; got "${value}"`);
 }
 
-/** What `main` prints for an error: a UserError's message, any other error's stack. */
-export const errorText = (command: string, error: unknown): string =>
-  error instanceof UserError
-    ? `${command}: ${error.message}`
-    : `${command}: ${error instanceof Error ? error.stack : String(error)}`;
+/** Codes of errors that are the disk's. */
+const UNWRITABLE = ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS'];
+
+/** What `main` prints for an error: the message of one that the user can fix, any other error's stack. */
+export function errorText(command: string, error: unknown): string {
+  if (error instanceof UserError) return `${command}: ${error.message}`;
+  const { code = '', message, stack } = error as NodeJS.ErrnoException;
+  return UNWRITABLE.includes(code)
+    ? `${command}: expected to write; ${message}: free the disk or make the file writable, then run the same command again`
+    : `${command}: ${stack ?? String(error)}`;
+}
 
 /** Exit code of a program whose output nobody reads any more, as shells know it. */
 const BROKEN_PIPE = 141;

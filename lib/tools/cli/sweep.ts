@@ -130,6 +130,16 @@ class Sweep {
   }
 }
 
+/** Whether a run is finished, and what is wrong with its record. */
+function stateOf(config: TrainingConfig): { isFinished: boolean; fault?: string } {
+  try {
+    return { isFinished: finishedRecord(experimentOf(config), config) !== null };
+  } catch (error) {
+    if (error instanceof UserError) return { isFinished: false, fault: error.message };
+    throw error;
+  }
+}
+
 /** Commits a record, and its weights where its experiment says so. @returns their paths */
 async function commit(config: TrainingConfig): Promise<string[]> {
   const experiment = experimentOf(config);
@@ -147,10 +157,12 @@ main('sweep', async (argv) => {
     values.jobs === undefined ? os.availableParallelism() : wholeNumber('--jobs', values.jobs, 1, 256);
   const configs = sweeps()[name]!(tier);
   const ids = configs.map((config) => runId(experimentOf(config), config));
-  const indices = configs.flatMap((config, i) => (finishedRecord(experimentOf(config), config) ? [] : [i]));
+  const states = configs.map(stateOf);
+  const indices = states.flatMap((state, i) => (state.isFinished ? [] : [i]));
   if (values.list || values.commit) {
     for (const [i, config] of configs.entries())
-      if (indices.includes(i)) console.log(`to do     ${ids[i]}`);
+      if (states[i]!.fault) console.log(`damaged   ${ids[i]}  ${states[i]!.fault}`);
+      else if (!states[i]!.isFinished) console.log(`to do     ${ids[i]}`);
       else if (values.commit) for (const path of await commit(config)) console.log(`committed ${path}`);
       else console.log(`finished  ${ids[i]}`);
     if (values.commit) console.log(`written   ${writeRunsTable()}`);

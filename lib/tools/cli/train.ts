@@ -10,6 +10,7 @@ import { isText, tokensPerStep, type TextConfig } from '../../experiments/text-t
 import { TIERS, type TrainingConfig } from '../../train/config';
 import { banner } from '../../tensor/engine';
 import { committedPath, recordPath } from '../../train/record';
+import { learningRate } from '../../train/schedule';
 import { takeThreads } from '../../train/trainer';
 import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
@@ -147,6 +148,13 @@ async function configOf(experiment: Experiment, values: Values<typeof OPTIONS>):
   };
 }
 
+/** What is to be said of steps beyond the schedule; null where there are none. */
+function restText({ steps, schedule }: TrainingConfig): string | null {
+  if (steps <= schedule.decaySteps) return null;
+  const rate = learningRate(schedule, steps);
+  return `--steps: the learning rate is ${rate} from step ${schedule.decaySteps} to ${steps}, where the schedule has ended${rate === 0 ? ': these steps change nothing' : ''}`;
+}
+
 main('train', async (argv) => {
   const { values, positionals } = parse(
     {
@@ -164,6 +172,8 @@ main('train', async (argv) => {
     console.log(`record: ${commitRecord(experiment, config)}`);
     return console.log(`table: ${writeRunsTable()}`);
   }
+  const beyond = restText(config);
+  if (beyond) console.error(beyond);
   takeThreads(runId(experiment, config));
   console.log(banner());
   if (experiment.name === ownTextExperiment.name) console.log(sizeText(config as TextConfig));

@@ -10,7 +10,9 @@ const { watchTree } = require('./tree.cjs');
 const { lock } = require('../../util/lock.cjs');
 const {
   clearStamp,
+  installedLock,
   installedMatchesLock,
+  missingPackages,
   onPath,
   readJson,
   reasonToSetUp,
@@ -48,8 +50,7 @@ async function installPackages() {
       'package-lock.json: expected JSON; found none that can be read; run: git checkout package-lock.json',
     );
   const modules = path.join(root, 'node_modules');
-  const installed = () => readJson(path.join(modules, '.package-lock.json'));
-  if (installedMatchesLock(wanted, installed())) return;
+  if (installedMatchesLock(wanted, installedLock()) && !missingPackages(installedLock()).length) return;
   const start = Date.now();
   console.error('set-up: npm packages ...');
   fs.rmSync(modules, { recursive: true, force: true });
@@ -57,11 +58,36 @@ async function installPackages() {
     '--no-save --ignore-scripts --include=dev --include=optional --no-audit --no-fund --logs-max=0 --loglevel=warn';
   const args = [npmProgram(), 'install', ...flags.split(' '), '--cache', cache('npm')];
   await step('npm packages', process.execPath, args, process.env);
-  if (!installedMatchesLock(wanted, installed()))
+  if (!installedMatchesLock(wanted, installedLock()))
     throw new Problem(
       'npm packages: installed packages differ from package-lock.json; run: git checkout package.json package-lock.json',
     );
   console.error(`set-up: npm packages, ${((Date.now() - start) / 1000).toFixed(0)} s`);
+}
+
+/**
+ * One line where the project's path has characters that programs of Jupyter, the compiler or the shell read as syntax.
+ * @param {string} folder
+ */
+function pathProblem(folder) {
+  const found = /["$`\\\n\r]/.exec(folder)?.[0];
+  return found
+    ? `the project folder: expected a path without ", $, \`, \\ and line breaks; ${JSON.stringify(folder)} has ${JSON.stringify(found)}; move it, then run the same command again`
+    : null;
+}
+
+/** Least address space, GiB: Node and TensorFlow reserve far more of it than they use. */
+const ADDRESS_GIB = 32;
+
+/**
+ * One line where less address space is allowed than a command needs: WebAssembly would end it with pages of its source.
+ * @param {string} limits text of /proc/self/limits
+ */
+function memoryProblem(limits) {
+  const bytes = Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Infinity);
+  return bytes < ADDRESS_GIB * 2 ** 30
+    ? `expected at least ${ADDRESS_GIB} GiB of address space; "ulimit -v" allows ${(bytes / 2 ** 30).toFixed(1)}; run "ulimit -v unlimited", or give the job more virtual memory`
+    : null;
 }
 
 /** Says before the work that it will not fit, or that the folder is read-only. */
@@ -179,6 +205,11 @@ async function run(command, args) {
     );
     process.exit(1);
   }
+  const problem = pathProblem(root) ?? memoryProblem(fs.readFileSync('/proc/self/limits', 'utf8'));
+  if (problem) {
+    console.error(problem);
+    process.exit(1);
+  }
   const endTree = watchTree();
   stopWithNpm(command);
   try {
@@ -201,4 +232,4 @@ async function run(command, args) {
   process.exit(code);
 }
 
-module.exports = { run, crashLine };
+module.exports = { run, crashLine, memoryProblem, pathProblem };

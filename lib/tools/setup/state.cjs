@@ -135,12 +135,19 @@ function setupReason(last, now, absent) {
   return absent.length ? `missing: ${absent.join(', ')}` : null;
 }
 
-const reasonToSetUp = () =>
-  setupReason(
-    readJson(stamp),
-    dependsOn(),
-    RESULTS.filter((name) => !fs.existsSync(path.join(root, name))),
+/** Packages that npm has installed and that are not there. */
+const missingPackages = (/** @type {{ packages?: object } | null} */ installed) =>
+  Object.keys(installed?.packages ?? {}).filter(
+    (name) => !fs.existsSync(path.join(root, name, 'package.json')),
   );
+
+const installedLock = () => readJson(path.join(root, 'node_modules', '.package-lock.json'));
+
+const reasonToSetUp = () =>
+  setupReason(readJson(stamp), dependsOn(), [
+    ...RESULTS.filter((name) => !fs.existsSync(path.join(root, name))),
+    ...missingPackages(installedLock()).slice(0, 3),
+  ]);
 
 /** Until set-up ends there is no stamp, so that one that was cut off is never taken for done. */
 const clearStamp = () => fs.rmSync(stamp, { force: true });
@@ -177,5 +184,7 @@ module.exports = {
   reasonToSetUp,
   clearStamp,
   writeStamp,
+  installedLock,
   installedMatchesLock,
+  missingPackages,
 };

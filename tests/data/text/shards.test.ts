@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { refusal } from '../../refusal';
 import { datasetFolder, openDataset, TokenFile } from '../../../lib/data/text/shards';
-import { FIXTURES, scratch } from './made';
+import { FIXTURES, lines, scratch } from './made';
 
 const made = scratch('shards');
 
@@ -54,7 +63,9 @@ test('a shard whose length meta.json does not have is refused', () => {
   const name = made.name();
   const folder = datasetFolder(name);
   mkdirSync(folder, { recursive: true });
-  const shard = { documents: 1, tokens: 9, sha256: 'a' };
+  const bytes = readFileSync(join(FIXTURES, 'ids.bin'));
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const shard = { documents: 1, tokens: 9, sha256 };
   writeFileSync(
     join(folder, 'meta.json'),
     JSON.stringify({
@@ -67,8 +78,7 @@ test('a shard whose length meta.json does not have is refused', () => {
       validation: shard,
     }),
   );
-  for (const file of ['train.bin', 'val.bin'])
-    writeFileSync(join(folder, file), readFileSync(join(FIXTURES, 'ids.bin')));
+  for (const file of ['train.bin', 'val.bin']) writeFileSync(join(folder, file), bytes);
   const dataset = openDataset(name);
   assert.deepEqual(
     [dataset.name, dataset.train.tokens, dataset.validation.read(4, 1)[0], dataset.sha256.length],
@@ -81,6 +91,39 @@ test('a shard whose length meta.json does not have is refused', () => {
     () => openDataset(name),
     refusal(`data set ${name}: `, 'expected 9', 'val.bin', 'got 10', `npm run data -- remove ${name}`),
   );
-  writeFileSync(join(folder, 'meta.json'), '{');
-  assert.throws(() => openDataset(name), refusal('meta.json: ', `npm run data -- remove ${name}`));
+  const meta = join(folder, 'meta.json');
+  for (const [text, part] of [
+    ['{', 'expected JSON'],
+    ['null', 'expected an object; got null'],
+    [
+      '{"kind":"text","request":{},"source":"","train":{"documents":1,"tokens":"9"}}',
+      'train.tokens: expected',
+    ],
+  ] as const) {
+    writeFileSync(meta, text);
+    assert.throws(() => openDataset(name), refusal('meta.json: ', part, `npm run data -- remove ${name}`));
+  }
+  rmSync(meta);
+  mkdirSync(meta);
+  assert.throws(() => openDataset(name), refusal('meta.json: ', 'EISDIR', `npm run data -- remove ${name}`));
+});
+
+test('a shard that was changed in place, with valid ids, is refused when it is opened; one whose times alone changed is not', async () => {
+  const { name } = await made.make(
+    made.file('documents.jsonl', lines(Array.from({ length: 50 }, (_, i) => `Document ${i}.`))),
+    { validationShare: 0.5 },
+  );
+  const path = join(datasetFolder(name), 'train.bin');
+  const close = () => {
+    const { train, validation } = openDataset(name);
+    train.close();
+    validation.close();
+  };
+  utimesSync(path, 1, 1);
+  close();
+  const bytes = readFileSync(path);
+  [bytes[0], bytes[1]] = [bytes[2]!, bytes[3]!];
+  writeFileSync(path, bytes);
+  utimesSync(path, 1, 1);
+  assert.throws(() => openDataset(name), refusal(name, 'train.bin', 'it has changed', 'data -- remove'));
 });

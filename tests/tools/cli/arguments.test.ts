@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { errorText, helpText, numberOfTokens, parse } from '../../../lib/tools/cli/arguments';
 import { UserError } from '../../../lib/util/errors';
-import { refusal } from '../../refusal';
+import { paths } from '../../../lib/util/paths';
+import { assertOneLine, refusal } from '../../refusal';
 
 const usage = {
   command: 'train',
@@ -75,4 +77,18 @@ test('numbers of tokens are written with or without a unit', () => {
   );
   for (const wrong of ['', '0', '9m', '1.5', '-9M', '9 M', '1e6', '0.0000001M', 'M'])
     assert.throws(() => numberOfTokens('--tokens', wrong), refusal('--tokens', `"${wrong}"`));
+});
+
+test('what is printed onto a full disk ends in one line', () => {
+  const { status, stderr } = spawnSync(
+    'sh',
+    [
+      '-c',
+      'exec "$0" --import tsx lib/tools/cli/sweep.ts capacity --tier smoke --list >/dev/full',
+      process.execPath,
+    ],
+    { cwd: paths.root, encoding: 'utf8' },
+  );
+  assertOneLine(stderr, 'sweep: expected to write', 'ENOSPC');
+  assert.equal(status, 1);
 });

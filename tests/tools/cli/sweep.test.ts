@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { sweeps } from '../../../lib/experiments';
@@ -55,6 +55,21 @@ test('a run that fails stops no other; the next start trains what is missing, an
     new RegExp(`1 of 2 runs are finished[^]*1 of 1  ${first}  0\\.\\d min  training `),
   );
   assert.match(sweep('capacity', '--tier', 'smoke').stderr, /2 of 2 runs are finished\n$/);
+
+  const record = readFileSync(recordPath(first));
+  for (const id of [first, second]) writeFileSync(recordPath(id), 'null');
+  rmSync(recordPath(second));
+  const { stdout } = sweep('capacity', '--tier', 'smoke', '--list');
+  const [damaged, todo] = stdout.trim().split('\n') as [string, string];
+  assertOneLine(damaged, `damaged   ${first}`, 'expected an object', 'delete it');
+  assert.equal(todo, `to do     ${second}`);
+  const others = sweep('capacity', '--tier', 'smoke', '--jobs', '1');
+  assert.equal(others.status, 1);
+  assert.match(
+    others.stderr,
+    new RegExp(`1 of 2  ${first}  FAILED: record .*delete it[^\n]*\n2 of 2  ${second}  `),
+  );
+  writeFileSync(recordPath(first), record);
 });
 
 test('wrong arguments are one line', () => {

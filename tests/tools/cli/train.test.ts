@@ -84,6 +84,19 @@ test('DEVICE: a word that is no device, and a GPU that is not there, are refused
   assert.deepEqual([wrong.status, none.status], [1, 1]);
 });
 
+test('steps beyond the schedule are said to change nothing', () => {
+  const { status, stderr } = train(
+    ['capacity', '--tier', 'smoke', '--seed', '987652', '--steps', '1000000'],
+    {
+      DEVICE: 'tpu',
+    },
+  );
+  const [said, refused] = stderr.trim().split('\n');
+  assertOneLine(said!, '--steps', 'learning rate is', '1000000');
+  assertOneLine(refused!, 'DEVICE');
+  assert.equal(status, 1);
+});
+
 test('a file that cannot be written is one line, and what was there stays', () => {
   const folder = mkdtempSync(join(tmpdir(), 'files-'));
   const file = join(folder, 'there');

@@ -14,10 +14,11 @@ import {
   NATIVE,
   nativeState,
   installedMatchesLock,
+  missingPackages,
   onPath,
   setupReason,
 } from '../../../lib/tools/setup/state.cjs';
-import { crashLine } from '../../../lib/tools/setup/run.cjs';
+import { crashLine, memoryProblem, pathProblem } from '../../../lib/tools/setup/run.cjs';
 import { selectTests } from '../../../lib/tools/cli/test';
 import { assertOneLine, refusal } from '../../refusal';
 
@@ -119,6 +120,40 @@ test('node_modules is kept when it holds what the lock file says', () => {
     false,
   );
   assert.equal(installedMatchesLock(wanted, null), false);
+});
+
+test('a package whose folder is gone is seen, whatever the list of npm says', () => {
+  const installed = { packages: { 'node_modules/tsx': {}, 'node_modules/of-nobody': {} } };
+  assert.deepEqual(missingPackages(installed), ['node_modules/of-nobody']);
+  assert.deepEqual(missingPackages(null), []);
+});
+
+test('a folder whose path other programs would read as syntax is refused in one line', () => {
+  for (const name of ['with space', 'ümlaut', "it's (1)"]) assert.equal(pathProblem(`/home/${name}`), null);
+  for (const name of ['$HOME', 'a"b', 'a\nb', 'a`b', 'a\\b'])
+    assertOneLine(
+      pathProblem(`/home/${name}`)!,
+      'the project folder',
+      JSON.stringify(`/home/${name}`),
+      'move it',
+    );
+});
+
+test('too little address space is one line', () => {
+  const limits = (value: string) =>
+    `Limit  Soft Limit  Hard Limit  Units\nMax address space  ${value}  unlimited  bytes\n`;
+  assert.equal(memoryProblem(limits('unlimited')), null);
+  assert.equal(memoryProblem(limits(String(64 * 2 ** 30))), null);
+  assertOneLine(memoryProblem(limits(String(4 * 2 ** 30)))!, 'address space', '4.0', 'ulimit -v');
+  const { status, stderr } = spawnSync(
+    'sh',
+    ['-c', `ulimit -v 20000000; exec "$0" "$1" train`, process.execPath, startFile],
+    {
+      encoding: 'utf8',
+    },
+  );
+  assertOneLine(stderr, 'address space');
+  assert.equal(status, 1);
 });
 
 test('a failed step is one line that says what came and what to do', () => {
