@@ -19,7 +19,8 @@ const isMask = (name: string): boolean => /^h\.\d+\.attn\.(bias|masked_bias)$/.t
 /** Fields of `GPT2Config` that change the computation, and their supported values (the defaults). */
 const FIXED: Record<string, readonly unknown[]> = {
   model_type: ['gpt2'],
-  activation_function: ['gelu_new', undefined],
+  // Three names of one function, GELU by tanh.
+  activation_function: ['gelu_new', 'gelu_pytorch_tanh', 'gelu_fast', undefined],
   layer_norm_epsilon: [1e-5, undefined],
   scale_attn_weights: [true, undefined],
   scale_attn_by_inverse_layer_idx: [false, undefined],

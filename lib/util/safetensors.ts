@@ -70,7 +70,12 @@ export class SafetensorsFile {
 
   private header(bytes: number): Buffer {
     if (bytes < 8) throw this.broken(`expected at least 8 bytes; got ${bytes}`);
-    const length = Number(this.bytes(0, 8).readBigUInt64LE());
+    const start = this.bytes(0, 8);
+    if (start.toString('latin1') === 'version ')
+      throw new UserError(
+        `${this.path}: expected tensors; got a Git LFS pointer: run "git lfs pull" in the repository that it is from`,
+      );
+    const length = Number(start.readBigUInt64LE());
     if (length > bytes - 8)
       throw this.broken(`expected a header within the file of ${bytes} bytes; its length says ${length}`);
     if (length > LONGEST_HEADER)

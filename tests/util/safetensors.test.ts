@@ -342,3 +342,28 @@ test('a write that fails leaves what was there', async () => {
     readFileSync(join(folder, 'model.safetensors')).equals(readFileSync(join(FIXTURE, 'model.safetensors'))),
   );
 });
+
+test('a Git LFS pointer in place of tensors is told', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pointer-'));
+  const path = join(folder, 'model.safetensors');
+  writeFileSync(path, 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n');
+  assert.throws(
+    () => new SafetensorsFile(path),
+    refusal('model.safetensors', 'Git LFS pointer', 'git lfs pull'),
+  );
+  rmSync(folder, { recursive: true });
+});
+
+test("a config with another name of GPT-2's activation is read, one with another activation is not", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'activation-'));
+  cpSync(join(__dirname, '..', 'fixtures', 'gpt2'), folder, { recursive: true });
+  const path = join(folder, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8')) as object;
+  const read = (activation: string) => {
+    writeFileSync(path, JSON.stringify({ ...config, activation_function: activation }));
+    readGpt2(folder).dispose();
+  };
+  read('gelu_pytorch_tanh');
+  assert.throws(() => read('gelu'), refusal('config.json', 'activation_function', 'gelu_new', '"gelu"'));
+  rmSync(folder, { recursive: true });
+});

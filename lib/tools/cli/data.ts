@@ -198,7 +198,11 @@ function checkFile(grammar: Grammar, file: string, json?: boolean): void {
       `--check: expected a readable file; got ${path}: ${(error as NodeJS.ErrnoException).code}`,
     );
   }
-  const rows = text.replace(/\r?\n$/, '').split(/\r?\n/);
+  // Byte order marks are where a file begins that was put after another one.
+  const rows = text
+    .replace(/(^|\n)\ufeff/g, '$1')
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/);
   if (text.trim() === '')
     throw new UserError(`--check: expected lines SENTENCE MARKER<TAB>OUTPUT; got an empty file ${path}`);
   const outside: number[] = [];

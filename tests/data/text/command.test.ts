@@ -58,6 +58,17 @@ test('--check passes good lines and counts wrong ones, with the first of each', 
   );
 });
 
+test('--check reads byte order marks and both ends of lines', () => {
+  const line = 'the walrus does move . decl\tthe walrus does move .';
+  const { status, stdout } = data(
+    'question-formation',
+    '--check',
+    file(`\ufeff${line}\r\n\ufeff${line}\n`),
+    '--json',
+  );
+  assert.deepEqual([status, JSON.parse(stdout).lines, JSON.parse(stdout).notInLanguage], [0, 2, 0]);
+});
+
 test('--check says what is wrong with a file it cannot read', () => {
   const cases: [string, RegExp][] = [
     [join(folder, 'absent.txt'), /^data: --check: expected a readable file; got .*absent\.txt: ENOENT\n$/],
