@@ -1,6 +1,7 @@
 /** What notebook 08 shows: where losses settle on grammars with other entropies, with few lines, and with other models. */
 import type { PlotMarker } from 'plotly.js';
 import {
+  fewFirstPilotRuns,
   grammarRuns,
   pilotRuns,
   plateauIntervention,
@@ -263,11 +264,14 @@ export const equivalenceRows = (all: Interventions): Row[] =>
     ];
   });
 
-/** The pilot: its change succeeds when all of these runs copy. */
-export const pilotRows = (records = finishedRecords(plateauIntervention, pilotRuns('desk'))): Row[] =>
-  pilotRuns('desk').map((config) => {
+const PILOTS = [...pilotRuns('desk'), ...fewFirstPilotRuns('desk')];
+
+/** The pilot: a change succeeds when all four of its runs copy. */
+export const pilotRows = (records = finishedRecords(plateauIntervention, PILOTS)): Row[] =>
+  PILOTS.map((config) => {
     const [record] = ofList(plateauIntervention, records, [config]);
     return {
+      change: config.fewFirst ? 'no dropout, first on few lines' : 'no dropout',
       grammar: config.grammar,
       seed: config.seed,
       'held out (nats)': record && lastOf(record).heldOutLossNats.toFixed(3),

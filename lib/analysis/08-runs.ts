@@ -2,6 +2,7 @@
 import {
   deeperRuns,
   fewerLines,
+  fewFirstPilotRuns,
   fewLinesLonger,
   grammarRuns,
   longerOnGrammar15,
@@ -15,6 +16,7 @@ import {
   type PlateauRecord,
 } from '../experiments/plateau-intervention';
 import { committedRecords } from '../experiments/run';
+import type { Tier } from '../train/config';
 import type { CurvePoint } from '../train/record';
 import { line, sum, type Estimate, type Point } from '../util/statistics';
 import { entropiesOf, surprisal } from './shared/floors';
@@ -29,7 +31,7 @@ const LISTS = {
   fewerLines,
   models: modelRuns,
   slower10Layers,
-  pilot: pilotRuns,
+  pilot: (tier: Tier) => [...pilotRuns(tier), ...fewFirstPilotRuns(tier)],
   settled: settledRuns,
   fewLinesLonger,
   deeper: deeperRuns,

@@ -17,6 +17,8 @@ export interface LinesConfig extends TrainingConfig<VanillaConfig> {
   evaluationLines: number;
   /** Draws the lines; absent: 1, whatever the run's seed. */
   dataSeed?: number;
+  /** In its first steps a run reads the first lines of the training split alone. */
+  fewFirst?: { lines: number; steps: number };
 }
 
 /** Longest line of a grammar, tokens: a sentence, its marker, as many words again, the end token. */
@@ -28,6 +30,12 @@ export function checkLines(config: LinesConfig, grammar: Grammar): void {
   for (const field of ['trainLines', 'batchLines', 'evaluationLines'] as const)
     checkWhole(field, config[field]);
   if (config.dataSeed !== undefined) checkWhole('dataSeed', config.dataSeed);
+  if (config.fewFirst) {
+    for (const field of ['lines', 'steps'] as const) checkWhole(`fewFirst.${field}`, config.fewFirst[field]);
+    const { lines } = config.fewFirst;
+    if (lines > config.trainLines)
+      refuse('fewFirst.lines', `at most the ${config.trainLines} training lines`, lines, 'lower it');
+  }
   const words = new Vocabulary(grammar).size;
   if (model.vocabulary < words)
     refuse(
@@ -57,10 +65,14 @@ export class Lines {
   readonly vocabulary: Vocabulary;
   private readonly encoded: Uint16Array[];
   private readonly order: Epochs;
+  private readonly firstOrder: Epochs | undefined;
 
   constructor(
     grammar: Grammar,
-    private readonly config: Pick<LinesConfig, 'trainLines' | 'batchLines' | 'seed' | 'model' | 'dataSeed'>,
+    private readonly config: Pick<
+      LinesConfig,
+      'trainLines' | 'batchLines' | 'seed' | 'model' | 'dataSeed' | 'fewFirst'
+    >,
   ) {
     const splits = sampleSplits(grammar, { seed: dataSeedOf(config), train: config.trainLines });
     this.dataHash = dataHash(splits);
@@ -68,11 +80,14 @@ export class Lines {
     this.vocabulary = new Vocabulary(grammar);
     this.encoded = this.train.map((line) => this.vocabulary.encode(line));
     this.order = new Epochs(this.train.length, config.seed);
+    this.firstOrder = config.fewFirst && new Epochs(config.fewFirst.lines, config.seed);
   }
 
   /** The batch of a step, counted from 1. */
   step(step: number): [() => Batch] {
-    return [() => this.batch(this.order.step(step, this.config.batchLines).map((i) => this.encoded[i]!))];
+    const { fewFirst, batchLines } = this.config;
+    const order = fewFirst && step <= fewFirst.steps ? this.firstOrder! : this.order;
+    return [() => this.batch(order.step(step, batchLines).map((i) => this.encoded[i]!))];
   }
 
   batch(lines: Uint16Array[]): Batch {

@@ -166,14 +166,21 @@ export const pilotRuns = (tier: Tier): PlateauConfig[] =>
       }))
     : [];
 
+const FEW_FIRST = { lines: 2000, steps: 1000 };
+
+/** The pilot's second change, tried since one of the first four runs did not copy: 2,000 lines alone in the first 1,000 steps. */
+export const fewFirstPilotRuns = (tier: Tier): PlateauConfig[] =>
+  pilotRuns(tier).map((config) => ({ ...config, fewFirst: FEW_FIRST }));
+
 /** Seeds of the runs that decide G1 to G3; each draws its own data. */
 export const SETTLING_SEEDS = [31, 32, 33, 34, 35] as const;
 
-/** What a run of a seed has in which the pilot's change succeeded: its own data, and all held-out lines evaluated. */
+/** What a run of a seed has that decides: the pilot's second change, its own data, and all held-out lines evaluated. */
 const settling = (tier: Tier, seed: number): PlateauConfig => ({
   ...withoutDropout(tier),
   seed,
   dataSeed: seed,
+  fewFirst: FEW_FIRST,
   steps: 8000,
   evaluateEverySteps: 400,
   evaluationLines: 1000,
@@ -301,7 +308,7 @@ export const plateauIntervention: Experiment<PlateauConfig, PlateauMeasures> = {
       ...seeds4And5(tier),
       ...slower10Layers(tier),
     ],
-    'plateau-pilot': pilotRuns,
+    'plateau-pilot': (tier) => [...pilotRuns(tier), ...fewFirstPilotRuns(tier)],
     'plateau-settled': settledRuns,
     'plateau-few-lines': fewLinesLonger,
     'plateau-depth': deeperRuns,

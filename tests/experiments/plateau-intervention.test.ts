@@ -13,6 +13,7 @@ import { buildModel } from '../../lib/model/build';
 import { Lines } from '../../lib/experiments/lines';
 import { PlateauTask } from '../../lib/experiments/plateau-intervention';
 import { QuestionFormationTask } from '../../lib/experiments/question-formation';
+import { tf } from '../../lib/tensor/engine';
 import { assertClose } from '../assert-close';
 
 const SMOKE = plateauIntervention.tiers.smoke;
@@ -41,6 +42,23 @@ test('a data seed draws other lines; without one all seeds of a run see the same
   assert.equal(hash({ dataSeed: 1 }), hash({}));
   assert.notEqual(hash({ dataSeed: 2 }), hash({}));
   assert.throws(() => plateauIntervention.check({ ...SMOKE, dataSeed: 0 }), /config\.dataSeed/);
+});
+
+test('a run that begins on few lines reads these alone in its first steps, and then what others read', () => {
+  const fewFirst = { lines: 8, steps: 3 };
+  const ids = (lines: Lines, step: number) =>
+    tf.tidy(() => [...lines.step(step)[0]!().targets.dataSync()]).join();
+  const [all, few] = [new Lines(FAMILY['1.0'], SMOKE), new Lines(FAMILY['1.0'], { ...SMOKE, fewFirst })];
+  // A step reads eight lines, so that each of the first reads all of the few.
+  const known = few.train.slice(0, 8).flatMap((line) => [...few.vocabulary.encode(line)]);
+  for (const step of [1, 3])
+    assert.deepEqual(ids(few, step).split(',').map(Number).sort(), [...known].sort(), `step ${step}`);
+  assert.notEqual(ids(few, 3), ids(all, 3));
+  assert.equal(ids(few, 4), ids(all, 4));
+  assert.throws(
+    () => plateauIntervention.check({ ...SMOKE, fewFirst: { lines: 301, steps: 1 } }),
+    /config\.fewFirst\.lines: expected at most the 300 training lines; got 301/,
+  );
 });
 
 test('runs that decide draw their data with their seed and have one model and one training', () => {
