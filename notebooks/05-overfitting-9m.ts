@@ -1,93 +1,111 @@
 // %% [markdown]
-// # 05 · Overfitting: does the training loss vanish on little text?
+// # 05 · On little text the training loss vanishes, and the energies do not show it
 //
-// ## Claim
-//
-// Niu, Bai, Deng and Han ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707), section 6 and Figure 3) train GPT-2 small
-// (124M parameters) on the first 0.1% of OpenWebText, 9M tokens. The model overfits: the training loss vanishes. In their
-// theory an over-parameterised model approaches the distribution of its training points, a sum of delta functions.
-//
-// **Numbers and tolerances, fixed before any run.** *Vanishes*: the training loss falls under **0.1 nats** per token.
-// *Overfits*: at the end the held-out loss is at least **0.1 nats** above its lowest point. *Delta functions*: the gap in
-// distance energy between held-out and training activations grows by at least **1** from the first point of the curve to
-// the last: the density at training points becomes e times as large beside that at held-out ones.
-//
-// **Changed after three desk runs, before that of GPT-2 small ended.** The gap took training activations with their own
-// pattern in, whose energy is at most 0 whatever the model does: it grew in runs that knew nothing by heart as well, so it
-// told how far activations spread. It now leaves the patterns of a token's own window out; the table has both, and the runs
-// of notebook 06, which know nothing by heart, as a control.
-//
-// **What is asked beyond the claim.** How much of the training text can the model say by heart? And at which epoch does the
-// held-out loss turn?
+// A language model that reads a small text over and over can end up reciting it. A paper reports this of GPT-2 on 9M tokens and
+// explains it by energies that training text has and other text has not. We train a model that is 190 times smaller on a text
+// that is 190 times shorter.
 
 // %%
 import * as overfitting from './lib/analysis/05-overfitting-9m';
 
-const { tier, seed } = overfitting.openNotebook();
+overfitting.showAnswer(overfitting.answer(), ...overfitting.questions());
+await overfitting.showFigure('overfitting-loss', overfitting.overfittingFigure());
 
 // %% [markdown]
-// ## Scale
+// ## Claim
 //
-// The `full` run is the paper's: GPT-2 small, context 1,024, the first 9M tokens of OpenWebText, batch and schedule of
-// nanoGPT's published recipe, shortened to 218 epochs; it needs a GPU. `desk` runs are on English books,
-// with more parameters per token than the paper's 13.8 (table). The `quick` run is a small GPT-2 on stories from a grammar, whose entropy is known
-// exactly ([data/README](../data/README.md)); it shows what to look for and carries no verdict.
+// Niu, Bai, Deng and Han ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707), section 6 and Figure 3) train GPT-2 small, 124M
+// parameters, on the first 0.1% of OpenWebText, 9M tokens (pieces of words). The training loss, the mean of −ln p over the
+// tokens to be predicted, in *nats* (1 nat is 1.44 bits), vanishes, and the validation loss does not follow: the model
+// *overfits*. In their theory a model with far more parameters than data takes on the distribution of its training points, a
+// sum of peaks, so that training text has a lower energy than any other.
+//
+// **Numbers, fixed before the runs**, each for three seeds. *Vanishes* (R1): the training loss at the end is at most 0.1 nats.
+// *Overfits* (R2): the held-out loss at the end is at least 0.5 above its lowest. *Energy* (R8): in at least 75% of pairs the
+// training window has the lower energy; such a share does not depend on the scale of the energies. The numbers were committed
+// after a trial with seed 1, which is not counted, and before the runs of seeds 2, 3 and 4, which decide.
+//
+// The article speaks of a data set of 2M tokens too and takes it for a third part of OpenWebText. In the paper that is question
+// formation ([notebook 04](04-question-formation-plateau.ipynb)); its Figure 3 has 100%, 1% and 0.1%. The table shows such runs.
+
+// %% [markdown]
+// ## Method
+//
+// The *replica*: parameters, text and vocabulary are divided by 190 together, so that the paper's 13.8 parameters a token stay,
+// and the share of the embeddings, the number of steps and the shape of the schedule of nanoGPT's recipe, which the paper names.
+// The paper does not say how many steps it made; the 4,000, here 216 passes over the text, are our choice. The text is English
+// books in the public domain, in a vocabulary of 2,048 ([data/README](../data/README.md)). Your run is a quick look at a smaller
+// model on made-up stories; it decides nothing.
 
 // %%
-const config = { ...overfitting.overfitting9m.tiers[tier], seed };
-overfitting.showTable(overfitting.scaleRows(config));
-console.log(`This run departs from the full one in:\n  ${overfitting.deviations(config, overfitting.overfitting9m.tiers.full).join('\n  ')}`);
+const { tier, seed } = overfitting.openNotebook();
+const config = overfitting.arm(tier, 'B', seed);
+overfitting.showTable(overfitting.methodRows(config));
+overfitting.showFolded('All settings of this run', config);
 
 // %% [markdown]
 // ## Experiment
-
-// %%
-console.log(JSON.stringify(config, null, 1));
-
-// %%
-const record = await overfitting.run(overfitting.overfitting9m, config, overfitting.notebookObserver());
-const records = overfitting.runs([record]);
-
-// %% [markdown]
-// ## Figure
 //
-// An epoch is one pass over the D tokens of training. The held-out loss is taken on windows of other documents.
+// Your run, dashed, next to the committed ones.
 
 // %%
-const losses = overfitting.lossFigure(records, overfitting.entropyOf(config));
-await overfitting.saveFigure('overfitting-loss', losses);
-await overfitting.show(losses);
+const record = await overfitting.run(overfitting.replica, config, overfitting.notebookObserver(1, overfitting.deciding()));
+overfitting.showRun(record);
 
 // %% [markdown]
-// What is known by heart: the share of training windows in which, after 32 tokens, the model's own next 32 tokens by greedy
-// choice are those of the text.
-
-// %%
-const memory = overfitting.memoryFigure(records);
-await overfitting.saveFigure('overfitting-memory', memory);
-await overfitting.show(memory);
-
-// %% [markdown]
-// The paper's energy at work. Patterns are the last-layer activations of all tokens of some training windows. A training
-// activation is itself a pattern: with it, its energy is at most 0, and 0 where all others are far; the verdict therefore
-// leaves out the patterns of its own window. The energy of a held-out activation is about its distance to the nearest
-// pattern. What the verdict asks is how the gap between the two changes along the run.
-
-// %%
-const energy = overfitting.energyFigure(records);
-await overfitting.saveFigure('overfitting-energy', energy);
-await overfitting.show(energy);
-overfitting.showTable(overfitting.energyRows(records));
-
-// %% [markdown]
-// ## Verdict
-
-// %%
-overfitting.showTable(overfitting.endRows(records));
-overfitting.showVerdict(...overfitting.questions(records));
-
-// %% [markdown]
-// ## What would change it
+// ## Details
 //
-// A run at the paper's size whose training loss stays above 0.1 nats at the end of its schedule, or whose held-out loss does
-// not turn. The energy is measured on activations of one layer; a measure on other layers could tell another story.
+// All losses of the replica are evaluated without an update, on 64 fixed windows of training text and on 64 windows of other
+// books. *Recited*: after 32 tokens of a training window the model's own next 32, each the likeliest, are those of the text. The
+// last two rows are earlier runs on larger models with far more parameters a token than the paper's; their training loss
+// is the mean over the last 100 or 200 steps.
+
+// %%
+overfitting.showTable(overfitting.armRows());
+overfitting.showFolded('Every run of the replica', overfitting.seedRows());
+
+// %% [markdown]
+// **Recited.** The weights of three runs with seed 2 are in the repository (`data/weights/`). Started at the end of a text, and
+// taking the likeliest token each time, the first model writes a passage of its training text (A. Blackwood, *Ancient
+// Sorceries*, 1908) word for word. The two others have longer texts, and make up their own.
+
+// %%
+overfitting.showTable(await overfitting.recitalRows());
+
+// %% [markdown]
+// **The energy.** Take the activations of the last layer at every token of 32 training windows as patterns $\rho$; the paper's
+// energy of an activation $x$ is $-\log \sum_\rho e^{-\lVert x - \rho \rVert}$, low where patterns are near. A window's energy is
+// the mean over its tokens, and the patterns of the window itself are left out: with them its energy is low by construction.
+// Compared are 32 training windows and 32 windows of the text that follows in the same books.
+
+// %%
+await overfitting.showFigure('overfitting-energy', overfitting.energyFigure());
+
+// %% [markdown]
+// ## Verdicts
+//
+// **Changed after earlier runs, before these.** Two verdicts, *vanishes* and *overfits*, rested on runs with 334 and 1,376
+// parameters a token, and are now asked at the paper's 13.8: REPRODUCED before, and REPRODUCED IN MINIATURE now. The third asked
+// whether the mean energy of held-out text grows away from that of training text by 1: REPRODUCED before. That gap grows with
+// the activations, also where nothing is memorised, and the held-out text was of other books. By shares of pairs it is NOT
+// REPRODUCED IN MINIATURE.
+
+// %%
+overfitting.showVerdict(...overfitting.questions());
+
+// %% [markdown]
+// ## Best objection
+//
+// A model of 0.66M parameters on books is not GPT-2 small on web pages: the ratio is the paper's, the size is not, and at another
+// size the losses may part at other passes. *Vanishes* needs many passes, and the paper's number of passes is not known. The
+// energy is taken in one layer, on 32 windows, at β = 1 and on raw activations; another layer, scale or measure could see
+// what this one does not. The paper speaks of single training points, and leaving out a window's own patterns leaves out just
+// these: with them the energy of a memorised point is lower, and so is that of a point that is not memorised.
+//
+// A run at the paper's size whose loss stays above 0.1 nats after 216 passes would change the first verdict.
+
+// %% [markdown]
+// ## Predictions
+
+// %%
+overfitting.showPredictions(overfitting.predictions());

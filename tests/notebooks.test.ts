@@ -12,7 +12,7 @@ import { percentCells, sourceCells } from '../lib/tools/jupyter/pair';
 /** Headings of a notebook, in their order; the last where there are some. */
 const SECTIONS = ['Claim', 'Method', 'Experiment', 'Details', 'Verdicts', 'Best objection', 'Predictions'];
 /** Notebooks that do not begin with their answer yet, and their headings. */
-const FORMER = ['00', '01', '02', '05', '06', '07', '09'];
+const FORMER = ['00', '01', '02', '07', '09'];
 const FORMER_SECTIONS = ['Claim', 'Scale', 'Experiment', 'Figure', 'Verdict', 'What would change it'];
 const isFormer = (name: string): boolean => FORMER.includes(name.split('-')[0]!);
 const MOST_COLUMNS = 8;

@@ -1,174 +1,259 @@
-/** What notebook 05 shows: a text that is memorised, and what the distance energy sees of it. */
-import type { EntropyMeta } from '../data/text/shards';
+/** What notebook 05 shows: a text that the replica memorises, and whether the distance energy sees it. */
+import { decode } from '../data/text/tokenizer';
+import { runId } from '../experiments/experiment';
 import { overfitting9m } from '../experiments/overfitting-9m';
+import {
+  arm,
+  DECIDING_SEEDS,
+  replica,
+  runsWithWeights,
+  type ReplicaConfig,
+  type ReplicaRecord,
+} from '../experiments/replica';
+
 import { committedRecords } from '../experiments/run';
-import { scaling90m } from '../experiments/scaling-90m';
-import type { TextConfig, TextMeasures, TextRecord } from '../experiments/text-task';
+import type { TextRecord } from '../experiments/text-task';
+import { generate } from '../model/generate';
 import { chart, type Figure } from '../report/figure';
-import { axis, referenceLine, seriesColour } from '../report/style';
+import { axis, COLOURS, endLabels, referenceLine, title } from '../report/style';
+import type { PredictionRow } from '../report/predictions';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { percent } from '../util/format';
-import { ownValues, withOthers } from './shared/runs';
+import { committedModel } from '../train/weights';
+import { count, layersByWidth, percent } from '../util/format';
 import {
-  endOf,
-  entropyLines,
-  epochAxis,
-  subtitle,
-  textLabel,
-  textScaleRows,
-  textTraces,
-} from './shared/text-runs';
-import { lineTrace, MARKED } from './shared/traces';
+  armOf,
+  holdsFor,
+  IN_THE_PAPER,
+  methodColumns,
+  nats,
+  rangeText,
+  replicaPrediction,
+  replicaPredictionRows,
+  replicaQuestions,
+  replicaRecords,
+  replicaRunRows,
+  summaryRow,
+  type ReplicaRun,
+} from './shared/replica-runs';
+import { endOf, passes } from './shared/text-runs';
+import { lineTrace } from './shared/traces';
 
 export * from './shared/notebook';
-export { endRows, entropyOf } from './shared/text-runs';
-export { deviations } from '../train/config';
-export { overfitting9m };
+export { arm, replica };
 
-/** "The training loss vanishes" as a number, fixed before any run. */
-const VANISHED_NATS = 0.1;
-/** How far the held-out loss must rise from its lowest point to have turned. */
-const TURNED_NATS = 0.1;
+/** Does the loss vanish, does the model overfit, does the energy tell training text? */
+const IDS = ['R1', 'R2', 'R8'] as const;
 
-/** The committed runs, after `own` ones. */
-export const runs = (own: readonly TextRecord[]): TextRecord[] =>
-  withOthers(own, committedRecords(overfitting9m));
+export const runs = replicaRecords;
+/** Those of the arm that decides. */
+export const deciding = (records = runs()): ReplicaRun[] => armOf(records, 'B');
+export const questions = (records = runs()): Question[] => replicaQuestions(IDS, records);
+export const predictions = (records = runs()): PredictionRow[] => replicaPredictionRows(IDS, records);
 
-export const scaleRows = (config: TextConfig): Row[] =>
-  textScaleRows([config], runs([]), overfitting9m.tiers.full);
-
-/** Losses of every run over epochs, with the entropy of the text where it is known. */
-export const lossFigure = (records: readonly TextRecord[], entropy: EntropyMeta | null): Figure =>
-  chart({
-    title: 'Overfitting: loss against epochs',
-    subtitle: subtitle(records),
-    x: epochAxis,
-    y: axis('loss', 'nats per token', { rangemode: 'tozero' }),
-    data: textTraces(records, 'epoch'),
-    shapes: [
-      referenceLine(VANISHED_NATS, `vanished: under ${VANISHED_NATS}`, { side: 'above' }),
-      ...entropyLines(entropy),
-    ],
-  });
-
-/** Share of training windows continued word for word, over epochs. */
-export const memoryFigure = (records: readonly TextRecord[]): Figure =>
-  chart({
-    title: 'Training windows known by heart',
-    subtitle: 'after 32 tokens of a training window, the next 32 by greedy choice are the text itself',
-    x: epochAxis,
-    y: axis('memorised', 'share of windows', { range: [-0.02, 1.02] }),
-    data: records.map((record, i) =>
-      lineTrace(
-        textLabel(record),
-        record.curve.map((p) => p.epoch),
-        record.curve.map((p) => p.memorisedShare),
-        { color: seriesColour(i) },
-        { ...MARKED, marker: { size: 5 } },
-      ),
-    ),
-    height: 340,
-  });
-
-type Energies = NonNullable<TextMeasures['energies']>;
-
-/** What each energy is of, and the dash of its line. */
-const ENERGIES = {
-  own: ['training, own pattern in', 'solid'],
-  others: ['training, own window out', 'dash'],
-  heldOut: ['held-out', 'dot'],
-} as const;
-
-/** The distance energy of last-layer activations over epochs: of training windows, with and without their own patterns, and of held-out ones. */
-export const energyFigure = (records: readonly TextRecord[]): Figure =>
-  chart({
-    title: 'Distance energy of last-layer activations',
-    subtitle: 'E(x) = −log Σ exp(−‖x − ρ‖), patterns ρ: activations of training windows',
-    x: epochAxis,
-    y: axis('mean energy', 'units of distance'),
-    data: records
-      .filter(({ curve }) => curve[0]!.energies)
-      .flatMap((record, i) =>
-        (Object.keys(ENERGIES) as (keyof Energies)[]).map((of) =>
-          lineTrace(
-            `${ENERGIES[of][0]} (${textLabel(record)})`,
-            record.curve.map((p) => p.epoch),
-            record.curve.map((p) => p.energies?.[of] ?? null),
-            { color: seriesColour(i), width: 2, dash: ENERGIES[of][1] },
-          ),
-        ),
-      ),
-    shapes: [referenceLine(0, 'on a pattern far from all others', { side: 'below' })],
-  });
-
-/** How much deeper a unit of energy is: a density e times as large. */
-const DEEPER = 1;
-
-/** First and last energies of a run that has them. */
-function energies({ curve }: TextRecord): { first: Energies; last: Energies } | null {
-  const [first, last] = [curve[0]?.energies, curve.at(-1)?.energies];
-  return first && last ? { first, last } : null;
+/** Two or three sentences from the committed runs. */
+export function answer(records = runs()): string {
+  const own = deciding(records);
+  if (!own.length) return 'The runs that decide have not been made yet.';
+  const range = (value: (run: (typeof own)[number]) => number, text = nats) =>
+    rangeText(own.map(value), text);
+  const config = own[0]!.config;
+  const [vanishes, overfits, told] = IDS.map((id) => holdsFor(id, records));
+  const lead =
+    vanishes === 'all' && overfits === 'all'
+      ? "Yes: at the paper's 13.8 parameters a token the training loss vanishes and the model overfits."
+      : "Not in every run: at the paper's 13.8 parameters a token the training loss vanishes, or the model overfits, in some.";
+  const energy =
+    told === 'all'
+      ? 'The distance energy tells training text from other text of the same books'
+      : 'The distance energy of the paper does not tell training text from other text of the same books';
+  return [
+    `**${lead}**`,
+    `After ${Math.round(passes(config))} passes over its text the training loss is ${range(({ end }) => end.trainWindowsLossNats)} nats a token, and the model recites ${range(({ end }) => end.memorisedShare!, percent)} of its training windows; the held-out loss is lowest, ${range(({ lowest }) => lowest.heldOutLossNats)}, after ${range(
+      ({ lowest }) => lowest.epoch,
+      (x) => String(Math.round(x)),
+    )} passes and ends at ${range(({ end }) => end.heldOutLossNats)}.`,
+    `${energy}: the training window has the lower energy in ${range(({ end }) => end.energyAuc!, percent)} of pairs, where a coin toss gives 50%.`,
+  ].join(' ');
 }
 
-/** Growth along a run of how far the energy of held-out activations is above that of training ones. @param of with their own patterns, or without those of their window */
-const growth = ({ first, last }: NonNullable<ReturnType<typeof energies>>, of: 'own' | 'others'): number =>
-  last.heldOut - last[of] - (first.heldOut - first[of]);
+/** Losses over the share recited, against passes over the text. */
+export function overfittingFigure(records = runs()): Figure {
+  const own = deciding(records);
+  const ends = own.map(({ end }) => end);
+  const last = Math.max(...ends.map(({ epoch }) => epoch));
+  const x = (of: (typeof own)[number]) => of.curve.map(({ epoch }) => epoch);
+  const on = { xaxis: 'x', yaxis: 'y2', showlegend: false };
+  const colour = COLOURS.ours;
+  const average = (value: (end: (typeof ends)[number]) => number) =>
+    ends.reduce((sum, end) => sum + value(end), 0) / ends.length;
+  const [heldOut, training] = [average((p) => p.heldOutLossNats), average((p) => p.trainWindowsLossNats)];
+  const lowest = own[0]?.lowest;
+  return {
+    data: own.flatMap((run) => [
+      lineTrace(
+        'training loss',
+        x(run),
+        run.curve.map((p) => p.trainWindowsLossNats),
+        { color: colour, width: 1.5 },
+        { showlegend: false },
+      ),
+      lineTrace(
+        'held-out loss',
+        x(run),
+        run.curve.map((p) => p.heldOutLossNats),
+        { color: colour, width: 2, dash: 'dot' },
+        { showlegend: false },
+      ),
+      lineTrace(
+        'recited',
+        ...probed(run.curve, ({ memorisedShare }) => memorisedShare),
+        { color: colour, width: 1.5 },
+        on,
+      ),
+    ]),
+    layout: {
+      title: title(
+        'The training loss vanishes while the held-out loss triples',
+        `GPT-2, 656,448 parameters on 47,488 tokens, as GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
+      ),
+      height: 520,
+      xaxis: axis('passes over the training text', undefined, { range: [0, last], anchor: 'y2' }),
+      yaxis: axis('loss', 'nats a token', { domain: [0.4, 1], rangemode: 'tozero' }),
+      yaxis2: axis('windows recited', undefined, {
+        domain: [0, 0.28],
+        range: [-0.04, 1.04],
+        tickformat: '.0%',
+      }),
+      annotations: [
+        ...endLabels(
+          [
+            { text: `held out<br>${nats(heldOut)}`, x: last, y: heldOut, colour },
+            { text: `training<br>${nats(training)}`, x: last, y: training, colour },
+          ],
+          { low: 0, high: 16, pixels: 230 },
+        ),
+        ...endLabels(
+          [
+            {
+              text: `recited<br>${percent(average((p) => p.memorisedShare ?? 0))}`,
+              x: last,
+              y: average((p) => p.memorisedShare ?? 0),
+              colour,
+            },
+          ],
+          { low: 0, high: 1, pixels: 100 },
+          { yref: 'y2' },
+        ),
+        ...(lowest
+          ? [
+              {
+                text: `lowest held-out loss<br>${nats(lowest.heldOutLossNats)}, after ${Math.round(lowest.epoch)} passes`,
+                x: lowest.epoch,
+                y: lowest.heldOutLossNats,
+                ax: 12,
+                ay: -70,
+                arrowcolor: colour,
+                arrowwidth: 1.5,
+                font: { color: colour },
+              },
+            ]
+          : []),
+      ] as never,
+    },
+  };
+}
 
-/** How the gaps grow along each run, and along those of notebook 06, which memorise nothing and show what grows without memory. */
-export const energyRows = (records: readonly TextRecord[]): Row[] =>
-  [...records, ...committedRecords(scaling90m)].flatMap((record) => {
-    const found = energies(record);
-    if (!found) return [];
-    const { others, heldOut } = found.last;
-    return [
-      {
-        run: textLabel(record),
-        'windows by heart': percent(record.curve.at(-1)!.memorisedShare ?? NaN),
-        'training, own window out': others,
-        'held-out': heldOut,
-        'their gap grew by': growth(found, 'others'),
-        "as a share of training's energy": growth(found, 'others') / others,
-        'with own patterns in it grew by': growth(found, 'own'),
-      },
-    ];
+type Curve = ReplicaRecord['curve'];
+
+/** Passes and values at the points of a curve that have the value. */
+const probed = (curve: Curve, value: (p: Curve[number]) => number | null): [x: number[], y: number[]] => {
+  const points = curve.filter((p) => value(p) !== null);
+  return [points.map(({ epoch }) => epoch), points.map((p) => value(p)!)];
+};
+
+/** Whether the distance energy tells training windows from others, along the runs. */
+export function energyFigure(records = runs()): Figure {
+  const own = deciding(records);
+  const { rule } = replicaPrediction('R8');
+  return chart({
+    title: 'The distance energy does not tell training text from other text',
+    subtitle: `share of pairs in which the training window has the lower energy; ${own.length} seeds, each a line`,
+    x: axis('passes over the training text'),
+    y: axis('training window lower', 'pairs', { range: [0, 1.02], tickformat: '.0%' }),
+    data: own.map((run) =>
+      lineTrace(
+        `seed ${run.config.seed}`,
+        ...probed(run.curve, ({ energyAuc }) => energyAuc),
+        { color: COLOURS.ours, width: 1.5 },
+        { mode: 'lines+markers', showlegend: false },
+      ),
+    ),
+    shapes: [
+      referenceLine(rule.atLeast!, `tells them apart: at least ${percent(rule.atLeast!)}`, { end: 'left' }),
+      referenceLine(0.5, 'a coin toss: 50%', { colour: COLOURS.exact, dash: 'dot', end: 'left' }),
+    ],
+    height: 360,
+  });
+}
+
+/** A run of before, whose training loss is a mean over the last steps and which has no AUC. */
+const earlierRow = (record: TextRecord): Row => {
+  const { last, lowest } = endOf(record);
+  const { config, parameters } = record;
+  return {
+    '': `${layersByWidth(config.model)}, 90,000 tokens`,
+    seeds: 1,
+    'parameters a token': Number((parameters / config.trainTokens).toPrecision(4)),
+    passes: Number(passes(config).toPrecision(3)),
+    'training loss': nats(last.trainLossNats),
+    'held-out loss': nats(last.heldOutLossNats),
+    'lowest held-out (at pass)': `${nats(lowest.heldOutLossNats)} (${Math.round(lowest.epoch)})`,
+    recited: percent(last.memorisedShare ?? NaN),
+  };
+};
+
+/** The arms that are to memorise, and the runs that are further over-parameterised than the paper's. */
+export const armRows = (records = runs(), earlier = committedRecords(overfitting9m)): Row[] => [
+  ...(['B', 'A'] as const).map((name) =>
+    summaryRow(
+      `${IN_THE_PAPER[name]} in the paper`,
+      arm('desk', name, DECIDING_SEEDS[0]),
+      armOf(records, name),
+    ),
+  ),
+  ...[...earlier].sort((a, b) => a.parameters - b.parameters).map(earlierRow),
+];
+
+export const seedRows = (records = runs()): Row[] =>
+  replicaRunRows((['B', 'A'] as const).map((name) => [IN_THE_PAPER[name], armOf(records, name)] as const));
+
+/** What matters of the paper's run, of the committed ones and of the run to be made. */
+export const methodRows = (config: ReplicaConfig): Row[] =>
+  methodColumns({
+    'GPT-2 small on 9M tokens': arm('full', 'B', 1),
+    'committed runs': arm('desk', 'B', DECIDING_SEEDS[0]),
+    [`your run (${config.tier})`]: config,
   });
 
-const SOURCE = 'arXiv 2405.08707, section 6 and Figure 3';
+const MOST_NEW_TOKENS = 100;
 
-/** The training loss vanishes, the held-out loss turns, the gap in energy grows. */
-export const questions = (records: readonly TextRecord[]): Question[] => [
-  {
-    claim:
-      'On 0.1% of OpenWebText (9M tokens) the training loss of GPT-2 small vanishes: here, a GPT-2 on a text far smaller than its number of parameters.',
-    source: `${SOURCE}; "vanishes" as under ${VANISHED_NATS} nats per token`,
-    paper: 0,
-    tolerance: VANISHED_NATS,
-    relation: 'at most',
-    unit: 'nats per token',
-    leastTier: 'desk',
-    // The lowest mean between two points of the curve.
-    ours: ownValues(records, ({ curve }) => Math.min(...curve.map((p) => p.trainLossNats))),
-  },
-  {
-    claim: 'Meanwhile the validation loss turns and rises: overfitting.',
-    source: `${SOURCE}; "rises" as ${TURNED_NATS} nats per token above its lowest point by the end of the run`,
-    paper: TURNED_NATS,
-    tolerance: 0,
-    relation: 'at least',
-    unit: 'nats per token',
-    leastTier: 'desk',
-    ours: ownValues(records, (record) => endOf(record).riseNats),
-  },
-  {
-    claim:
-      'As training points are memorised, their energy falls relative to that of held-out points: the gap in distance energy of last-layer activations, own window left out, grows along the run.',
-    source: `arXiv 2405.08707, section 5 (over-parameterised limit: delta functions); "grows" as by ${DEEPER}, a density e times as large, is ours`,
-    paper: DEEPER,
-    tolerance: 0,
-    relation: 'at least',
-    unit: 'units of distance',
-    leastTier: 'desk',
-    ours: ownValues(records.filter(energies), (record) => growth(energies(record)!, 'others')),
-  },
-];
+/** What the committed weights write after an end of text, taking the likeliest token each time. */
+export async function recitalRows(configs = runsWithWeights('desk')): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const config of configs) {
+    const model = await committedModel({ id: runId(replica, config), config });
+    const { vocabulary } = config.model;
+    try {
+      const written = generate(model, [vocabulary - 1], { maxNewTokens: MOST_NEW_TOKENS, temperature: 0 });
+      rows.push({
+        'training tokens': count(config.trainTokens),
+        passes: passes(config).toPrecision(3),
+        'written after an end of text': `${decode(written, vocabulary)} …`,
+      });
+    } finally {
+      model.dispose();
+    }
+  }
+  return rows;
+}

@@ -18,7 +18,7 @@ export function ruleText({ quantity, atLeast, atMost, unit }: DecisionRule): str
         : atLeast === atMost
           ? `${atMost}`
           : `from ${atLeast} to ${atMost}`;
-  return `${quantity}: ${bounds} ${unit}`;
+  return `${quantity}: ${bounds} ${unit}`.trimEnd();
 }
 
 /** A value that is not a number is outside. */

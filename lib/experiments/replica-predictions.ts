@@ -14,7 +14,8 @@ import {
   type ReplicaRecord,
 } from './replica';
 
-type Point = ReplicaRecord['curve'][number];
+/** A point of a run's curve. */
+export type ReplicaPoint = ReplicaRecord['curve'][number];
 
 /** Held-out less training loss, both evaluated without an update, nats a token. */
 export const gapOf = ({
@@ -24,7 +25,7 @@ export const gapOf = ({
   heldOutLossNats - trainWindowsLossNats;
 
 /** The curve of a run up to its last step, or null while the run has not come so far. */
-function curveOf(records: readonly ReplicaRecord[], config: ReplicaConfig): Point[] | null {
+export function curveOf(records: readonly ReplicaRecord[], config: ReplicaConfig): ReplicaPoint[] | null {
   const hash = configHash(config);
   const curve = records
     .find(({ configHash }) => configHash === hash)
@@ -32,18 +33,18 @@ function curveOf(records: readonly ReplicaRecord[], config: ReplicaConfig): Poin
   return curve?.at(-1)?.step === config.steps ? curve : null;
 }
 
-const armCurve = (records: readonly ReplicaRecord[], name: Arm, seed: number): Point[] | null =>
+const armCurve = (records: readonly ReplicaRecord[], name: Arm, seed: number): ReplicaPoint[] | null =>
   curveOf(records, arm('desk', name, seed));
 
 /** The passes that R3 and R4 are reported at too; they are read at the nearest evaluations. */
 export const PASSES = [1, 2, 4, 8, 16, 21.6] as const;
-export const atPass = (curve: readonly Point[], passes: number): Point =>
+export const atPass = (curve: readonly ReplicaPoint[], passes: number): ReplicaPoint =>
   curve.reduce((a, b) => (Math.abs(b.epoch - passes) < Math.abs(a.epoch - passes) ? b : a));
 
 const GAP = 0.5;
 
 /** Passes after which the gap first reaches 0.5 nats, between two evaluations on a straight line; infinite if it never does. */
-export function crossingOf(curve: readonly Point[]): number {
+export function crossingOf(curve: readonly ReplicaPoint[]): number {
   const after = curve.findIndex((point) => gapOf(point) >= GAP);
   if (after < 0) return Infinity;
   const at = (i: number) => (i < 0 ? ([0, 0] as const) : ([curve[i]!.epoch, gapOf(curve[i]!)] as const));
@@ -52,12 +53,12 @@ export function crossingOf(curve: readonly Point[]): number {
 }
 
 /** The larger of C − F in held-out and in training loss at the same step. */
-export const excessOf = (c: Point, f: Point): number =>
+export const excessOf = (c: ReplicaPoint, f: ReplicaPoint): number =>
   Math.max(c.heldOutLossNats - f.heldOutLossNats, c.trainWindowsLossNats - f.trainWindowsLossNats);
 
 /** What a seed's arm says at its end. */
 const atEndOf =
-  (name: Arm, measure: (end: Point, curve: Point[]) => number | null) =>
+  (name: Arm, measure: (end: ReplicaPoint, curve: ReplicaPoint[]) => number | null) =>
   (records: readonly ReplicaRecord[], seed: number): number | null => {
     const curve = armCurve(records, name, seed);
     return curve && measure(curve.at(-1)!, curve);

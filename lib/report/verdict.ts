@@ -70,6 +70,8 @@ export interface Question {
   table?: TableName;
   /** Why the test cannot tell: what its controls showed. */
   blind?: string;
+  /** Up to where it holds, or what else it depends on; part of the verdict's reason. */
+  note?: string;
   /** Runs of a lower tier are shown and not counted. Smoke runs never count. */
   leastTier?: Tier;
   /** The sentence speaks of every run there is: one outside refutes it. */
@@ -130,7 +132,11 @@ export function verdict(question: Question): Verdict {
   const [yes, no, open] = WORDS[kind];
   const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const within = fit.filter((run) => isWithin(run, question)).length;
-  const decided = (outcome: Outcome, reason: string): Verdict => ({ ...question, outcome, reason });
+  const decided = (outcome: Outcome, why: string): Verdict => ({
+    ...question,
+    outcome,
+    reason: question.note ? `${why}; ${question.note}` : why,
+  });
 
   if (question.blind) return decided(BLIND, question.blind);
   if (!ours.length) return decided(open, 'no run');
@@ -157,11 +163,14 @@ const claimed = (x: number): string =>
 
 /** `1.00 ± 0.05 nats`, `at most 0.10 nats`: the number that decides. */
 export function expectedText({ paper, tolerance, relation, unit }: Question): string {
-  if (relation && tolerance === 0 && Number.isInteger(paper) && paper > 1)
-    return `${relation} ${count(paper)} ${unit}`;
-  if (relation === 'at most') return `at most ${claimed(paper + tolerance)} ${unit}`;
-  if (relation === 'at least') return `at least ${claimed(paper - tolerance)} ${unit}`;
-  return `${claimed(paper)} ± ${claimed(tolerance)} ${unit}`;
+  const whole = relation && tolerance === 0 && Number.isInteger(paper) && paper > 1;
+  const numbers =
+    relation === 'at most'
+      ? `at most ${whole ? count(paper) : claimed(paper + tolerance)}`
+      : relation === 'at least'
+        ? `at least ${whole ? count(paper) : claimed(paper - tolerance)}`
+        : `${claimed(paper)} ± ${claimed(tolerance)}`;
+  return unit ? `${numbers} ${unit}` : numbers;
 }
 
 /** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide are in brackets where there is no other. */

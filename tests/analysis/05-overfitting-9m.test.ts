@@ -1,37 +1,68 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { energyRows, questions } from '../../lib/analysis/05-overfitting-9m';
-import { overfitting9m } from '../../lib/experiments/overfitting-9m';
+import {
+  answer,
+  armRows,
+  energyFigure,
+  overfittingFigure,
+  questions,
+} from '../../lib/analysis/05-overfitting-9m';
+import { arm, type Arm, type ReplicaRecord } from '../../lib/experiments/replica';
 import { verdict } from '../../lib/report/verdict';
-import { RUN, textRecord } from './text-records';
+import { made, type Loss } from '../experiments/replica-records';
+import { RUN } from './text-records';
 
-test('the questions take the least training loss, the rise since the turn, the growth of the energy gap without own windows', () => {
+const of = (name: Arm, heldOut: Loss, train: Loss, auc?: number): ReplicaRecord[] =>
+  [2, 3, 4].map((seed) => made(arm('desk', name, seed), heldOut, train, auc));
+const overfits: Loss = (x) => 5 + Math.abs(x - 30) / 20;
+const B = of('B', overfits, (x) => 3 / x, 0.4);
+const outcomes = (records: ReplicaRecord[]) => questions(records).map((q) => verdict(q).outcome);
+
+test('vanishing and overfitting are asked of the runs at the ratio of the paper, the energy by shares of pairs', () => {
+  const [yes, no] = ['REPRODUCED IN MINIATURE', 'NOT REPRODUCED IN MINIATURE'];
+  assert.deepEqual(outcomes(B), [yes, yes, no]);
   assert.deepEqual(
-    questions([RUN]).map(({ ours }) => Number(ours[0]!.value.toFixed(9))),
-    [0.05, 0.7, 6],
+    outcomes(
+      of(
+        'B',
+        () => 5,
+        () => 4,
+        0.8,
+      ),
+    ),
+    [no, no, yes],
   );
-  assert.deepEqual(
-    questions([RUN]).map((q) => verdict(q).outcome),
-    Array(3).fill('REPRODUCED'),
-  );
-  const other = textRecord([
-    [3, 4],
-    [2, 3],
-  ]);
-  assert.deepEqual(
-    questions([other])
-      .slice(0, 2)
-      .map((q) => verdict(q).outcome),
-    Array(2).fill('NOT REPRODUCED'),
-  );
-  assert.equal(
-    verdict(questions([textRecord([[0.01, 4]], overfitting9m.tiers.quick)])[0]!).outcome,
-    'INCONCLUSIVE',
-    'a quick run cannot decide',
-  );
+  assert.deepEqual(outcomes(of('A', overfits, () => 0)), Array(3).fill('INCONCLUSIVE'), 'no run of the arm');
 });
 
-test('the table of energies tells the growth with and without own patterns', () => {
-  const [row] = energyRows([RUN]);
-  assert.deepEqual([row!['their gap grew by'], row!['with own patterns in it grew by']], [6, 24]);
+test('the answer follows the outcomes', () => {
+  assert.match(answer(B), /^\*\*Yes: .* does not tell training text .* 40% of pairs/);
+  assert.match(
+    answer(
+      of(
+        'B',
+        () => 5,
+        () => 4,
+        0.8,
+      ),
+    ),
+    /^\*\*Not in every run: .* energy tells training text/,
+  );
+  assert.equal(answer([]), 'The runs that decide have not been made yet.');
+});
+
+test('figures and tables take finished runs alone and say what is missing', () => {
+  assert.equal(overfittingFigure(B).data.length, 9);
+  assert.equal(overfittingFigure([]).data.length, 0);
+  assert.equal(energyFigure(B.slice(0, 1)).data.length, 1);
+  const [own, missing, earlier] = armRows(B, [RUN]);
+  assert.deepEqual(
+    [own!.seeds, own!['training loss'], own!['lowest held-out (at pass)'], own!.recited],
+    [3, '0.014', '5.12 (32)', '50%'],
+  );
+  assert.deepEqual([missing!.seeds, missing!['training loss']], [0, 'no run yet']);
+  assert.deepEqual(
+    [earlier!['training loss'], earlier!['held-out loss'], earlier!['lowest held-out (at pass)']],
+    ['0.080', '4.20', '3.50 (2)'],
+  );
 });

@@ -1,63 +1,152 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { ofTheModel, questions, sizeFigure } from '../../lib/analysis/06-scaling-90m';
-import { endOf } from '../../lib/analysis/shared/text-runs';
-import type { TextRecord } from '../../lib/experiments/text-task';
-import { overfitting9m } from '../../lib/experiments/overfitting-9m';
-import { scaling90m } from '../../lib/experiments/scaling-90m';
-import { RUN, textRecord } from './text-records';
+import {
+  answer,
+  excessFigure,
+  gapFigure,
+  loadRows,
+  passRows,
+  phaseFigure,
+  questions,
+} from '../../lib/analysis/06-scaling-90m';
+import {
+  arm,
+  continuedRuns,
+  loaded,
+  type ReplicaConfig,
+  type ReplicaRecord,
+} from '../../lib/experiments/replica';
+import { verdict } from '../../lib/report/verdict';
+import { assertClose } from '../assert-close';
+import { made, type Loss } from '../experiments/replica-records';
 
-test('a run with another model lies on another curve', () => {
-  const wide = textRecord([[1, 2]], {
-    ...overfitting9m.tiers.desk,
-    model: { ...overfitting9m.tiers.desk.model, width: 768, heads: 12 },
+const seeds = (config: (seed: number) => ReplicaConfig, gap: Loss): ReplicaRecord[] =>
+  [2, 3, 4].map((seed) =>
+    made(
+      config(seed),
+      (x) => 3 + gap(x),
+      () => 3,
+    ),
+  );
+const [C, F] = [
+  seeds(
+    (seed) => arm('desk', 'C', seed),
+    (x) => x / 25,
+  ),
+  seeds(
+    (seed) => arm('desk', 'F', seed),
+    () => 0.01,
+  ),
+];
+
+interface Cells {
+  x: number[];
+  y: string[];
+  z: (number | null)[][];
+}
+const cells = (records: ReplicaRecord[]) => phaseFigure(records).data[0] as unknown as Cells;
+
+test('the phase diagram has a row for each load, in order, with the mean gap of its seeds over passes', () => {
+  const { x, y, z } = cells([...C, ...F]);
+  assert.deepEqual(
+    y.map((label) => Number(/^load ([\d.]+)/.exec(label)![1])),
+    [0.024, 0.11, 0.35, 1.1, 3, 24],
+  );
+  const row = z[3]!;
+  row.forEach((gap, i) => {
+    const pass = Math.sqrt(x[i]! * x[i + 1]!);
+    if (pass < 0.54 || pass > 21.57) assert.equal(gap, null, `${pass} passes`);
+    else assertClose([gap!], [pass / 25], { relative: 1e-9, what: `${pass} passes` });
   });
-  assert.deepEqual(ofTheModel([RUN, wide]), [RUN]);
 });
 
-test('the gap is that at the end, and its figure averages seeds', () => {
-  assert.equal(questions([{ ...RUN, config: scaling90m.tiers.desk }])[0]!.ours[0]!.value, endOf(RUN).gapNats);
-  const at = (trainTokens: number, heldOut: number) =>
-    textRecord([[1, heldOut]], { ...scaling90m.tiers.desk, trainTokens });
-  const { data } = sizeFigure([at(100, 4), at(100, 5), at(1000, 3), at(10_000, 2)], null);
-  const [points] = data as unknown as { x: number[]; y: number[]; error_y: { array: number[] } }[];
+test('loads without runs are missing in every figure and table, and are said to be', () => {
+  const records = [...C, ...F];
+  const { z } = cells(records);
   assert.deepEqual(
-    [points!.x, points!.y, points!.error_y.array],
-    [
-      [100, 1000, 10_000],
-      [4.5, 3, 2],
-      [0.5, 0, 0],
-    ],
+    z.map((row) => row.some((gap) => gap !== null)),
+    [false, false, false, true, false, true],
   );
+  const notes = (phaseFigure(records).layout!.annotations as { text: string }[]).map(({ text }) => text);
+  assert.deepEqual(
+    notes.map((text) => text === 'not run'),
+    [true, true, true, false, true, false],
+  );
+  assert.deepEqual(
+    loadRows(records).map((row) => row['gap reaches 0.5 at pass']),
+    ['no run yet', 'no run yet', 'no run yet', '12.50', 'no run yet', 'never', 'no run yet', 'no run yet'],
+  );
+  assert.equal(gapFigure([]).data.length, 0);
+  assert.equal(answer([]), 'The runs that decide have not been made yet.');
 });
 
-test("a run decides on the gap with fewer parameters per token and on half as many passes as the paper's", () => {
-  const { full } = scaling90m.tiers;
-  const of = (change: Partial<typeof full>, parameters: number) =>
-    questions([{ ...textRecord([[1, 1.1]], { ...full, ...change }), parameters }])[0]!.ours[0]!.unfit;
-  assert.equal(of({}, 124e6), undefined);
-  assert.match(of({}, 125e7)!, /13\.9 parameters per token/);
-  assert.equal(of({ steps: full.steps / 4 }, 124e6), '5.5 passes over its text; the full run has 21.8');
-});
-
-test('the law is fitted to runs that have turned, of four sizes at least', () => {
-  const at = (trainTokens: number, lowest: number, last: number) =>
-    textRecord(
-      [
-        [1, lowest + 1],
-        [1, lowest],
-        [1, last],
-      ],
-      { ...scaling90m.tiers.desk, trainTokens },
+test('a continued run goes on in the diagram, and ends where it ended in the verdicts', () => {
+  const longer = continuedRuns('desk')
+    .filter((config) => config.trainTokens === arm('desk', 'C', 2).trainTokens)
+    .map((config) =>
+      made(
+        config,
+        (x) => 3 + x / 25,
+        () => 3,
+      ),
     );
-  const turned = [1e3, 1e4, 1e5, 1e6].map((d) => at(d, 2 + 50 * d ** -0.5, 9));
-  const names = (records: TextRecord[]) => sizeFigure(records, null).data.map(({ name }) => name);
-  assert.match(names(turned)[1]!, /^2\.00 \+ 50\.\d* D\^−0\.50 \(desk\)$/);
-  const still = at(1e7, 1, 1);
-  assert.deepEqual(names([...turned, still]), names(turned));
+  const { x, z } = cells(longer);
+  const last = z[3]!.map((gap) => gap !== null).lastIndexOf(true);
+  assert.ok(x[last + 1]! > 45);
+  assertClose([questions(longer)[0]!.ours[0]!.value], [21.57 / 25], {
+    relative: 1e-3,
+    what: 'gap at the end',
+  });
+});
+
+test('the verdicts: apart at the end and unlike the text that is read once; the rest waits for its runs', () => {
+  const outcomes = questions([...C, ...F]).map((q) => verdict(q).outcome);
+  assert.deepEqual(outcomes, [
+    'NOT REPRODUCED IN MINIATURE',
+    'NOT REPRODUCED IN MINIATURE',
+    'OPEN',
+    'HELD',
+    'HELD',
+  ]);
+  assert.match(answer([...C, ...F]), /^\*\*Only at first: .*after 12\.50 passes .* and 0\.86 after 21\.6/);
+  const close = [
+    ...seeds(
+      (seed) => arm('desk', 'C', seed),
+      () => 0.1,
+    ),
+    ...F,
+  ];
+  assert.match(answer(close), /^\*\*Yes/);
+});
+
+test('other numbers of passes are compared at the same step', () => {
+  const rows = passRows([...C, ...F]);
   assert.deepEqual(
-    (sizeFigure([...turned, still], null).data[0] as { marker: { symbol: string[] } }).marker.symbol,
-    ['circle', 'circle', 'circle', 'circle', 'circle-open'],
+    rows.map((row) => row.pass),
+    [1, 2, 4, 8, 16, 21.6],
   );
-  assert.equal(names([...turned.slice(1), still]).length, 1);
+  const last = rows.at(-1)!;
+  assert.deepEqual(
+    [
+      last['gap of C (R3)'],
+      last['held-out loss, C − F'],
+      last['training loss, C − F'],
+      last['larger of the two (R4)'],
+    ],
+    ['0.86', '0.85', '0.00', '0.85'],
+  );
+});
+
+test('the figure of the excess has a line a seed and the two readings of the law', () => {
+  assert.equal(excessFigure([...C, ...F]).data.length, 5);
+  assert.equal(excessFigure(C).data.length, 2, 'no seed with both arms');
+});
+
+test('the load between has as many passes in another number of steps', () => {
+  const between = seeds(
+    (seed) => loaded('desk', 0.35, seed),
+    (x) => x / 25,
+  );
+  const row = loadRows(between)[2]!;
+  assert.deepEqual([row.seeds, row.passes, row['gap reaches 0.5 at pass']], [3, 21.6, '12.50']);
 });

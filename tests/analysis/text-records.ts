@@ -3,7 +3,7 @@ import { overfitting9m } from '../../lib/experiments/overfitting-9m';
 import type { TextRecord } from '../../lib/experiments/text-task';
 
 /** A record with these training and held-out losses, an epoch apart. */
-export function textRecord(
+function textRecord(
   losses: [train: number, heldOut: number][],
   config = overfitting9m.tiers.desk,
 ): TextRecord {

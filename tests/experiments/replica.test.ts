@@ -38,6 +38,7 @@ import { mean } from '../../lib/util/statistics';
 import { assertClose } from '../assert-close';
 import { refusal } from '../refusal';
 import { fakeDataset, textLike } from '../train/fake-dataset';
+import { made, type Loss } from './replica-records';
 
 test('the arms have the paper’s parameters a token, passes and steps', () => {
   const ratios = { A: [62.5, 976], B: [13.8, 215.6], C: [1.38, 21.6], F: [0.064, 1] } as const;
@@ -151,17 +152,6 @@ test('the training loss is that of fixed windows; the AUC compares energies with
   );
 });
 
-type Loss = (pass: number) => number;
-/** A run whose held-out and training losses are given by the passes. */
-function made(config: ReplicaConfig, heldOut: Loss, train: Loss, energyAuc = 0.9): ReplicaRecord {
-  const windows = config.trainTokens / config.model.context;
-  const curve = Array.from({ length: Math.ceil(config.steps / 100) }, (_, i) => {
-    const step = Math.min(config.steps, 100 * (i + 1));
-    const epoch = (step * config.batchWindows) / windows;
-    return { step, epoch, heldOutLossNats: heldOut(epoch), trainWindowsLossNats: train(epoch), energyAuc };
-  });
-  return { config, configHash: configHash(config), curve } as unknown as ReplicaRecord;
-}
 const SEEDS = [2, 3, 4];
 const outcome = (id: string, records: ReplicaRecord[]) =>
   judge(

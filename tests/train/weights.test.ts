@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
+import { cutVocabulary, decode, encode } from '../../lib/data/text/tokenizer';
+import { EXPERIMENTS, idOf } from '../../lib/experiments';
 import { runId } from '../../lib/experiments/experiment';
 import { questionFormation } from '../../lib/experiments/question-formation';
+import { replica, runsWithWeights } from '../../lib/experiments/replica';
 import { buildModel } from '../../lib/model/build';
-import { batchOf } from '../../lib/model/model';
+import { generate } from '../../lib/model/generate';
+import { batchOf, windowBatch } from '../../lib/model/model';
 import { checkpointPath, saveCheckpoint } from '../../lib/train/checkpoint';
-import { runFolder } from '../../lib/train/record';
+import { meanLoss } from '../../lib/train/evaluate';
+import { committedPath, readRecord, runFolder } from '../../lib/train/record';
 import { trainStep } from '../../lib/train/step';
 import { commitWeights, committedModel, weightsPath } from '../../lib/train/weights';
+import { paths } from '../../lib/util/paths';
 import { SafetensorsFile } from '../../lib/util/safetensors';
 import { refusal } from '../refusal';
 import { begunRecord } from './checkpoints';
@@ -92,4 +98,42 @@ test('weights that are not there, not finished, of another run or damaged are re
   await assert.rejects(committedModel(RUN), refusal('weights ', 'it is damaged'));
   copyFileSync(checkpointPath(RUN.id), path);
   await assert.rejects(committedModel(RUN), refusal('weights ', 'it is of another program or version'));
+});
+
+test('the committed weights are those that experiments name, of committed records, and small', () => {
+  clean();
+  const named = EXPERIMENTS.flatMap(({ weights }) => weights?.('desk') ?? []);
+  const files = readdirSync(paths.weights).sort();
+  assert.deepEqual(files, named.map((config) => `${idOf(config)}.safetensors`).sort());
+  for (const config of named) {
+    const id = idOf(config);
+    const file = new SafetensorsFile(weightsPath(id));
+    file.close();
+    const { curve } = readRecord(committedPath(id));
+    assert.ok(curve.some(({ step }) => String(step) === file.metadata.step && step === config.steps));
+    assert.ok(statSync(join(paths.weights, `${id}.safetensors`)).size < 2_640_000);
+  }
+});
+
+const TEXT =
+  ' It was a bright morning in the early summer, and the old gentleman had gone down to the garden.';
+
+test('the committed weights predict English, better the more of it they have read; that of the least recites it', async () => {
+  const ids = [...cutVocabulary(2048)(encode(TEXT))];
+  const losses: number[] = [];
+  for (const config of runsWithWeights('desk')) {
+    const model = await committedModel({ id: runId(replica, config), config });
+    losses.push(meanLoss(model, config, [() => windowBatch([ids], config.model)]));
+    if (losses.length === 1) {
+      const recited = decode(generate(model, [2047], { maxNewTokens: 60, temperature: 0 }), 2048);
+      // A. Blackwood, Ancient Sorceries, 1908.
+      assert.match(
+        recited,
+        /^Vezin caught his breath for an instant and paused, stockstill, half leaning against the wall--and then almost ran/,
+      );
+    }
+    model.dispose();
+  }
+  const [b, c, f] = losses as [number, number, number];
+  assert.ok(f < c && c < 4 && b > Math.log(2048), losses.join(', '));
 });

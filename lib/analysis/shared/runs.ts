@@ -1,7 +1,6 @@
 /** Runs next to each other: what they are called, which of them belong together, what they cost, and their values in a verdict. */
 import { runId, type Experiment } from '../../experiments/experiment';
 import { finishedRecords } from '../../experiments/run';
-import type { Row } from '../../report/table';
 import type { OwnValue } from '../../report/verdict';
 import { TIERS, type Tier, type TrainingConfig } from '../../train/config';
 import type { Measures, RunRecord } from '../../train/record';
@@ -70,15 +69,6 @@ export const ownValues = <R extends Pick<RunRecord, 'config'>>(
     const { seed, tier } = record.config;
     return { seed, tier, value: value(record), ...(reason === undefined ? {} : { unfit: reason }) };
   });
-
-/** Minutes and hardware of a committed run, in columns of a table. */
-export const costColumns = ({
-  minutes,
-  hardware: { cores, cpu },
-}: Pick<RunRecord, 'minutes' | 'hardware'>): Row => ({
-  minutes: Math.round(minutes),
-  hardware: `${cores} × ${cpu}`,
-});
 
 /** To one decimal, for tables. */
 export const tenths = (x: number): number => Math.round(10 * x) / 10;

@@ -1,7 +1,6 @@
 /** Traces of figures. Their keys keep the order given here, which is that of the committed figures' JSON. */
 import type { PlotData, PlotMarker, ScatterLine } from 'plotly.js';
 import type { Trace } from '../../report/figure';
-import type { CurvePoint, Measures } from '../../train/record';
 
 /** What a trace may have besides its points and their look. */
 type More = Partial<PlotData> & { text?: string[] };
@@ -38,22 +37,3 @@ export const rangeBars = (groups: readonly { mean: number; least: number; most: 
   array: groups.map(({ mean, most }) => most - mean),
   arrayminus: groups.map(({ mean, least }) => mean - least),
 });
-
-/** The two losses of a run along its curve: training solid, held out dotted. @param x of a point @param text of a point, where a mouse is */
-export const lossTraces = <M extends Measures>(
-  { curve }: { curve: readonly CurvePoint<M>[] },
-  label: string,
-  colour: string,
-  x: (point: CurvePoint<M>) => number,
-  text?: (point: CurvePoint<M>) => string,
-): Trace[] =>
-  (['training', 'held-out'] as const).map((of) => {
-    const held = of === 'held-out';
-    return lineTrace(
-      `${of} (${label})`,
-      curve.map(x),
-      curve.map((p) => (held ? p.heldOutLossNats : p.trainLossNats)),
-      { color: colour, width: held ? 2.5 : 1.5, dash: held ? 'dot' : 'solid' },
-      text && { text: curve.map(text) },
-    );
-  });
