@@ -65,7 +65,7 @@ export function writeAtomically(path: string, content: string | Uint8Array, fold
   }
 }
 
-function isRunning(pid: number): boolean {
+export function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

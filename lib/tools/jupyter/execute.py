@@ -100,13 +100,29 @@ def run(job):
         for cell in code_cells(notebook):
             cell.outputs, cell.execution_count = [], None
         options = {"timeout": None, "startup_timeout": 300, "record_timing": False, "kernel_name": "tslab"}
+        end = "the kernel died before its first cell"
+
+        class Client(NotebookClient):
+            async def async_execute_cell(self, cell, cell_index, **more):
+                nonlocal end
+                try:
+                    return await super().async_execute_cell(cell, cell_index, **more)
+                except DeadKernelError:
+                    code = await self.km.provisioner.poll()
+                    why = f"signal {-code}" if code and code < 0 else f"exit code {code}"
+                    number = len([one for one in notebook.cells[: cell_index + 1] if one.cell_type == "code"])
+                    end = f"the kernel died ({why}) in cell {number}"
+                    raise
+
         try:
-            NotebookClient(notebook, resources={"metadata": {"path": job["root"]}}, **options).execute()
+            Client(notebook, resources={"metadata": {"path": job["root"]}}, **options).execute()
         except CellExecutionError:
             return failure(notebook)
-        except DeadKernelError:
-            reason = "it died, perhaps of too little memory; run it with --tier smoke to see whether it works at all"
-            return {"error": f"{name}: expected the kernel to live; {reason}"}
+        except (DeadKernelError, RuntimeError) as error:
+            if "Kernel died" not in str(error):
+                raise
+            reason = "perhaps memory: run it with --tier smoke to see whether it works at all"
+            return {"error": f"{name}: {end}; {reason}"}
     executed = canonical(notebook, name)
     if not keep:
         executed.metadata[MADE_FROM] = {"code": code_hash(executed)}

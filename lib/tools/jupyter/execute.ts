@@ -13,7 +13,7 @@ import { childEnvironment } from '../setup/environment.cjs';
 import { endAll, logged } from '../setup/processes.cjs';
 import type { Tier } from '../../train/config';
 import { UserError } from '../../util/errors';
-import { writeAtomically } from '../../util/files';
+import { isRunning, writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
 import { notebookNames, readNotebook, verdictsOf } from '../../report/notebook-files';
 import type { TrainingProgress } from '../../train/observer';
@@ -76,8 +76,14 @@ export function abandon(): void {
 
 /** A folder for files that are not complete yet, removed when `work` ends. */
 async function inWorkFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
-  mkdirSync(join(paths.cache, 'reproduce'), { recursive: true });
-  const folder = mkdtempSync(join(paths.cache, 'reproduce', `${name}-`));
+  const all = join(paths.cache, 'reproduce');
+  mkdirSync(all, { recursive: true });
+  // Of commands that were killed.
+  for (const left of readdirSync(all)) {
+    const pid = Number(/-(\d+)-\w+$/.exec(left)?.[1]);
+    if (pid && !isRunning(pid)) rmSync(join(all, left), { recursive: true, force: true });
+  }
+  const folder = mkdtempSync(join(all, `${name}-${process.pid}-`));
   workFolders.add(folder);
   try {
     return await work(folder);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -196,4 +196,20 @@ test('Ctrl-C ends the kernel and leaves nothing half written', async () => {
     ['04-slow.ts'],
   );
   assert.ok(!existsSync(join(places.reports, '04-slow.html')));
+});
+
+test('a kernel that dies is one line with the signal and the cell; what a killed command left is removed', async () => {
+  const ended = spawnSync(process.execPath, ['-e', '']).pid;
+  const left = join(paths.cache, 'reproduce', `08-dies-${ended}-abcdef`);
+  mkdirSync(left, { recursive: true });
+  write(
+    '08-dies',
+    `console.log('alive');`,
+    `process.kill(process.pid, 'SIGKILL');\nawait new Promise(() => {});`,
+  );
+  await assert.rejects(
+    execute(job('08-dies')),
+    refusal('08-dies', 'the kernel died (signal 9) in cell 2', 'memory'),
+  );
+  assert.ok(!existsSync(left));
 });
