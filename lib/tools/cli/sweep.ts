@@ -1,9 +1,10 @@
 /** `npm run sweep -- NAME`: many runs, several at a time. */
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawnSync, type ChildProcess } from 'node:child_process';
 import * as os from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { TIERS, type Tier, type TrainingConfig } from '../../train/config';
+import { checkpointPath, checkpointState } from '../../train/checkpoint';
 import { commitWeights } from '../../train/weights';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { bar, TerminalLine } from '../../report/terminal';
@@ -13,20 +14,31 @@ import { runId } from '../../experiments/experiment';
 import { commitRecord, finishedRecord } from '../../experiments/run';
 import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { main, parse } from './arguments';
+import { hasGpu } from '../setup/environment.cjs';
 import { exitCode, onStop } from '../setup/processes.cjs';
+import { lastLogged, queuedRuns, runCommand, submit } from './slurm';
 import type { ListedRun, WorkerMessage } from './sweep-worker';
 
 const USAGE = {
   command: 'sweep',
   summary: `Trains a list of runs: ${Object.keys(sweeps()).join(', ')}. Finished runs are skipped, interrupted ones continue, and a failed run does not stop the others.`,
-  positionals: 'NAME',
+  positionals: 'NAME [-- flags of sbatch]',
   options: {
     tier: { type: 'string', help: `one of ${TIERS.join(', ')}`, default: 'desk' },
     jobs: {
       type: 'string',
-      help: 'runs at a time, one thread each; 1: one run with all threads (default: one per core)',
+      help: 'runs at a time, one thread each; 1: one run with all threads (default: one per core, or one per GPU)',
     },
-    list: { type: 'boolean', help: 'list the runs and which are finished, and train none' },
+    run: {
+      type: 'string',
+      help: 'train this run of the list alone, on one thread or as many as Slurm gives',
+    },
+    print: { type: 'boolean', help: 'print a command for each run that is not finished, and train none' },
+    slurm: {
+      type: 'boolean',
+      help: 'send the runs that are neither finished nor queued to Slurm, a task each; --jobs: most at a time',
+    },
+    list: { type: 'boolean', help: 'list the runs and where each is, and train none' },
     commit: {
       type: 'boolean',
       help: 'copy the records of finished runs to data/runs, some weights to data/weights, and train none',
@@ -51,22 +63,27 @@ class Sweep {
     private readonly ids: string[],
     /** At a time. They alone say how many threads a run has, since its bits depend on it. */
     private readonly jobs: number,
+    /** Of each run; null: as many as there are. */
+    private readonly threads: string | null,
+    /** Each for one worker; empty: the CPU computes. */
+    private readonly gpus: readonly string[],
   ) {}
 
   async train(): Promise<void> {
     // A run that another command trains comes again after all others, and is then waited for.
     const waiting = this.indices.map((index) => ({ index, wait: false }));
-    const drain = async () => {
-      let worker = this.worker();
+    const drain = async (gpu: string | undefined) => {
+      let worker = this.worker(gpu);
       for (let next; (next = waiting.shift());) {
-        if (!worker.connected) worker = this.worker();
+        if (!worker.connected) worker = this.worker(gpu);
         const { index, wait } = next;
         const busy = await this.one(worker, { name: this.name, tier: this.tier, index, wait });
         if (busy) waiting.push({ index, wait: true });
       }
       if (worker.connected) worker.disconnect();
     };
-    await Promise.all(Array.from({ length: Math.min(this.jobs, waiting.length) }, drain));
+    const jobs = Math.min(this.jobs, waiting.length);
+    await Promise.all(Array.from({ length: jobs }, (_, i) => drain(this.gpus[i])));
     this.line.clear();
   }
 
@@ -76,11 +93,13 @@ class Sweep {
     this.line.clear();
   }
 
-  private worker(): ChildProcess {
-    const threads =
-      this.jobs > 1 ? { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
+  private worker(gpu: string | undefined): ChildProcess {
+    const n = this.threads;
+    const threads = n && { TF_NUM_INTRAOP_THREADS: n, TF_NUM_INTEROP_THREADS: n, OMP_NUM_THREADS: n };
+    // With growth two programs can share a GPU: else the first takes all of its memory.
+    const device = gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpu, TF_FORCE_GPU_ALLOW_GROWTH: 'true' };
     const worker = fork(join(__dirname, 'sweep-worker.ts'), [], {
-      env: { ...process.env, ...threads },
+      env: { ...process.env, ...threads, ...device },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.workers.add(worker);
@@ -140,6 +159,27 @@ function stateOf(config: TrainingConfig): { isFinished: boolean; fault?: string 
   }
 }
 
+/** The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them. */
+function visibleGpus(): string[] {
+  const { CUDA_VISIBLE_DEVICES: visible, DEVICE } = process.env;
+  if (DEVICE === 'cpu' || !hasGpu()) return [];
+  const all = () =>
+    spawnSync('nvidia-smi', ['--query-gpu=index', '--format=csv,noheader'], { encoding: 'utf8' }).stdout ??
+    '';
+  return (visible ?? all()).split(/[\s,]+/).filter((name) => name !== '' && name !== '-1');
+}
+
+/** Where a run that is not finished is. */
+function whereIs(config: TrainingConfig, id: string, queued: 'running' | 'waiting' | undefined): string {
+  if (queued === 'waiting') return `waiting   ${id}`;
+  if (queued === 'running') {
+    const step = checkpointState(checkpointPath(id))?.step ?? 0;
+    return `running   ${id}  ${Math.floor((100 * step) / config.steps)}% in its last checkpoint`;
+  }
+  const logged = lastLogged(id);
+  return logged === undefined ? `to do     ${id}` : `failed    ${id}  ${logged}`;
+}
+
 /** Commits a record, and its weights where its experiment says so. @returns their paths */
 async function commit(config: TrainingConfig): Promise<string[]> {
   const experiment = experimentOf(config);
@@ -150,26 +190,48 @@ async function commit(config: TrainingConfig): Promise<string[]> {
 
 main('sweep', async (argv) => {
   const { values, positionals } = parse(USAGE, argv);
-  if (positionals.length > 1) throw new UserError(`expected one sweep; got ${positionals.join(' ')}`);
+  if (positionals.length > 1 && !values.slurm)
+    throw new UserError(`expected one sweep; got ${positionals.join(' ')}`);
   const name = oneOf('sweep', positionals[0], Object.keys(sweeps()));
   const tier = oneOf('--tier', values.tier, TIERS);
-  const jobs =
-    values.jobs === undefined ? os.availableParallelism() : wholeNumber('--jobs', values.jobs, 1, 256);
+  const wantedJobs = values.jobs === undefined ? null : wholeNumber('--jobs', values.jobs, 1, 256);
   const configs = sweeps()[name]!(tier);
   const ids = configs.map((config) => runId(experimentOf(config), config));
+  if (values.run !== undefined) oneOf('--run', values.run, ids);
   const states = configs.map(stateOf);
-  const indices = states.flatMap((state, i) => (state.isFinished ? [] : [i]));
+  const indices = states.flatMap((state, i) =>
+    (values.run ?? ids[i]) !== ids[i] || state.isFinished ? [] : [i],
+  );
+  if (values.print) return indices.forEach((i) => console.log(runCommand(name, tier, ids[i]!)));
+  if (values.slurm) {
+    const queued = queuedRuns();
+    const missing = indices.map((i) => ids[i]!).filter((id) => !queued.has(id));
+    const job = missing.length ? submit(name, tier, missing, positionals.slice(1), wantedJobs) : null;
+    const rest = `${configs.length - indices.length} finished, ${indices.length - missing.length} in the queue`;
+    return console.log(
+      job ? `job ${job}: ${missing.length} runs submitted (${rest})` : `nothing to submit: ${rest}`,
+    );
+  }
   if (values.list || values.commit) {
+    const queued = values.list ? queuedRuns() : new Map<string, 'running' | 'waiting'>();
     for (const [i, config] of configs.entries())
       if (states[i]!.fault) console.log(`damaged   ${ids[i]}  ${states[i]!.fault}`);
-      else if (!states[i]!.isFinished) console.log(`to do     ${ids[i]}`);
+      else if (!states[i]!.isFinished) console.log(whereIs(config, ids[i]!, queued.get(ids[i]!)));
       else if (values.commit) for (const path of await commit(config)) console.log(`committed ${path}`);
       else console.log(`finished  ${ids[i]}`);
     if (values.commit) console.log(`written   ${writeRunsTable()}`);
     return;
   }
   console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);
-  const sweep = new Sweep(name, tier, indices, ids, jobs);
+  const gpus = visibleGpus();
+  const jobs = wantedJobs ?? (gpus.length || os.availableParallelism());
+  if (gpus.length && jobs > gpus.length)
+    throw new UserError(
+      `--jobs: expected at most ${gpus.length}, one run a GPU; got ${jobs}: two on one GPU would share its memory and be no faster`,
+    );
+  const alone = process.env.SLURM_CPUS_PER_TASK ?? '1';
+  const threads = values.run !== undefined ? alone : jobs > 1 ? '1' : null;
+  const sweep = new Sweep(name, tier, indices, ids, jobs, threads, gpus);
   onStop((signal) => {
     sweep.abandon();
     console.error(
