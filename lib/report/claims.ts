@@ -78,7 +78,7 @@ function cells({ notebook, verdict }: Claim): string[] {
   return [claim, notebook, expectedText(verdict), ownText(verdict), `${outcome}: ${reason}`];
 }
 
-export const claimsText = (list: readonly Claim[]): string => textTable(CLAIM_COLUMNS, list.map(cells));
+const claimsText = (list: readonly Claim[]): string => textTable(CLAIM_COLUMNS, list.map(cells));
 
 /** @param folder of the notebooks, as links see it */
 export function claimsMarkdown(list: readonly Claim[], folder: string): string {

@@ -1,18 +1,11 @@
 /** `npm run reproduce [-- NOTEBOOK...]`: executes notebooks; writes reports/ and, only with --save, what git tracks. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { TIERS, type Tier } from '../../train/config';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
-import {
-  CLAIMS_PAGE,
-  claims,
-  claimsText,
-  keepExecution,
-  knownExecutions,
-  withClaims,
-} from '../../report/claims';
+import { CLAIMS_PAGE, claims, keepExecution, knownExecutions, withClaims } from '../../report/claims';
 import {
   abandon,
   CellError,
@@ -24,7 +17,8 @@ import {
   type Result,
 } from '../jupyter/execute';
 import { selectNotebooks } from '../jupyter/pair';
-import { notebookNames } from '../../report/notebook-files';
+import { notebookNames, readNotebook, verdictsOf } from '../../report/notebook-files';
+import type { Verdict } from '../../report/verdict';
 import { bar, progressText, TerminalLine } from '../../report/terminal';
 import { duration } from '../../util/format';
 import type { TrainingProgress } from '../../train/observer';
@@ -70,13 +64,44 @@ export function statusLine(
     : `${name}: ${duration(elapsedSeconds)} so far${later}`;
 }
 
-/** Name, minutes, verdicts, report. */
-export function resultLine({ name, minutes, verdicts, report }: Result): string {
-  const outcome = verdicts.length
-    ? verdicts.map((v) => `${v.outcome} (${v.reason})`).join('; ')
-    : 'no verdict';
-  return `${name}  ${minutes.toFixed(1)} min  ${outcome}  ${relative(paths.root, report)}`;
+const WIDTH = 100;
+
+/** Report, minutes, counts of verdicts: at most 100 columns. */
+export function resultLine({ minutes, verdicts, report }: Result): string {
+  const counts = [
+    ['reproduced', 'REPRODUCED'],
+    ['not', 'NOT REPRODUCED'],
+    ['inconclusive', 'INCONCLUSIVE'],
+  ].flatMap(([word, outcome]) => {
+    const n = verdicts.filter((v) => v.outcome === outcome).length;
+    return n ? `${n} ${word}` : [];
+  });
+  const where = relative(paths.root, report);
+  return `${where}  ${minutes.toFixed(1)} min  ${counts.join(', ') || 'no verdict'}`;
 }
+
+/** A line for each verdict with another outcome than the committed one of the same claim, or with none. */
+export const changedVerdicts = (
+  name: string,
+  executed: readonly Verdict[],
+  committed: readonly Verdict[],
+): string[] =>
+  executed.flatMap(({ claim, outcome }) => {
+    const before = committed.find((v) => v.claim === claim)?.outcome ?? 'new';
+    return before === outcome
+      ? []
+      : `${name.split('-')[0]}  ${before} → ${outcome}: ${claim}`.slice(0, WIDTH);
+  });
+
+const committedVerdicts = (name: string, folder: string): Verdict[] => {
+  const file = join(folder, `${name}.ipynb`);
+  try {
+    return existsSync(file) ? verdictsOf(readNotebook(file)) : [];
+  } catch {
+    // A merge conflict, of which the plan tells.
+    return [];
+  }
+};
 
 /** Seconds for the notebooks that follow, from the last time; null where one has not run before. */
 function secondsFor(names: string[], tier: Tier): number | null {
@@ -105,6 +130,7 @@ async function reproduce(names: string[], settings: Settings): Promise<number> {
   const { tier, save } = settings;
   const line = new TerminalLine();
   let failed = 0;
+  const changed: string[] = [];
   for (const [i, { name, note, keep }] of (await plansOf(names, settings)).entries()) {
     if (note) line.print(note);
     if (keep)
@@ -112,6 +138,7 @@ async function reproduce(names: string[], settings: Settings): Promise<number> {
         `${name}: only Markdown has changed: its outputs are kept, nothing is executed (--execute does)`,
       );
     const startedAt = performance.now();
+    const committed = committedVerdicts(name, settings.places.notebooks);
     const rest = secondsFor(names.slice(i + 1), tier);
     if (!line.isLive) line.print(`${name}: started`);
     try {
@@ -120,6 +147,7 @@ async function reproduce(names: string[], settings: Settings): Promise<number> {
       );
       line.clear();
       console.log(resultLine(result));
+      changed.push(...changedVerdicts(name, result.verdicts, committed));
       if (!keep) keepExecution(tier, name, result);
       if (save && name === CLAIMS_PAGE)
         writeAtomically(paths.readme, withClaims(readFileSync(paths.readme, 'utf8'), claims(null)));
@@ -130,8 +158,13 @@ async function reproduce(names: string[], settings: Settings): Promise<number> {
       console.log(`${name}  ${((performance.now() - startedAt) / 60_000).toFixed(1)} min  FAILED`);
     }
   }
-  if (tier !== 'smoke') console.log(`\n${claimsText(claims(tier))}`);
-  console.log(`\nall reports: ${relative(paths.root, settings.places.reports)}/index.html`);
+  if (tier !== 'smoke')
+    console.log(
+      changed.length
+        ? `\nverdicts that differ from the committed ones:\n${changed.join('\n')}`
+        : '\nno verdict differs from the committed ones',
+    );
+  console.log(`all reports: ${relative(paths.root, settings.places.reports)}/index.html`);
   return failed;
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
-import { resultLine, statusLine } from '../../../lib/tools/cli/reproduce';
+import { changedVerdicts, resultLine, statusLine } from '../../../lib/tools/cli/reproduce';
 import { paths } from '../../../lib/util/paths';
 import { CellError, failureOf } from '../../../lib/tools/jupyter/execute';
 import { percentCells, selectNotebooks } from '../../../lib/tools/jupyter/pair';
@@ -62,7 +62,16 @@ test('verdicts are read from the outputs', () => {
     verdicts: verdictsOf(executed),
     report: join(paths.reports, '04.html'),
   });
-  assert.equal(line, '04  1.3 min  REPRODUCED (the run is within the tolerance)  reports/04.html');
+  assert.equal(line, 'reports/04.html  1.3 min  1 reproduced');
+  const long = join(paths.reports, 'smoke', '04-question-formation-plateau.html');
+  const many = (['REPRODUCED', 'NOT REPRODUCED', 'INCONCLUSIVE'] as const).flatMap((outcome) =>
+    Array.from({ length: 10 }, () => ({ ...v, outcome })),
+  );
+  assert.ok(resultLine({ name: '04', minutes: 100, verdicts: many, report: long }).length <= 100);
+  const other = { ...v, outcome: 'INCONCLUSIVE' as const };
+  assert.deepEqual(changedVerdicts('04-a', [v], [v]), []);
+  assert.deepEqual(changedVerdicts('04-a', [other], [v]), ['04  REPRODUCED → INCONCLUSIVE: c']);
+  assert.deepEqual(changedVerdicts('04-a', [v], []), ['04  new → REPRODUCED: c']);
 });
 
 test('a failing cell is told by its source and message, without colours', () => {
