@@ -1,11 +1,14 @@
 /** `npm run doctor`: what is installed, what is missing and what to do about it; checks one operation and one gradient. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, homedir, tmpdir, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { engine, tf, type Engine, type Tensor } from '../../tensor/engine';
 import { fused as fusedOps } from '../../tensor/fused';
+import { UserError } from '../../util/errors';
+import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
+import { sourceCommit } from '../../util/source';
 import { main, parse } from './arguments';
 import { opsFile } from '../setup/native';
 import { childEnvironment, hasGpu } from '../setup/environment.cjs';
@@ -205,20 +208,53 @@ function engineItems(): { items: Item[]; checks: Record<string, Check> } {
 
 const shown = (values: number[]): string => values.map((x) => String(Number(x.toFixed(6)))).join(' ');
 
+/** A text without the paths of the project and of the user's home, and without the passwords of addresses. */
+export const withoutPrivate = (text: string, home = homedir()): string =>
+  text
+    .replaceAll(paths.root, 'PROJECT')
+    .replaceAll(home, 'HOME')
+    .replace(/\/\/[^/@\s]+@/g, '//...@');
+
+/** One archive for a bug report: doctor's findings and the logs of set-up. Throws a UserError where it cannot be written. */
+function writeBundle(file: string, findings: string): void {
+  if (existsSync(file))
+    throw new UserError(`--bundle: expected a file that is not there yet; ${file} is: name another`);
+  const folder = mkdtempSync(join(tmpdir(), 'doctor-'));
+  try {
+    writeFileSync(join(folder, 'doctor.json'), withoutPrivate(findings));
+    const logs = join(paths.cache, 'setup');
+    for (const name of existsSync(logs) ? readdirSync(logs) : [])
+      if (/\.(log|json)$/.test(name))
+        writeFileSync(join(folder, name), withoutPrivate(readFileSync(join(logs, name), 'utf8')));
+    writeAtomically(file, execFileSync('tar', ['-cz', '-C', folder, ...readdirSync(folder)]));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  console.log(`written: ${file}`);
+}
+
 if (require.main === module)
   main('doctor', (argv) => {
     const { values } = parse(
       {
         command: 'doctor',
         summary: 'Says what is here and what is missing; exit code 1 if something needed is missing.',
-        options: { json: { type: 'boolean', help: 'print JSON' } },
+        options: {
+          json: { type: 'boolean', help: 'print JSON' },
+          bundle: {
+            type: 'string',
+            help: 'write an archive for a bug report, such as doctor.tar.gz: these findings and the logs of set-up, without data and paths of home',
+          },
+        },
       },
       argv,
     );
     const { items: engineLines, checks } = engineItems();
     const items = [...toolItems(), ...jupyterItems(), ...machineItems(), ...engineLines];
     const ok = items.every(({ state }) => state !== 'missing');
-    if (values.json) console.log(JSON.stringify({ ok, items, checks }, null, 1));
+    const json = JSON.stringify({ ok, commit: sourceCommit(), items, checks }, null, 1);
+    if (values.bundle !== undefined) writeBundle(values.bundle, json);
+    else if (values.json) console.log(json);
     else
       for (const { name, state, value, advice } of items)
         console.log(`${state.padEnd(8)}${name.padEnd(14)}${value}${advice ? `; ${advice}` : ''}`);

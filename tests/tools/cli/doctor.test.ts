@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { paths } from '../../../lib/util/paths';
 import { engine } from '../../../lib/tensor/engine';
 import { cpuFeatures, type Item } from '../../../lib/tools/cli/doctor';
+import { assertOneLine } from '../../refusal';
 import { cpuFlags } from '../../../lib/tools/setup/state.cjs';
 
 interface Report {
@@ -61,4 +64,26 @@ test('CPU features are read from both kinds of /proc/cpuinfo', () => {
   ]);
   assert.deepEqual(cpuFeatures(cpuFlags('Features\t: fp asimd bf16\n')), ['asimd', 'bf16']);
   assert.deepEqual(cpuFeatures(cpuFlags('')), []);
+});
+
+test('doctor --bundle: one archive with findings and logs, without paths of home and passwords', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bundle-'));
+  const file = join(folder, 'doctor.tar.gz');
+  const log = join(paths.cache, 'setup', 'bundle-test.log');
+  mkdirSync(dirname(log), { recursive: true });
+  writeFileSync(log, `${paths.root}/lib ${homedir()}/x https://me:secret@index.example/simple`);
+  try {
+    assert.match(doctor('--bundle', file).stdout, /^written: .*doctor\.tar\.gz\n$/);
+    const read = (name: string) => execFileSync('tar', ['-xzOf', file, name], { encoding: 'utf8' });
+    assert.equal(read('bundle-test.log'), 'PROJECT/lib HOME/x https://...@index.example/simple');
+    const findings = JSON.parse(read('doctor.json')) as Report;
+    assert.ok(findings.items.length > 5);
+    assert.ok(!read('doctor.json').includes(paths.root));
+    const again = doctor('--bundle', file);
+    assert.equal(again.status, 1);
+    assertOneLine(again.stderr, '--bundle', file);
+  } finally {
+    rmSync(log);
+    rmSync(folder, { recursive: true });
+  }
 });
