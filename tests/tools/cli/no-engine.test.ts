@@ -37,12 +37,12 @@ const CASES: [what: string, args: string[], status: number, printed: RegExp][] =
     [
       '-e',
       `const { allCommitted } = require('./lib/train/record');
-       const { claims, claimsText } = require('./lib/report/claims');
+       const { claims, claimsMarkdown } = require('./lib/report/claims');
        console.log(allCommitted().length, 'records');
-       console.log(claimsText(claims(null)));`,
+       console.log(claimsMarkdown(claims(null), ''));`,
     ],
     0,
-    /^\d{3} records\nclaim /,
+    /^\d{3} records\n\| claim /,
   ],
 ];
 
