@@ -1,6 +1,6 @@
 /** Runs of a list as a Slurm job array, a task a run. Nothing here keeps running on the node that submits. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tier } from '../../train/config';
 import { UserError } from '../../util/errors';
@@ -44,7 +44,8 @@ function slurm(program: string, argv: string[], input = ''): string | null {
 /** Runs that this user has in the queue, and whether each runs or waits. Slurm is asked only where jobs were submitted from here. */
 export function queuedRuns(): Map<string, 'running' | 'waiting'> {
   const queued = new Map<string, 'running' | 'waiting'>();
-  if (!existsSync(FOLDER)) return queued;
+  const lists = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.json')) : [];
+  if (!lists.length) return queued;
   const lines = slurm('squeue', ['--me', '--noheader', '--array', '--format=%F %K %T']) ?? '';
   for (const [, job, task, state] of lines.matchAll(/^(\d+) (\d+) (\w+)$/gm)) {
     const list = join(FOLDER, `${job}.json`);

@@ -9,6 +9,8 @@ import { runId } from '../../../lib/experiments/experiment';
 import { paths } from '../../../lib/util/paths';
 import { recordPath, runFolder } from '../../../lib/train/record';
 import { assertOneLine } from '../../refusal';
+// Of the same runs: in this process, so that they do not train at the same time.
+import './slurm-sweep';
 
 function sweep(...argv: string[]): { status: number | null; stdout: string; stderr: string } {
   const env: NodeJS.ProcessEnv = { ...process.env };
