@@ -44,6 +44,19 @@ const PATCHES = [
   },
   {
     file: 'converter.js',
+    // An imported file needs no declarations, which take ten times as long as its JavaScript.
+    find: 'builder.emit(builder.getSourceFile(dep), (fileName, data) => {',
+    replace: `if (dep !== srcFilename && !dep.endsWith(".js")) {
+                const name = path_1.default.relative(cwd, dep).replace(/\\.tsx?$/, ".js");
+                const compilerOptions = { ...builder.getCompilerOptions(), module: ts.ModuleKind.CommonJS, declaration: false };
+                const data = ts.transpileModule(builder.getSourceFile(dep).text, { compilerOptions, fileName: dep }).outputText;
+                (sideOutputs ??= []).push({ path: (0, tspath_1.normalizeJoin)(cwd, name), data });
+                continue;
+            }
+            builder.emit(builder.getSourceFile(dep), (fileName, data) => {`,
+  },
+  {
+    file: 'converter.js',
     // A message of several lines became several errors without the file's name.
     find: 'traverseDiagnosticMessageChain(start, end, d.messageText, diagnostics, fileName);',
     replace:
