@@ -232,6 +232,9 @@ server.handleExecute = function (socket, message) {
   return executeMessage.call(this, socket, message);
 };
 
+/** Whether a cell has imported the project's code, which is compiled then and loads TensorFlow. */
+let loaded = false;
+
 const runCell = handler.handleExecuteImpl;
 /**
  * @this {any}
@@ -243,9 +246,31 @@ handler.handleExecuteImpl = async function (request, writeStream, writeDisplay) 
   /** @type {Cell} */
   const cell = request.cell;
   running = cell;
-  cell.send('execute_input', { code: request.code, execution_count: this.execCount + 1 });
+  const send = cell.send;
+  send('execute_input', { code: request.code, execution_count: this.execCount + 1 });
+  let waits = !loaded && request.code.includes("'./lib/");
+  const noLongerWaits = () => {
+    if (waits) send('clear_output', { wait: false });
+    waits = false;
+  };
+  if (waits) {
+    loaded = true;
+    const data = {
+      'text/plain': 'Compiling the code and loading TensorFlow: the first cell takes some seconds.',
+    };
+    send('display_data', { data, metadata: {}, transient: {} });
+  }
+  cell.send = (type, content) => {
+    noLongerWaits();
+    send(type, content);
+  };
+  const write = (/** @type {any[]} */ ...args) => {
+    noLongerWaits();
+    return writeStream(...args);
+  };
   try {
-    const count = await cellOfCode.run(cell, () => runCell.call(this, request, writeStream, writeDisplay));
+    const count = await cellOfCode.run(cell, () => runCell.call(this, request, write, writeDisplay));
+    noLongerWaits();
     if (stray === undefined) return count;
     cell.errors.push(describe(stray));
     stray = undefined;

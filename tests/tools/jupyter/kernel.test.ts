@@ -136,6 +136,12 @@ test('kernel.json alone gives it project, engine and GPU: it brings the folders 
   }
 });
 
+test('the first cell that imports the project shows at once that it loads, and its own output takes the place of that', () => {
+  const kinds = (cell: Ran) => cell.outputs.map(({ kind }) => kind);
+  assert.deepEqual(kinds(at('banner')), ['execute_input', 'display_data', 'clear_output', 'stream']);
+  assert.ok(!kinds(at('new UserError')).includes('clear_output'));
+});
+
 test('each cell is announced with its execution count', () => {
   const counts = ran.map(
     ({ outputs }) => outputs.find(({ kind }) => kind === 'execute_input')?.execution_count,
