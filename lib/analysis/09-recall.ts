@@ -4,11 +4,18 @@ import { gpt2Parameters } from '../model/config';
 import { chart, type Figure } from '../report/figure';
 import { axis, COLOURS, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
-import type { OwnValue, Question } from '../report/verdict';
-import type { Tier } from '../train/config';
+import type { Question } from '../report/verdict';
+import { decides, type Tier } from '../train/config';
 import { count, estimateText, layersByWidth, percent } from '../util/format';
-import { bootstrapSlope, type Estimate, type Point } from '../util/statistics';
-import { families, keepsSettled, LEAST_MODELS, recalledShare, type Items } from './shared/capacity-runs';
+import { bootstrapSlope, line, type Estimate, type Point } from '../util/statistics';
+import {
+  families,
+  keepsSettled,
+  keptBits,
+  LEAST_MODELS,
+  recalledShare,
+  type Items,
+} from './shared/capacity-runs';
 import { lineTrace, markerTrace } from './shared/traces';
 import { grouped } from '../util/groups';
 import { ofFullestTier } from './shared/runs';
@@ -141,27 +148,45 @@ export const exponentTexts = (all: readonly Recall[], seed: number): string[] =>
     ];
   });
 
-/** The exponent of the paper, and that of others: a value for each number of steps. */
-export function exponentQuestions(all: readonly Recall[], seed: number): Question[] {
-  const values = (what: Items): OwnValue[] =>
-    trainedAlike(all.filter((r) => r.what === what)).flatMap(([, alike]): OwnValue[] => {
-      const k = exponent(alike, seed);
-      if (!k) return [];
-      const own = { tier: alike[0]!.tier, seed, value: k.value };
-      if (tells(k)) return [own];
-      const held = contains(k, 2) ? 'both 1 and 2' : 'neither 1 nor 2';
-      return [{ ...own, unfit: `its interval ${k.low.toFixed(2)} to ${k.high.toFixed(2)} holds ${held}` }];
-    });
-  return (['associations', 'sequences'] as const).map((what) => ({
-    claim: `The size of a model must grow as the square of the data that it memorises, N = O(D²): here ${what === 'associations' ? 'distinct random prefixes with one token each, well separated patterns' : 'random sequences'}.`,
-    source:
-      'arXiv 2405.08707, ICLR 2026 version; linear after Madden et al. 2024 (arXiv 2405.13718) and Morris et al. 2025; slope of log N against log D at 99% recall',
-    paper: 2,
-    tolerance: 0.5,
-    unit: 'exponent of D',
-    leastTier: 'desk',
-    ours: values(what),
-  }));
+/** Of each model the most bits that any of its runs memorised, whatever the steps and the load. */
+export const mostBitsOf = (records: readonly CapacityRecord[], what: Items): Point[] =>
+  grouped(
+    records.filter(
+      ({ config }) => config.what === what && config.precision === 'fp32' && decides(config.tier),
+    ),
+    ({ config }) => gpt2Parameters(config.model).all,
+  )
+    .map(([parameters, own]): Point => [parameters, Math.max(...own.map(keptBits))])
+    .sort(([a], [b]) => a - b);
+
+/**
+ * The exponent in memorised bits: slope of log N against log bits, with its interval over models. Of associations the largest model
+ * memorised all that it was given, so that from the smallest to the largest the exponent is at most what its bits say.
+ */
+export function bitsExponentQuestions(records: readonly CapacityRecord[]): Question[] {
+  return (['associations', 'sequences'] as const).map((what): Question => {
+    const points = mostBitsOf(records, what);
+    const logs = points.map(([n, bits]): Point => [Math.log(bits), Math.log(n)]);
+    const [first, last] = [logs[0], logs.at(-1)];
+    const slope = points.length < LEAST_MODELS ? null : line(logs).slope;
+    const bound = what === 'associations' && first && last && (last[1] - first[1]) / (last[0] - first[0]);
+    return {
+      claim: `Parameters must grow as the square of the data: ${what === 'associations' ? 'random associations' : 'random sequences'}, in bits.`,
+      source: `arXiv 2405.08707, ICLR 2026 version, N = O(D²); linear after Madden et al. 2024 (arXiv 2405.13718), Nichani et al. 2025 (arXiv 2412.06538) and Morris et al. 2025, a square root after Kajitsuka and Sato 2024 (arXiv 2409.17677); statistic chosen after the runs: ${bound ? 'upper bound of the exponent from the smallest to the largest model' : 'slope of log N against log memorised bits over models'}`,
+      paper: 2,
+      tolerance: 0.5,
+      unit: 'exponent of D',
+      table: 'theory',
+      leastTier: 'desk',
+      ours: slope
+        ? [
+            bound
+              ? { tier: 'desk', seed: 1, value: bound }
+              : { tier: 'desk', seed: 1, value: slope.value, interval: [slope.low, slope.high] },
+          ]
+        : [],
+    };
+  });
 }
 
 /** Parameters against D at 99% recall, from what is held to what is lost, with the slopes 1 and 2. */

@@ -14,7 +14,7 @@ import {
 import {
   endToEnd,
   exponent,
-  exponentQuestions,
+  bitsExponentQuestions,
   recalls,
   whatWouldTell,
   type Recall,
@@ -64,16 +64,16 @@ test('bits per parameter come from saturated and settled runs alone', () => {
       before,
     );
   const runs = [
-    full(1, 3.5),
-    full(2, 3.7),
-    full(16, 3.6),
+    full(12, 3.73),
+    full(14, 3.93),
+    full(16, 3.83),
     capacityRun(4, { items: 100 }, 9600, 1),
-    full(8, 2, 1),
+    full(18, 2, 1),
   ];
   const question = bitsQuestion(saturations(runs));
   assertClose(
     question.ours.map(({ value }) => value),
-    [3.6],
+    [3.83],
     { absolute: 1e-9, what: 'mean of the three' },
   );
   assert.equal(verdict(question).outcome, 'REPRODUCED');
@@ -81,6 +81,12 @@ test('bits per parameter come from saturated and settled runs alone', () => {
     verdict(bitsQuestion(saturations(runs.slice(1)))).outcome,
     'INCONCLUSIVE',
     'two models do not speak for all',
+  );
+  const small = [full(1, 3.83), full(2, 3.83), full(4, 3.83)];
+  assert.equal(
+    verdict(bitsQuestion(saturations(small))).outcome,
+    'INCONCLUSIVE',
+    'smaller than any for which it was claimed',
   );
 });
 
@@ -135,17 +141,25 @@ test('D at 99% recall lies between the sizes that hold and fail, and the exponen
     const { value, low, high } = exponent(recalls(law(k, 1.2)), 1)!;
     assertClose([value], [k], { absolute: 1e-3, what: 'exponent' });
     assert.ok(low < k - 0.005 && high > k + 0.005, `${low} to ${high}`);
+    const kept = (what: CapacityConfig['what']) =>
+      [1, 2, 4, 8].map((layers) => capacityRun(layers, { what }, parameters(layers) ** (1 / k), 1));
+    const asked = bitsExponentQuestions([...kept('sequences'), ...kept('associations')]);
+    assertClose(
+      asked.flatMap(({ ours }) => ours.map((own) => own.value)),
+      [k, k],
+      { absolute: 1e-9, what: 'exponent in bits' },
+    );
     assert.deepEqual(
-      exponentQuestions(recalls(law(k, 1.2)), 1).map((q) => verdict(q).outcome),
-      [k === 2 ? 'REPRODUCED' : 'NOT REPRODUCED', 'INCONCLUSIVE'],
+      asked.map((q) => verdict(q).outcome),
+      Array(2).fill(k === 2 ? 'REPRODUCED' : 'NOT REPRODUCED'),
+    );
+    assert.deepEqual(
+      bitsExponentQuestions(kept('sequences').slice(2))[1]!.ours,
+      [],
+      'two models have no slope',
     );
   }
   const [neither, both] = [recalls(law(1.5, 1.2)), recalls(law(1, 1e6))];
-  assert.deepEqual(
-    [neither, both].map((all) => verdict(exponentQuestions(all, 1)[0]!).outcome),
-    ['INCONCLUSIVE', 'INCONCLUSIVE'],
-    'an interval with neither 1 nor 2, and sizes too far apart to tell',
-  );
   assert.match(whatWouldTell(neither, 1), /^were D known exactly it would be 1\.50 .*: neither 1 nor 2$/);
   assert.match(
     whatWouldTell(both, 1),
