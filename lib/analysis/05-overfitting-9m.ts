@@ -45,6 +45,7 @@ export { arm, replica };
 /** Does the loss vanish, does the model overfit, does the energy tell training text? */
 const IDS = ['R1', 'R2', 'R8'] as const;
 
+/** @public The check of stored verdicts reads it. */
 export const runs = replicaRecords;
 /** Those of the arm that decides. */
 export const deciding = (records = runs()): ReplicaRun[] => armOf(records, 'B');

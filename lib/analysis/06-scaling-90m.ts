@@ -55,6 +55,7 @@ export { arm, replica };
 const ARTICLE = ['R3', 'R4'] as const;
 const IDS = [...ARTICLE, 'R5', 'R6', 'R7'] as const;
 
+/** @public The check of stored verdicts reads it. */
 export const runs = replicaRecords;
 export const questions = (records = runs()): Question[] =>
   replicaQuestions(IDS, records).map((question, i) => ({ ...question, ...noteOf(IDS[i]!, records) }));

@@ -149,7 +149,7 @@ export const exponentTexts = (all: readonly Recall[], seed: number): string[] =>
   });
 
 /** Of each model the most bits that any of its runs memorised, whatever the steps and the load. */
-export const mostBitsOf = (records: readonly CapacityRecord[], what: Items): Point[] =>
+const mostBitsOf = (records: readonly CapacityRecord[], what: Items): Point[] =>
   grouped(
     records.filter(
       ({ config }) => config.what === what && config.precision === 'fp32' && decides(config.tier),

@@ -28,11 +28,6 @@ export const hardwareText = (records: readonly Pick<RunRecord, 'hardware'>[]): s
 export const ofFullestTier = <T>(items: readonly T[], tierOf: (item: T) => Tier): T[] =>
   grouped(items, tierOf).sort(([a], [b]) => TIERS.indexOf(b) - TIERS.indexOf(a))[0]?.[1] ?? [];
 
-/** Records by tier. */
-export const byTier = <R extends Pick<RunRecord, 'config'>>(
-  records: readonly R[],
-): [tier: Tier, records: R[]][] => grouped(records, ({ config }) => config.tier);
-
 /** Those of some records that a list names, in its order. */
 export function ofList<C extends TrainingConfig, M extends Measures>(
   experiment: Experiment<C, M>,
