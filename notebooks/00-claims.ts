@@ -1,60 +1,74 @@
 // %% [markdown]
-// # 00 · The claims, and what became of them
+// # 00 · What was claimed, and what was found
 //
-// ## Claim
-//
-// Niu, Bai, Deng and Han, *Beyond Scaling Laws: Understanding Transformer Performance with Associative Memory*
-// ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707)), describe Transformers as associative memories: attention layers
-// store the training data, one energy without regularisation terms describes them, one global energy describes the stack,
-// and from it follow a lower bound on the cross-entropy and a law for how the size of a model must grow with its data. This
-// page lists every sentence of theirs that the collection puts to the test, with the number and the tolerance that were
-// fixed before the runs, and the verdict that was computed from them. Nothing on it is typed by hand.
+// Every claim that the notebooks of this collection put to the test, with the number that decides, fixed before the runs, and what
+// came of it. Nothing on this page is typed by hand: it reads the verdicts from the committed notebooks.
 
 // %%
 import * as claims from './lib/analysis/00-claims';
 
-const { tier } = claims.openNotebook();
+const all = claims.claims();
+claims.showAnswer(claims.answer(all));
+await claims.showFigure('claims', claims.claimsFigure(all));
 
 // %% [markdown]
-// ## Scale
+// ## Claim
 //
-// The paper trains GPT-2 small (124M parameters, 1,024 tokens of context) on OpenWebText, on 9B tokens and on 1% and 0.1%
-// of them (90M and 9M), and vanilla Transformers with 6 and 10 layers on question formation. Tiers: `smoke` and `quick`
-// show that everything works and what to look for; they carry no verdict on a claim about training. `desk` runs are what
-// two CPU cores do in hours, with the published settings where they fit and smaller models on English books where they do
-// not; their records are in the repository. `full` is the paper's size and needs a GPU. The committed runs, and then, field by field,
-// how these and the runs of this tier depart from the published ones; deviations of single claims stand in their notebooks:
+// Niu, Bai, Deng and Han, *Beyond Scaling Laws: Understanding Transformer Performance with Associative Memory*
+// ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707)), describe Transformers as associative memories: attention layers store
+// the training data, one *energy* (a landscape made of distances to what is stored) describes the stack of layers, and from it
+// follow a lower bound on the loss and a law for how the size of a model must grow with its data.
+
+// %% [markdown]
+// ## Method
+//
+// Four tables: what the paper observed on trained models (A), its theory (B), older results and claims of other authors (C), and our
+// own predictions, registered before their runs (D). One rule for all: a claim holds if every run that can decide is within the
+// tolerance; it does not if none is, or, for a claim on *all* models, if one is not; otherwise it is open. The words depend on the
+// kind of claim:
+//
+// | claim | holds | does not | open |
+// | --- | --- | --- | --- |
+// | a number that others measured | REPRODUCED | NOT REPRODUCED | INCONCLUSIVE |
+// | the same at a smaller scale | REPRODUCED IN MINIATURE | NOT REPRODUCED IN MINIATURE | INCONCLUSIVE |
+// | a theorem or an identity | CHECKED | REFUTED | UNCHECKED |
+// | a formula that we had to reconstruct | FOLLOWS | DOES NOT FOLLOW | OPEN |
+// | our prediction | HELD | FAILED | OPEN |
+//
+// TEST CANNOT TELL: a control gives the same result as the thing that is tested. Tiers: a *quick* run takes minutes and is a first
+// look; a *desk* run takes up to hours on two CPU cores, and its record is in the repository; *full* is the paper's size and needs
+// a GPU. A *nat* is the natural unit of information, 1.44 bits.
 
 // %%
-claims.showTable(claims.runRows());
-claims.showTable(claims.deviationRows(tier));
+const { tier } = claims.openNotebook();
 
 // %% [markdown]
 // ## Experiment
 //
-// Each notebook shows its verdicts in a form that this page reads: of the last execution in this tier on this machine,
-// else as committed. One rule for all: of the runs that can decide, all within the tolerance: REPRODUCED; none: NOT
-// REPRODUCED, and likewise where a claim is on every run there is and one refutes it; some, or no such run: INCONCLUSIVE.
+// None of its own. `npm run reproduce` executes the other notebooks; what they compute on your machine is shown there and changes
+// nothing here.
 
 // %%
-const all = claims.claims(tier);
+claims.showFolded('All committed runs', claims.runRows());
+claims.showFolded('Where runs depart from the published settings', claims.deviationRows(tier));
 
 // %% [markdown]
-// ## Figure
-
-// %%
-const figure = claims.claimsFigure(all);
-await claims.saveFigure('claims', figure);
-await claims.show(figure);
+// ## Details
+//
+// The paper trains GPT-2 small (124M parameters, 1,024 tokens of context) on OpenWebText, on 9B tokens and on 1% and 0.1% of them
+// (90M and 9M), and vanilla Transformers with 6 and 10 layers on question formation, about 2M tokens. Its data sets of 100%, 1% and
+// 0.1% are those of its Figure 3; the "2M tokens" of its abstract are question formation. D, the size of the data, is a number of
+// tokens. How the committed runs differ from this is in the two tables above, and in each notebook's method.
 
 // %% [markdown]
-// ## Verdict
+// ## Verdicts
 
 // %%
 claims.showClaims(all);
 
 // %% [markdown]
-// ## What would change it
+// ## Best objection
 //
-// Runs at the paper's sizes: every claim about training that stands on desk runs names what it would take in its own
-// notebook. A claim of mathematics changes only with its assumptions, which its notebook names and tests one by one.
+// Nearly all trained models here are small, and two CPU cores do not reach the paper's. Where a claim is about size, a miniature at
+// the same ratio of parameters to tokens is the best that can be done, and says so in its verdict. Runs at the paper's sizes would
+// change what is open; each notebook names them. A statement of mathematics changes only with its assumptions.

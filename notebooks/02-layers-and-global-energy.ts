@@ -1,79 +1,99 @@
 // %% [markdown]
-// # 02 · Layers and one global energy
+// # 02 · Do the layers of a trained Transformer descend one energy?
 //
-// ## Claim
-//
-// Niu, Bai, Deng and Han ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707), section 4.1) let the layers of a Transformer
-// hold the training patterns between them, and see the stack as majorisation-minimisation (MM): each layer's step minimises
-// a function that lies above one global energy and touches it, so the energy falls from layer to layer.
-//
-// **Numbers and tolerances, fixed before any run.** Mathematics: largest rise of the energy in an MM step, largest amount by
-// which a majoriser lies below the energy, and by which it misses it where it should touch: **0** to $10^{-4}$ units of
-// distance (float32 distances), over random stacks. Trained model: the energy falls from block to block for at least
-// **90%** of held-out tokens.
-//
-// **What is asked beyond the claim.** What does a Transformer block share with an MM step, and what not?
+// A paper sees the layers of a Transformer as steps downhill on one landscape, an *energy* made of the distances to stored
+// training data. If so, the energy of a token should fall from layer to layer.
 
 // %%
 import * as layers from './lib/analysis/02-layers-and-global-energy';
 
-const { tier, seed } = layers.openNotebook();
+const stacks = await layers.stacks();
+layers.showAnswer(layers.answer(stacks), layers.stackQuestion(stacks));
+await layers.showFigure('layers-falling', layers.stackFigure(stacks));
 
 // %% [markdown]
-// ## Scale
+// ## Claim
 //
-// The mathematics is tested on random stacks of up to 5 layers, 30 patterns each and width 24, and in `lib`'s tests in the
-// shapes of GPT-2 small. The trained model is a vanilla Transformer on question formation: in the quick tier a small one
-// that trains in half a minute, at the desk that of [notebook 04](04-question-formation-plateau.ipynb). The paper trains no
-// model for this claim.
+// Niu, Bai, Deng and Han ([arXiv 2405.08707](https://arxiv.org/abs/2405.08707), section 4.1) assume that each layer stores a
+// share of the training patterns, and describe the stack as *majorisation-minimisation* (MM): each layer minimises an upper
+// surface that touches the energy where the token is, so that the energy cannot rise. The global energy is
+// $E(x) = -\log\sum_t e^{-E_t(x)}$, where $E_t(x) = -\log\sum_{\rho}e^{-\lVert x-\rho\rVert}$ runs over the patterns ρ of layer t.
+//
+// **Numbers and tolerances, fixed before any run.** Mathematics: no MM step raises the energy, and the upper surfaces lie above
+// it and touch it, up to $10^{-4}$ (distances are in single precision). Trained model: the energy falls from block to block for at
+// least 90% of held-out tokens, a mean over blocks. The paper trains no model for this; the 90% is ours.
+
+// %% [markdown]
+// ## Method
+//
+// The model is a vanilla Transformer with 4 blocks of width 128 on question formation
+// ([notebook 04](04-question-formation-plateau.ipynb)), 800 steps, three seeds. The patterns of layer t are the activations of
+// training tokens after block t (60 lines), the states those of held-out tokens (30 lines). Four controls say what the measure
+// can see:
+//
+// - *untrained*: the same model with its first weights;
+// - *one trained block, repeated*: the second block in every place;
+// - *Energy Transformer* (Hoover et al. 2023, [arXiv 2302.07253](https://arxiv.org/abs/2302.07253)): attention and memory built
+//   as the gradient of a known energy, so that it descends by construction, though an energy of its own; random weights;
+// - *MM steps*: the steps of the theory on the patterns of the trained model, which descend this very energy by construction.
+//
+// And if the order of the blocks means anything, the true one should do better than others.
 
 // %%
-const config = { ...layers.layersDemo[tier], seed };
-console.log(JSON.stringify(config, null, 1));
+const { tier, seed } = layers.openNotebook();
+const [config] = layers.stackConfigs(tier, seed);
+layers.showFolded('All settings of this run', config);
 
 // %% [markdown]
 // ## Experiment
 //
-// $E(x) = -\log\sum_t e^{-E_t(x)}$ over layers t. At a point y, with $w$ the softmax weights of all patterns, the quadratic
-// majoriser is least at $x^+ = \sum_i a_i\rho_i / \sum_i a_i$, $a_i = w_i/\lVert y-\rho_i\rVert$: a softmax-weighted mean of
-// patterns, that is, attention with a step of its own length.
+// One of the three models, trained and measured here.
 
 // %%
-const violations = layers.violations(tier, seed);
-await layers.run(layers.questionFormation, config, layers.notebookObserver());
+const record = await layers.run(layers.questionFormation, config, layers.notebookObserver());
+layers.showRun(record);
+layers.showTable(layers.stackRows([await layers.stacksOf(config)]));
 
 // %% [markdown]
-// In the trained model the patterns of layer t are the activations of training tokens behind block t, the states those of
-// held-out tokens. Shared with MM: the step is a weighted mean of stored vectors, the weights a softmax. Not shared: a
-// block's keys and values are made anew from each context, its MLP and layer norm have no counterpart, the residual adds
-// where MM replaces, and each block reads its own patterns only, where an MM step reads those of all layers.
-
-// %%
-const stacks = layers.stacks(config);
-
-// %% [markdown]
-// ## Figure
-
-// %%
-const descent = layers.descentFigure([-0.5, 2.5]);
-await layers.saveFigure('layers-descent', descent);
-await layers.show(descent);
-
-// %%
-const figure = layers.stackFigure(stacks, config);
-await layers.saveFigure('layers-energy', figure);
-await layers.show(figure);
-
-// %% [markdown]
-// ## Verdict
+// ## Details
+//
+// All seeds: share of held-out tokens whose energy falls, from block to block and on average.
 
 // %%
 layers.showTable(layers.stackRows(stacks));
-layers.showVerdict(...layers.descentQuestions(violations, tier, seed), layers.stackQuestion(stacks[0], tier, seed));
+layers.showTable(layers.orderRows(stacks));
 
 // %% [markdown]
-// ## What would change it
+// What a step of the theory does, in one dimension. The bowl is least at $x^+ = \sum_i a_i\rho_i / \sum_i a_i$ with
+// $a_i = w_i/\lVert y-\rho_i\rVert$ and $w$ the softmax weights of all patterns: a softmax-weighted mean of patterns, as in
+// attention. A block of a Transformer shares that with it, and not the rest: its keys and values are made from each context, its
+// MLP and layer norm have no counterpart, its residual adds where MM replaces, and it reads its own patterns where an MM step
+// reads those of all layers.
+
+// %%
+await layers.showFigure('layers-step', layers.stepFigure());
+
+// %% [markdown]
+// ## Verdicts
 //
-// Another choice of patterns: with the paper's stored patterns unknown, the activations of training tokens stand for them. A
-// basis in which the activations of all blocks are comparable, such as that of the output, could show a descent that these
-// raw distances hide.
+// **Changed after the runs:**
+//
+// | claim | before | now | why |
+// | --- | --- | --- | --- |
+// | trained layers descend one energy | NOT REPRODUCED (60% of tokens, one model of 6 blocks) | TEST CANNOT TELL | the untrained model scored higher (73%), and was not asked; with controls and three seeds the measure does not see training |
+// | three statements on MM | REPRODUCED | CHECKED | they are theorems |
+//
+// The rule for "cannot tell" was made after those runs and before these: training counts as seen if, for each seed, the trained
+// stack scores higher than the untrained one and its true order is among the best 5% of all orders.
+
+// %%
+layers.showVerdict(...layers.questions());
+
+// %% [markdown]
+// ## Best objection
+//
+// The paper's stored patterns are not known; activations of training tokens take their place here. In another basis, such as
+// that of the output layer, the distances between the activations of different blocks could mean more than in this one. The
+// models are small and train for half a minute; a repeated block that was trained as such, or a large model, may differ.
+//
+// A measure that gives clearly more to a trained stack than to an untrained one, and prefers the true order, would decide.

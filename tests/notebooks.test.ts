@@ -12,10 +12,11 @@ import { percentCells, sourceCells } from '../lib/tools/jupyter/pair';
 /** Headings of a notebook, in their order; the last where there are some. */
 const SECTIONS = ['Claim', 'Method', 'Experiment', 'Details', 'Verdicts', 'Best objection', 'Predictions'];
 /** Notebooks that do not begin with their answer yet, and their headings. */
-const FORMER = ['00', '01', '02', '07', '09'];
+const FORMER = ['09'];
 const FORMER_SECTIONS = ['Claim', 'Scale', 'Experiment', 'Figure', 'Verdict', 'What would change it'];
 const isFormer = (name: string): boolean => FORMER.includes(name.split('-')[0]!);
 const MOST_COLUMNS = 8;
+const MOST_LETTERS = 74;
 const MOST_CELLS = 20;
 const MOST_LINES = 25;
 const MOST_BYTES = 1_000_000;
@@ -89,6 +90,10 @@ for (const name of notebookNames()) {
     test('every figure has a PNG, and none a script', () => {
       const figures = outputs.filter(({ data }) => data?.['application/vnd.plotly.v1+json'] !== undefined);
       assert.ok(figures.length > 0);
+      for (const { data } of isFormer(name) ? [] : figures) {
+        const text = textOf(data!['text/plain'] as string).replace('Figure: ', '');
+        assert.ok(text.length <= MOST_LETTERS, `a title as wide as the figure is cut: ${text}`);
+      }
       for (const { data } of figures) {
         const png = Buffer.from(textOf(data!['image/png'] as string), 'base64');
         assert.equal(png.subarray(1, 4).toString(), 'PNG');

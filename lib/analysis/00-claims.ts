@@ -1,96 +1,174 @@
 /** What notebook 00 shows: every verdict of the collection, and the runs that they rest on. */
 import { EXPERIMENTS, experimentOf } from '../experiments/index';
-import type { Claim } from '../report/claims';
+import { byTable, type Claim } from '../report/claims';
 import type { Figure } from '../report/figure';
-import { axis, COLOURS, BADGES, title } from '../report/style';
+import { COLOURS, title } from '../report/style';
 import type { Row } from '../report/table';
-import { answerOf, unfitness, type OwnValue, type Question } from '../report/verdict';
+import {
+  answerOf,
+  expectedText,
+  ownText,
+  tableOf,
+  TABLES,
+  unfitness,
+  type OwnValue,
+  type Question,
+  type TableName,
+  type Verdict,
+} from '../report/verdict';
 import { deviations, type Tier, type TrainingConfig } from '../train/config';
 import { allCommitted } from '../train/record';
-import { count, layersByWidth, significant } from '../util/format';
-import { sum } from '../util/statistics';
-import { circles } from './shared/traces';
+import { count, layersByWidth } from '../util/format';
 import { grouped } from '../util/groups';
+import { sum } from '../util/statistics';
 import { hardwareText } from './shared/runs';
+import { markerTrace } from './shared/traces';
 
 export { claims, showClaims } from '../report/claims';
-export { saveFigure, show } from '../report/figure';
-export { openNotebook } from '../report/notebook';
-export { showTable } from '../report/table';
+export { showFigure } from '../report/figure';
+export { openNotebook, showAnswer } from '../report/notebook';
+export { showFolded } from '../report/table';
 
-/** Longest label of a claim, characters. */
-const LABEL = 50;
+/** Letters of a line of a claim, which is broken between words. */
+const LINE = 46;
 
-/** A run's distance from the paper's number in tolerances, ±5 at most; where the number is a bound, a run that keeps it with room to spare is at the inner edge. */
-function distance({ value }: OwnValue, { paper, tolerance, relation }: Question): number {
-  const tolerances = value === paper ? 0 : Math.max(-5, Math.min(5, (value - paper) / tolerance));
-  if (relation === 'at least') return Math.min(1, tolerances);
-  return relation === 'at most' ? Math.max(-1, tolerances) : tolerances;
+/** A text in lines of at most so many letters, for a label. */
+function wrapped(text: string, most = LINE): string {
+  const lines = text.split(' ').reduce(
+    (all, word) => {
+      const last = all.at(-1)!;
+      return last && last.length + word.length + 1 > most
+        ? [...all, word]
+        : [...all.slice(0, -1), last ? `${last} ${word}` : word];
+    },
+    [''],
+  );
+  return lines.join('<br>');
 }
 
-const answer = (v: Claim['verdict']): keyof typeof BADGES => {
-  const holds = answerOf(v);
-  return holds === null ? 'open' : holds ? 'yes' : 'no';
-};
+/** Where the scale of the figure ends, in tolerances; what is further out is an arrow there. */
+const MOST_AWAY = 3;
 
-/** Every run of every claim, as its distance from the paper's number. */
+/** A run's place: 0 is the claimed number, ±1 the edge of the tolerance; of a bound 0 is the bound itself, and what keeps it is on its side. */
+function place({ value }: OwnValue, { paper, tolerance, relation }: Question): number {
+  const scale = tolerance || Math.abs(paper) || 1;
+  if (relation === 'at most') return (value - paper - tolerance) / scale;
+  if (relation === 'at least') return (value - paper + tolerance) / scale;
+  return (value - paper) / scale;
+}
+
+const ROW = 46;
+const tablesInFigure: readonly TableName[] = ['observations', 'predictions'];
+
+/** The claims on trained models that the README shows: the claim at the left, the runs in the middle, claimed, found and verdict at the right. */
 export function claimsFigure(list: readonly Claim[]): Figure {
-  const labels = list.map(
-    ({ notebook, verdict: { claim } }) =>
-      `${notebook.split('-')[0]} ${claim.length > LABEL ? `${claim.slice(0, LABEL - 1)}…` : claim}`,
+  const rows = byTable(list)
+    .filter(([name]) => tablesInFigure.includes(name))
+    .flatMap(([name, own]) => [
+      { title: TABLES[name], claim: undefined },
+      ...own.map((claim) => ({ title: undefined, claim })),
+    ]);
+  const colourOf = (v: Claim['verdict']) => {
+    const answer = answerOf(v);
+    return answer === null ? COLOURS.control : answer ? COLOURS.ours : COLOURS.outside;
+  };
+  const points = rows.flatMap(({ claim }, y) =>
+    claim
+      ? claim.verdict.ours.map((run) => {
+          const at = place(run, claim.verdict);
+          return {
+            x: Math.max(-MOST_AWAY, Math.min(MOST_AWAY, at)),
+            y,
+            colour: colourOf(claim.verdict),
+            fit: unfitness(run, claim.verdict) === undefined,
+            symbol: at > MOST_AWAY ? 'triangle-right' : at < -MOST_AWAY ? 'triangle-left' : 'circle',
+          };
+        })
+      : [],
   );
-  const points = list.flatMap(({ verdict }, i) =>
-    verdict.ours.map((run) => ({
-      x: distance(run, verdict),
-      y: labels[i]!,
-      colour: BADGES[answer(verdict)],
-      fit: unfitness(run, verdict) === undefined,
-      text: `${significant(run.value, 4)} (${run.tier}, seed ${run.seed})`,
-    })),
-  );
+  const text = (x: number, y: number, words: string, font: object = {}, xanchor = 'left') => ({
+    text: words,
+    x,
+    y,
+    xref: 'paper',
+    yref: 'y',
+    xanchor,
+    align: xanchor,
+    showarrow: false,
+    font: { size: 13, ...font },
+  });
   return {
     data: [
-      {
-        type: 'scatter',
-        mode: 'markers',
-        showlegend: false,
-        x: points.map((p) => p.x),
-        y: points.map((p) => p.y),
-        text: points.map((p) => p.text),
-        marker: {
+      markerTrace(
+        '',
+        points.map((p) => p.x),
+        points.map((p) => p.y),
+        {
           size: 9,
           color: points.map((p) => p.colour),
-          symbol: circles(points, (p) => p.fit),
-        },
-      },
+          symbol: points.map(({ fit, symbol }) => (fit ? symbol : `${symbol}-open`)),
+        } as never,
+      ),
     ],
     layout: {
       title: title(
-        "Every claim: ours beside the paper's number",
-        'one mark a run, ±5 at most; hollow: cannot decide; all that keeps a bound lies in the band',
+        'What was claimed, and what was found',
+        'grey: claimed number with its tolerance, or the side of a bound that agrees; a mark a run; hollow: not counted; arrow: further out',
       ),
-      height: 150 + 26 * list.length,
-      width: 900,
-      margin: { l: 360 },
-      xaxis: axis('ours − paper', 'tolerances', { range: [-5.4, 5.4] }),
-      yaxis: { autorange: 'reversed', categoryorder: 'array', categoryarray: labels },
-      shapes: [
-        {
-          type: 'rect',
-          xref: 'x',
-          yref: 'paper',
-          x0: -1,
-          x1: 1,
-          y0: 0,
-          y1: 1,
-          line: { width: 0 },
-          fillcolor: COLOURS.third,
-          opacity: 0.12,
-          layer: 'below',
-        },
-      ],
+      width: 1000,
+      height: 110 + ROW * rows.length,
+      margin: { l: 330, r: 330, t: 90, b: 20 },
+      showlegend: false,
+      xaxis: { range: [-MOST_AWAY - 0.3, MOST_AWAY + 0.3], visible: false },
+      yaxis: { range: [rows.length - 0.5, -0.5], visible: false },
+      shapes: rows.flatMap(({ claim }, y) => {
+        if (!claim) return [];
+        const { relation } = claim.verdict;
+        const [x0, x1] =
+          relation === 'at most'
+            ? [-MOST_AWAY - 0.2, 0]
+            : relation === 'at least'
+              ? [0, MOST_AWAY + 0.2]
+              : [-1, 1];
+        const look = { type: 'rect' as const, x0, x1, y0: y - 0.22, y1: y + 0.22, line: { width: 0 } };
+        return [{ ...look, fillcolor: COLOURS.paper, opacity: 0.15, layer: 'below' as const }];
+      }),
+      annotations: rows.flatMap(({ title: heading, claim }, y) => {
+        if (!claim) return [text(-0.97, y, `<b>${heading}</b>`, { size: 15 })];
+        const { verdict, notebook } = claim;
+        const found = `claimed ${expectedText(verdict)}<br>ours ${ownText(verdict).replace(/ \(.*/, '')} <b>${verdict.outcome}</b>`;
+        return [
+          text(-0.97, y, wrapped(`${notebook.split('-')[0]} · ${verdict.claim}`)),
+          text(1.02, y, found, { size: 12, color: colourOf(verdict) }),
+        ];
+      }) as never,
     },
   };
+}
+
+/** Sentences on the whole, counted from the verdicts. */
+export function answer(list: readonly Claim[]): string {
+  const [observations, theory, predictions] = (['observations', 'theory', 'predictions'] as const).map(
+    (name) => list.filter(({ verdict }) => tableOf(verdict) === name).map(({ verdict }) => verdict),
+  );
+  const counts = (verdicts: readonly Verdict[]) => {
+    const answers = verdicts.map(answerOf);
+    return {
+      all: verdicts.length,
+      yes: answers.filter((a) => a === true).length,
+      no: answers.filter((a) => a === false).length,
+      open: answers.filter((a) => a === null).length,
+    };
+  };
+  const text = (verdicts: readonly Verdict[]) => {
+    const { all, yes, no, open } = counts(verdicts);
+    return `of ${all}, ${yes} hold${yes === 1 ? 's' : ''}, ${no} ${no === 1 ? 'does' : 'do'} not, ${open} ${open === 1 ? 'is' : 'are'} open`;
+  };
+  return [
+    `**Of the paper's observations on trained models: ${text(observations!)}.**`,
+    `Of its theory, checked numerically: ${text(theory!)}.`,
+    ...(predictions!.length ? [`Of our own predictions: ${text(predictions!)}.`] : []),
+  ].join(' ');
 }
 
 /** Runs of one experiment, tier and size of model are together. */

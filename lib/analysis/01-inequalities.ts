@@ -29,7 +29,7 @@ const violationQuestion = (
   tier: Tier,
   seed: number,
   value: number,
-): Question => ({ ...question, paper: 0, ours: [{ seed, tier, value }] });
+): Question => ({ ...question, kind: 'check', paper: 0, ours: [{ seed, tier, value }] });
 
 /** Largest violation over `SETS` random cases, each with a set of patterns and states of its own. */
 const overSets = (tier: Tier, random: Random, violations: (random: Random) => ArrayLike<number>): number =>
@@ -49,8 +49,7 @@ export function softMinQuestion(tier: Tier, seed: number): Question {
   });
   return violationQuestion(
     {
-      claim:
-        'The distance-based energy lies between the distance g to the nearest pattern and g − log(d)/β: it is a soft nearest neighbour.',
+      claim: 'The distance-based energy is within log(d)/β below the nearest distance.',
       source: `arXiv 2405.08707, section 4, proposition 2; largest violation over ${casesText(tier)}, up to 200 patterns of width 256, float32 distances`,
       tolerance: 1e-4,
       relation: 'at most',
@@ -95,6 +94,8 @@ export const riseQuestion = (all: readonly Rise[], tier: Tier, seed: number): Qu
   violationQuestion(
     {
       claim: 'The energy of each memory never rises under its own update.',
+      claimedBy: 'Hopfield 1982 and others',
+      table: 'others',
       source: `Hopfield 1982; Krotov & Hopfield 2016; Demircigil et al. 2017; Ramsauer et al. 2020, theorem 1; for the distance-based energy MM; largest rise of ${all.length} memories, ${casesText(tier)} and ${UPDATES} updates each`,
       tolerance: 1e-5,
       relation: 'at most',
@@ -124,8 +125,7 @@ export function equalNormQuestion(tier: Tier, seed: number): Question {
   });
   return violationQuestion(
     {
-      claim:
-        'On patterns of one norm the energy of MCHN is a squared-distance energy, up to a constant: the regularisation term is what makes distances of it.',
+      claim: 'On patterns of one norm the modern energy is one of squared distances.',
       source: `arXiv 2405.08707, section 4; largest difference over ${casesText(tier)}, float32`,
       tolerance: 1e-4,
       unit: 'squared units',

@@ -376,7 +376,7 @@ export function optimumQuestion(tier: Tier, seed: number): Question {
 }
 
 /** "No trained Transformer is below about 1", put to the runs that cannot have memorised and whose data allow less. */
-export const practiceQuestion = (records?: readonly RunRecord[]): Question => {
+const practiceQuestion = (records?: readonly RunRecord[]): Question => {
   const clean = cleanRuns(records);
   return {
     claim: "No Transformer's cross-entropy is below about 1, unless severely over-parameterised.",

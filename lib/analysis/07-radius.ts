@@ -6,27 +6,132 @@ import type { Matrix } from '../energy/matrix';
 import { radius } from '../energy/partition';
 import { overfitting9m } from '../experiments/overfitting-9m';
 import { committedRecords, trainedModel } from '../experiments/run';
+import { scaling90m } from '../experiments/scaling-90m';
 import type { TextConfig, TextRecord } from '../experiments/text-task';
 import type { Gpt2 } from '../model/gpt2';
 import { readGpt2 } from '../model/hugging-face';
 import { windowBatch, type LanguageModel } from '../model/model';
 import { chart, type Figure } from '../report/figure';
-import { axis, COLOURS, referenceLine, seriesColour, title } from '../report/style';
+import { endLabels, logAxis, referenceBand, referenceLine, shades } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { allLayers, stacked } from '../train/evaluate';
 import { count, layersByWidth } from '../util/format';
-import { epochAxis, textLabel } from './shared/text-runs';
+import { ownValues } from './shared/runs';
 import { lineTrace } from './shared/traces';
-import { withOthers } from './shared/runs';
 
 export * from './shared/notebook';
 export { overfitting9m };
 
-/** The committed runs, after `own` ones. */
-export const runs = (own: readonly TextRecord[]): TextRecord[] =>
-  withOthers(own, committedRecords(overfitting9m));
+/** Committed runs that measured distances along their training, from the smallest text to the largest. */
+export const runs = (): TextRecord[] =>
+  [...committedRecords(overfitting9m), ...committedRecords(scaling90m)]
+    .filter(({ curve }) => curve.some(({ nearest }) => nearest))
+    .sort((a, b) => a.config.trainTokens - b.config.trainTokens || a.parameters - b.parameters);
+
+/** Mean distance of held-out activations to the nearest training one, after the final layer norm, along a run. */
+const distancesAlong = ({ curve }: TextRecord): { passes: number; distance: number }[] =>
+  curve.flatMap(({ epoch, nearest }) => (nearest ? [{ passes: epoch, distance: nearest.heldOut }] : []));
+
+/** Distance over r*, or half the distance: balls of radius r around two patterns touch when they are 2r apart. */
+const overRadius = (record: TextRecord, distance: number, which: 'r' | '2r'): number =>
+  distance / radius(record.config.model.width) / (which === 'r' ? 1 : 2);
+
+/** Passes over the text at which the distance first is a multiple of r*; null: never. */
+function crossingOf(record: TextRecord, multiple: number): number | null {
+  const level = multiple * radius(record.config.model.width);
+  return distancesAlong(record).find(({ distance }) => distance >= level)?.passes ?? null;
+}
+
+const two = (values: readonly number[]): string =>
+  [...new Set([Math.min(...values), Math.max(...values)].map((x) => x.toPrecision(2)))].join(' to ');
+const ratios = (records: readonly TextRecord[], at: 0 | -1, which: 'r' | '2r' = 'r'): number[] =>
+  records.map((record) => overRadius(record, distancesAlong(record).at(at)!.distance, which));
+
+/** Multiples by which all activations can be scaled without any effect on the model: the next layer norm undoes it. */
+const SCALES = [0.1, 1, 10] as const;
+
+export function answer(records = runs()): string {
+  const ends = ratios(records, -1);
+  return [
+    `**The test cannot tell: while a model trains, the distance to the nearest pattern grows from ${two(ratios(records, 0))} times the radius r* of the theory (first measurements) to ${two(ends)} times (last).**`,
+    `Every one of ${records.length} models passes r\* on its way, and ${records.filter((record) => crossingOf(record, 2) !== null).length} pass 2r\*, the distance at which the balls around two patterns touch, so agreement is a matter of when one looks.`,
+    `And r\* is a length, while the unit of the activations is arbitrary: multiply them by 0.1 or 10, which the next layer norm undoes, and the same distances are ${SCALES.map((scale) => two(ends.map((x) => scale * x))).join(', ')} times r\*.`,
+  ].join(' ');
+}
+
+const MODEL_SHADES = 4;
+/** `6 × 384, 90,000 tokens` */
+const modelLabel = ({ config }: TextRecord): string =>
+  `${layersByWidth(config.model)},<br>${count(config.trainTokens)} tokens`;
+
+/** Distance over r* along training, a line a model. */
+export function alongFigure(records = runs()): Figure {
+  const span = { low: 0.2, high: 12, pixels: 290, log: true, logX: true };
+  const colours = shades(Math.max(MODEL_SHADES, records.length));
+  const of = (record: TextRecord) => distancesAlong(record);
+  return chart({
+    title: 'Every model passes r* on its way up',
+    subtitle:
+      'distance of a held-out activation to the nearest training one, mean, in units of r*; after the final layer norm',
+    x: logAxis('passes over the text', undefined, [0.01, 50]),
+    y: logAxis('distance', 'multiples of r*', [span.low, span.high]),
+    data: records.map((record, i) =>
+      lineTrace(
+        '',
+        of(record).map(({ passes }) => passes),
+        of(record).map(({ distance }) => overRadius(record, distance, 'r')),
+        { color: colours[i]!, width: 2.5 },
+      ),
+    ),
+    showlegend: false,
+    height: 420,
+    margin: { r: 160 },
+    shapes: [
+      { ...referenceBand(1, ABOUT) },
+      referenceLine(1, 'r* ± 25%', { end: 'left' }),
+      referenceLine(2, '2r*: balls of radius r* touch', { end: 'left' }),
+    ],
+    annotations: endLabels(
+      records.map((record, i) => ({
+        text: modelLabel(record),
+        x: of(record).at(-1)!.passes,
+        y: overRadius(record, of(record).at(-1)!.distance, 'r'),
+        colour: colours[i]!,
+      })),
+      span,
+    ) as never,
+  });
+}
+
+/** Where each run ends, with both readings, and when it passes r* and 2r*. */
+export const runRows = (records = runs()): Row[] =>
+  records.map((record) => {
+    const end = distancesAlong(record).at(-1)!;
+    const passed = (multiple: number) => {
+      const at = crossingOf(record, multiple);
+      return at === null ? 'never' : `pass ${at.toPrecision(2)}`;
+    };
+    return {
+      model: layersByWidth(record.config.model),
+      'text (tokens)': record.config.trainTokens,
+      passes: end.passes.toPrecision(2),
+      'distance at the end': end.distance.toPrecision(3),
+      'over r*': overRadius(record, end.distance, 'r').toPrecision(2),
+      'half of it over r*': overRadius(record, end.distance, '2r').toPrecision(2),
+      'passes r* at': passed(1),
+      'passes 2r* at': passed(2),
+    };
+  });
+
+/** The same distances with all activations scaled, a row a scale. */
+export const scaleRows = (records = runs()): Row[] =>
+  SCALES.map((scale) => ({
+    'activations times': scale,
+    'distance over r*': two(ratios(records, -1).map((x) => scale * x)),
+    'half the distance over r*': two(ratios(records, -1, '2r').map((x) => scale * x)),
+  }));
 
 /** Distances of activations to the nearest of the patterns: raw, after the last block, and normed, after the final layer norm. */
 export interface Distances {
@@ -88,114 +193,65 @@ function distancesOf(
 const quantile = (values: Float64Array, q: number): number =>
   Float64Array.from(values).sort()[Math.min(values.length - 1, Math.floor(q * values.length))]!;
 
-/** Histograms of both kinds of distances, with r* of the width. */
-export function histogramFigure(all: Distances, which: 'raw' | 'normed', config: TextConfig): Figure {
-  const { model, steps, trainTokens, dataset, tier, seed } = config;
-  const trace = (of: 'training' | 'heldOut', color: string) => ({
-    type: 'histogram' as const,
-    name: of === 'training' ? 'training, to other training windows' : 'held-out, to training windows',
-    x: Array.from(all[which][of]),
-    marker: { color },
-    opacity: 0.65,
-    nbinsx: 60,
-    histnorm: 'probability' as const,
-  });
-  const r = radius(all.width);
-  return {
-    data: [trace('training', COLOURS.ours), trace('heldOut', COLOURS.second)] as Figure['data'],
-    layout: {
-      title: title(
-        `Nearest-neighbour distances, ${which === 'raw' ? 'behind the last block' : 'behind the final layer norm'}`,
-        `GPT-2 ${layersByWidth(model)}, ${steps} steps on ${count(trainTokens)} tokens of ${dataset}, tier ${tier}, seed ${seed}`,
-      ),
-      barmode: 'overlay',
-      xaxis: axis('distance', 'units of activation', { rangemode: 'tozero' }),
-      yaxis: axis('share of tokens'),
-      shapes: [
-        {
-          type: 'line',
-          xref: 'x',
-          yref: 'paper',
-          x0: r,
-          x1: r,
-          y0: 0,
-          y1: 1,
-          line: { color: COLOURS.paper, dash: 'dash' },
-          label: {
-            text: `r*(${all.width}) = ${r.toFixed(2)}`,
-            textangle: 0,
-            textposition: 'end',
-            xanchor: 'right',
-            yanchor: 'top',
-            padding: 6,
-            font: { size: 11, color: COLOURS.paper },
-          },
-        },
-      ],
-    },
-  };
-}
-
-/** Mean distances after the final layer norm along training, from the curve of each run. */
-export function alongFigure(records: readonly TextRecord[]): Figure {
-  const widths = [...new Set(records.map(({ config }) => config.model.width))];
-  return chart({
-    title: 'Mean nearest-neighbour distance along training',
-    subtitle: 'last-layer activations behind the final layer norm; patterns: other training windows',
-    x: epochAxis,
-    y: axis('distance', 'units of activation', { rangemode: 'tozero' }),
-    data: records.flatMap((record, i) =>
-      (['others', 'heldOut'] as const).map((of) =>
-        lineTrace(
-          `${of === 'others' ? 'training' : 'held-out'} (${textLabel(record)})`,
-          record.curve.map((p) => p.epoch),
-          record.curve.map((p) => p.nearest?.[of] ?? null),
-          { color: seriesColour(i), dash: of === 'others' ? 'solid' : 'dot' },
-        ),
-      ),
-    ),
-    shapes: widths.map((n) => referenceLine(radius(n), `r*(${n}) = ${radius(n).toFixed(2)}`)),
-  });
-}
-
+/** Medians of a model's distances: before and after the final layer norm, of training and of held-out tokens, with both readings. */
 export const distanceRows = (all: readonly Distances[]): Row[] =>
   all.flatMap(({ name, width, ...kinds }) =>
     (['raw', 'normed'] as const).flatMap((which) =>
-      (['training', 'heldOut'] as const).map((of) => ({
-        model: name,
-        activations: which === 'raw' ? 'behind the last block' : 'behind the final layer norm',
-        tokens: of === 'training' ? 'training' : 'held-out',
-        'r*': radius(width),
-        median: quantile(kinds[which][of], 0.5),
-        '10%': quantile(kinds[which][of], 0.1),
-        '90%': quantile(kinds[which][of], 0.9),
-        'median / r*': quantile(kinds[which][of], 0.5) / radius(width),
-      })),
+      (['training', 'heldOut'] as const).map((of) => {
+        const median = quantile(kinds[which][of], 0.5);
+        return {
+          model: name,
+          activations: which === 'raw' ? 'after the last block' : 'after the final layer norm',
+          tokens: of === 'training' ? 'training' : 'held out',
+          'r*': radius(width).toPrecision(3),
+          'median distance': median.toPrecision(3),
+          'median / r*': median / radius(width),
+          'half the median / r*': median / radius(width) / 2,
+        };
+      }),
     ),
   );
 
 /** How far a median may be from r* and still be "about" it, as a share of r*; fixed before any run. */
 const ABOUT = 0.25;
 
-export function radiusQuestion(all: readonly Distances[], tier: Tier, seed: number): Question {
+/**
+ * "Distances are about r*", with the end of every committed run and, where they are there, published weights, which alone could
+ * decide. No value decides while the unit of the activations is arbitrary.
+ */
+export function radiusQuestion(all: readonly Distances[] = [], records = runs()): Question {
   return {
-    claim:
-      'Nearest-neighbour distances of last-layer activations are about the radius r*(n) at which Z = 1 (held-out tokens, behind the last block, median).',
-    source: `arXiv 2405.08707, section 6.1 (GPT-2 medium on OpenWebText); "about" as within ${100 * ABOUT}%, ours`,
+    claim: 'Nearest neighbours of last-layer activations are about r*(n) away.',
+    source: `arXiv 2405.08707, section 6.1 (GPT-2 medium on OpenWebText), whose number we could not read; held-out tokens after the final layer norm, mean at the end of a run; "about" as within ${100 * ABOUT}% is ours`,
+    table: 'theory',
     paper: 1,
     tolerance: ABOUT,
-    unit: 'median over r*',
-    ours: all.map(({ name, width, raw }) => ({
-      seed,
-      tier,
-      value: quantile(raw.heldOut, 0.5) / radius(width),
-      ...(name === PUBLISHED ? {} : { unfit: 'not the published weights on OpenWebText' }),
-    })),
+    unit: 'times r*',
+    blind: `the answer depends on when one looks (every model passes r* while it trains) and on the unit of the activations (times 0.1, 1 and 10: ${scaleRows(
+      records,
+    )
+      .map((row) => row['distance over r*'])
+      .join('; ')} times r*), of which the model knows nothing`,
+    ours: [
+      ...ownValues(
+        records,
+        (record) => overRadius(record, distancesAlong(record).at(-1)!.distance, 'r'),
+        () => 'not the published weights on OpenWebText',
+      ),
+      ...all.map(({ width, normed }) => ({
+        seed: 1,
+        tier: 'full' as const,
+        value: quantile(normed.heldOut, 0.5) / radius(width),
+      })),
+    ],
   };
 }
 
+/** The questions of the notebook, to the committed runs. */
+export const questions = (): Question[] => [radiusQuestion()];
+
 /** What published weights are called in tables; they alone can decide the claim. */
-export const PUBLISHED = 'published weights';
+const PUBLISHED = 'published weights';
 
 /** The model in the folder that the variable GPT2_WEIGHTS names (model.safetensors and config.json of GPT-2 medium, say); null without it. */
 export function publishedModel(): Gpt2 | null {

@@ -1,14 +1,24 @@
 /** The page of claims: every verdict of the collection, from the executed notebooks alone. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TIERS, type Tier } from '../train/config';
+import type { Tier } from '../train/config';
 import { UserError } from '../util/errors';
+import { grouped } from '../util/groups';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
 import { Display } from './display';
-import { notebookNames, readNotebook, verdictsOf } from './notebook-files';
+import { notebookNames, readNotebook, textOf, verdictsOf, type Notebook } from './notebook-files';
 import { htmlTable, textTable } from './table';
-import { expectedText, ownText, type Verdict } from './verdict';
+import {
+  badge,
+  claimantOf,
+  expectedText,
+  ownText,
+  tableOf,
+  TABLES,
+  type TableName,
+  type Verdict,
+} from './verdict';
 
 /** The notebook that shows the page; it is executed after the others. */
 export const CLAIMS_PAGE = '00-claims';
@@ -16,7 +26,6 @@ export const CLAIMS_PAGE = '00-claims';
 /** What an execution of a notebook left. */
 interface Execution {
   minutes: number;
-  verdicts: Verdict[];
 }
 
 const resultsFile = join(paths.cache, 'reproduce', 'results.json');
@@ -32,11 +41,8 @@ export function knownExecutions(): Record<string, Execution> {
   }
 }
 
-export function keepExecution(tier: Tier, name: string, { minutes, verdicts }: Execution): void {
-  writeAtomically(
-    resultsFile,
-    JSON.stringify({ ...knownExecutions(), [`${tier} ${name}`]: { minutes, verdicts } }),
-  );
+export function keepExecution(tier: Tier, name: string, { minutes }: Execution): void {
+  writeAtomically(resultsFile, JSON.stringify({ ...knownExecutions(), [`${tier} ${name}`]: { minutes } }));
 }
 
 export interface Claim {
@@ -44,78 +50,135 @@ export interface Claim {
   verdict: Verdict;
 }
 
-/** The fullest tier among them, and how many of their runs have it. */
-function fullness(verdicts: readonly Verdict[]): [tier: number, runs: number] {
-  const tiers = verdicts.flatMap(({ ours }) => ours.map(({ tier }) => TIERS.indexOf(tier)));
-  const most = Math.max(-1, ...tiers);
-  return [most, tiers.filter((tier) => tier === most).length];
-}
-
-/** What was executed here, unless the committed verdicts rest on a fuller tier or on more runs: neither a quick look nor an old execution hides them. */
-export function fuller(executed: readonly Verdict[], committed: readonly Verdict[]): readonly Verdict[] {
-  const [here, there] = [fullness(executed), fullness(committed)];
-  return there[0] > here[0] || (there[0] === here[0] && there[1] > here[1]) ? committed : executed;
-}
-
-/** All verdicts in the order of the notebooks: of the last execution in this tier on this machine, or as committed. */
-export function claims(tier: Tier | null): Claim[] {
-  const known = tier ? knownExecutions() : {};
-  return notebookNames()
+/** The verdicts that the committed notebooks show, in their order. */
+export const claims = (): Claim[] =>
+  notebookNames()
     .filter((name) => name !== CLAIMS_PAGE)
     .flatMap((notebook) => {
       const path = join(paths.notebooks, `${notebook}.ipynb`);
-      const committed = existsSync(path) ? verdictsOf(readNotebook(path)) : [];
-      const executed = known[`${tier} ${notebook}`]?.verdicts;
-      const verdicts = executed ? fuller(executed, committed) : committed;
-      return verdicts.map((verdict) => ({ notebook, verdict }));
+      return existsSync(path) ? verdictsOf(readNotebook(path)).map((verdict) => ({ notebook, verdict })) : [];
     });
-}
 
-const CLAIM_COLUMNS = ['claim', 'notebook', 'paper', 'ours', 'verdict'];
+/** The claims of each table that has some. */
+export const byTable = (list: readonly Claim[]): [name: TableName, claims: Claim[]][] =>
+  (Object.keys(TABLES) as TableName[])
+    .map((name): [TableName, Claim[]] => [name, list.filter(({ verdict }) => tableOf(verdict) === name)])
+    .filter(([, own]) => own.length > 0);
 
-function cells({ notebook, verdict }: Claim): string[] {
-  const { claim, outcome, reason } = verdict;
-  return [claim, notebook, expectedText(verdict), ownText(verdict), `${outcome}: ${reason}`];
-}
+const CLAIM_COLUMNS = ['claim', 'by', 'claimed', 'ours', 'verdict', 'in'];
 
-const claimsText = (list: readonly Claim[]): string => textTable(CLAIM_COLUMNS, list.map(cells));
+const cells = ({ notebook, verdict }: Claim): string[] => [
+  verdict.claim,
+  claimantOf(verdict),
+  expectedText(verdict),
+  ownText(verdict),
+  verdict.outcome,
+  notebook.split('-')[0]!,
+];
+
+/** How many claims there are with each verdict, `3 REPRODUCED, 1 INCONCLUSIVE`. */
+const countText = (list: readonly Claim[]): string =>
+  grouped(list, ({ verdict }) => verdict.outcome)
+    .map(([outcome, own]) => `${own.length} ${outcome}`)
+    .join(', ');
+
+const claimsText = (list: readonly Claim[]): string =>
+  byTable(list)
+    .map(([name, own]) => `${TABLES[name]}: ${countText(own)}\n${textTable(CLAIM_COLUMNS, own.map(cells))}`)
+    .join('\n\n');
 
 /** @param folder of the notebooks, as links see it */
 export function claimsMarkdown(list: readonly Claim[], folder: string): string {
   const row = (texts: string[]) =>
     `| ${texts.map((text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
-  const linked = list.map((claim) =>
+  const linked = (claim: Claim) =>
     cells(claim).map((text, i) =>
-      i === 1
-        ? `[${text.split('-')[0]}](${folder}${text}.ipynb)`
-        : i === 4
-          ? text.replace(/^[A-Z ]+/, (outcome) => `**${outcome}**`)
+      CLAIM_COLUMNS[i] === 'in'
+        ? `[${text}](${folder}${claim.notebook}.ipynb)`
+        : CLAIM_COLUMNS[i] === 'verdict'
+          ? `**${text}**`
           : text,
-    ),
-  );
-  return [row(CLAIM_COLUMNS), row(CLAIM_COLUMNS.map(() => '---')), ...linked.map(row)].join('\n');
+    );
+  return byTable(list)
+    .map(([name, own]) =>
+      [
+        `**${TABLES[name]}**`,
+        '',
+        row(CLAIM_COLUMNS),
+        row(CLAIM_COLUMNS.map(() => '---')),
+        ...own.map((claim) => row(linked(claim))),
+      ].join('\n'),
+    )
+    .join('\n\n');
 }
 
-const [FROM, TO] = ['<!-- claims: written by "npm run reproduce -- 00 --save" -->', '<!-- /claims -->'];
-
-/** A text with the table of claims between its two marks. */
-export function withClaims(text: string, list: readonly Claim[]): string {
-  const [from, to] = [text.indexOf(FROM), text.indexOf(TO)];
+/** A text with other content between the marks of a part of README. */
+function between(text: string, part: string, content: string): string {
+  const [begin, end] = [`<!-- ${part}: written by "npm run reproduce -- 00 --save" -->`, `<!-- /${part} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from)
     throw new UserError(
-      `README: expected the marks ${FROM} and ${TO}; found ${from < 0 ? 'none' : 'the first alone'}: restore them from git`,
+      `README: expected the marks ${begin} and ${end}; found ${from < 0 ? 'none' : 'the first alone'}: restore them from git`,
     );
-  return `${text.slice(0, from + FROM.length)}\n${claimsMarkdown(list, 'notebooks/')}\n${text.slice(to)}`;
+  return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`;
 }
 
-export function showClaims(list: readonly Claim[]): void {
-  // The same way leads from notebooks/ and from reports/.
-  const linked = (html: string, name: string) =>
-    html.replaceAll(`>${name}<`, `><a href="../notebooks/${name}.ipynb">${name}</a><`);
-  const html = [...new Set(list.map(({ notebook }) => notebook))].reduce(
-    linked,
-    htmlTable(CLAIM_COLUMNS, list.map(cells)),
+/** Tables that README shows; the others are in notebook 00. */
+const IN_README: readonly TableName[] = ['observations', 'predictions'];
+
+/** A text with its tables of claims between its two marks. */
+export const withClaims = (text: string, list: readonly Claim[]): string =>
+  between(
+    text,
+    'claims',
+    claimsMarkdown(
+      list.filter(({ verdict }) => IN_README.includes(tableOf(verdict))),
+      'notebooks/',
+    ),
   );
+
+/** What a notebook found: the sentence in bold type that its answer begins with, and the one after it. */
+export function findingOf(notebook: Notebook): string | null {
+  const said = notebook.cells[1]?.outputs?.[0]?.data?.['text/plain'];
+  const text = said === undefined ? '' : textOf(said as string | string[]);
+  return /^\*\*.+?\*\*( .+?[.?!](?= [A-Z0-9]|\n|$))?/.exec(text)?.[0] ?? null;
+}
+
+/** Numbers of the notebooks whose findings README tells. */
+const TOLD = ['04', '08', '03', '05', '06', '09'];
+
+/** A text with the findings of some notebooks, as a list, between its two marks. */
+export const withFindings = (text: string): string =>
+  between(
+    text,
+    'findings',
+    TOLD.flatMap((number) => {
+      const name = notebookNames().find((notebook) => notebook.startsWith(number));
+      const finding = name && findingOf(readNotebook(join(paths.notebooks, `${name}.ipynb`)));
+      return finding
+        ? [`- ${finding.replace(/\]\((?=\d\d-)/g, '](notebooks/')} [[${number}](notebooks/${name}.ipynb)]`]
+        : [];
+    }).join('\n'),
+  );
+
+/** Shows each table under its title. */
+export function showClaims(list: readonly Claim[]): void {
+  const html = byTable(list)
+    .map(([name, own]) => {
+      const rows = own.reduce(
+        (table, { notebook, verdict }) =>
+          table
+            // The same way leads from notebooks/ and from reports/.
+            .replace(
+              `>${notebook.split('-')[0]}<`,
+              `><a href="../notebooks/${notebook}.ipynb">${notebook.split('-')[0]} </a><`,
+            )
+            .replace(`>${verdict.outcome}<`, `>${badge(verdict).replace('</b>', ' </b>')}<`),
+        htmlTable(CLAIM_COLUMNS, own.map(cells)),
+      );
+      return `<h3>${TABLES[name]}</h3><p>${countText(own)}.</p>${rows}`;
+    })
+    .join('');
   new Display().show({
     data: { 'text/markdown': claimsMarkdown(list, ''), 'text/html': html, 'text/plain': claimsText(list) },
   });

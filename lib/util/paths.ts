@@ -19,6 +19,8 @@ export const paths = {
   figures: join(root, 'figures'),
   /** Committed records of desk and full runs. */
   runs: join(root, 'data', 'runs'),
+  /** Committed values that notebooks compute themselves. */
+  measures: join(root, 'data', 'measures'),
   /** Committed weights of some of these runs. */
   weights: join(root, 'data', 'weights'),
   /** Not in git: checkpoints, records as runs leave them, data sets. */

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Random } from '../../lib/util/random';
-import { capacityQuestions, capacityRows, landscapes } from '../../lib/analysis/01-associative-memories';
+import {
+  capacityQuestions,
+  capacityRows,
+  landscapes,
+  promised,
+} from '../../lib/analysis/01-associative-memories';
 import {
   FIGURE_1,
   MEMORIES,
@@ -88,16 +93,47 @@ test('the slope of a line with noise, and the values of the questions', () => {
   const cases = MEMORIES.flatMap(({ name }) =>
     [10, 20].map((n) => ({ model: name, n, seed: 1, patterns: name === 'classical' ? 0.14 * n : n ** 2 })),
   );
-  const [classical, dense] = capacityQuestions(cases, 'quick');
-  assertClose([classical!.ours[0]!.value, dense!.ours[0]!.value], [0.14, 2], {
-    absolute: 1e-12,
-    what: 'values',
-  });
-  assert.equal(verdict(classical!).outcome, 'REPRODUCED');
+  const flipped = [18].map((n) => ({ model: 'exponential', n, seed: 1, patterns: 2 * promised(n, 2) }));
+  const [classical, dense, stored, found] = capacityQuestions({ capacities: cases, flipped });
+  assertClose(
+    [classical, dense, stored, found].map((question) => question!.ours[0]!.value),
+    [0.14, 2, 400 / 2 ** 10, 2],
+    { absolute: 1e-9, what: 'values' },
+  );
+  assert.deepEqual(
+    [classical, stored, found].map((question) => verdict(question!).outcome),
+    ['REPRODUCED', 'NOT REPRODUCED', 'REPRODUCED'],
+  );
+});
+
+test('what is promised from flipped signs: 2^(n/2) from none, one pattern from half of them', () => {
+  assertClose([promised(10, 0), promised(10, 5)], [32, 1], { absolute: 1e-9, what: 'patterns' });
+  assert.ok(promised(20, 2) > 30 && promised(20, 2) < 50, String(promised(20, 2)));
+});
+
+test('so many signs are flipped at the start, no more and no fewer', () => {
+  let starts: Float32Array[] = [];
+  const still: MemoryKind = {
+    name: 's',
+    real: false,
+    make: () =>
+      ({
+        retrieve: (states: Float32Array[]) => (
+          (starts = states),
+          { states: { values: Float32Array.from(states.flatMap((s) => [...s])) } }
+        ),
+      }) as never,
+  };
+  const random = new Random(1, 'exactly');
+  assert.equal(signErrors(still, spinPatterns(3, 20, random), 7, 0, random, 4), 0.2);
+  assert.equal(starts.length, 3);
 });
 
 test('the table gives the range over seeds of each memory and width', () => {
   const seeds = [5, 7, 6].map((patterns, i) => ({ model: 'classical', n: 40, seed: i + 1, patterns }));
   const [row, ...rest] = capacityRows(seeds);
-  assert.deepEqual([row!['least held'], row!['most held'], row!.law, rest.length], [5, 7, '0.138 n', 0]);
+  assert.deepEqual(
+    [row!['patterns held'], row!['by the law'], row!.law, rest.length],
+    ['5 to 7', '6', '0.138 n', 0],
+  );
 });

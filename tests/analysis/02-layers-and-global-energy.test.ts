@@ -1,58 +1,102 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
-  descentFigure,
+  answer,
+  blindness,
+  blockOrders,
   descentQuestions,
+  orderRows,
+  rankOf,
   stackOf,
   stackQuestion,
   stackRows,
+  stepFigure,
   violations,
+  type Stacks,
 } from '../../lib/analysis/02-layers-and-global-energy';
 import { layersDemo } from '../../lib/experiments/question-formation';
 import { buildModel } from '../../lib/model/build';
 import { verdict } from '../../lib/report/verdict';
 
 test('along a descent the energy falls and both majorisers lie above it', () => {
-  const patterns = [
-    [-2, 0],
-    [1, 1],
-  ];
-  const [energy, layers, quadratic] = descentFigure([0, 3], patterns, 4).data as unknown as { y: number[] }[];
-  for (let i = 1; i < energy!.y.length; i++) {
-    assert.ok(energy!.y[i]! <= energy!.y[i - 1]! + 1e-6);
-    assert.ok(layers!.y[i - 1]! >= energy!.y[i]! - 1e-6 && quadratic!.y[i - 1]! >= energy!.y[i]! - 1e-6);
-  }
-  assert.ok(energy!.y.at(-1)! < energy!.y[0]! - 0.5);
   const found = violations('smoke', 1);
   assert.ok(Math.max(found.rise, found.below, found.apart) < 1e-4, JSON.stringify(found));
   assert.equal(
     descentQuestions({ ...found, rise: 1 }, 'quick', 1)
       .map((q) => verdict(q).outcome)
       .join(),
-    'NOT REPRODUCED,REPRODUCED,REPRODUCED',
+    'REFUTED,CHECKED,CHECKED',
   );
 });
 
-test('the stack of a model: a falling share per pair of blocks, energies that agree with it, cosines', () => {
+test('the drawn step: the bowl lies above the energy, touches it, and its lowest point is lower', () => {
+  const [energy, bowl, step] = stepFigure().data as unknown as { x: number[]; y: number[] }[];
+  energy!.y.forEach((e, i) => assert.ok(bowl!.y[i]! >= e - 1e-5));
+  const nearest = energy!.x.reduce(
+    (a, x, i) => (Math.abs(x - step!.x[0]!) < Math.abs(energy!.x[a]! - step!.x[0]!) ? i : a),
+    0,
+  );
+  assert.ok(bowl!.y[nearest]! - energy!.y[nearest]! < 1e-3);
+  assert.ok(step!.y[1]! < step!.y[0]! - 0.05);
+  const least = bowl!.y.indexOf(Math.min(...bowl!.y));
+  assert.ok(Math.abs(bowl!.x[least]! - step!.x[1]!) < 0.06);
+});
+
+test('the stack of a model: a falling share per pair of blocks, energies that agree with it', () => {
   const config = layersDemo.smoke;
   const model = buildModel(config.model, 1);
   const stack = stackOf('untrained', model, config);
   model.dispose();
-  assert.deepEqual([stack.energies.length, stack.falling.length, stack.alignment.length], [3, 2, 2]);
-  assert.ok([...stack.falling, ...stack.alignment.map(Math.abs)].every((v) => v >= 0 && v <= 1));
+  assert.deepEqual([stack.energies.length, stack.falling.length], [3, 2]);
+  assert.ok(stack.falling.every((v) => v >= 0 && v <= 1));
   stack.falling.forEach((share, t) => {
     if (share === 1) assert.ok(stack.energies[t + 1]! < stack.energies[t]!);
   });
-  assert.equal(stackQuestion({ ...stack, falling: [0.8, 1] }, 'desk', 1).ours[0]!.value, 0.9);
+});
+
+const stack = (...falling: number[]) => ({ name: '', energies: [], falling });
+const stacks = (trained: number[], untrained: number[], orders: number[]): Stacks => ({
+  seed: 1,
+  trained: stack(...trained),
+  untrained: stack(...untrained),
+  tied: stack(0, 1),
+  energyBlock: stack(0, 1),
+  steps: stack(1, 1),
+  orders,
+});
+
+test('the test can tell if training beats the first weights and the true order is among the best twentieth', () => {
+  const orders = [0.9, ...Array(23).fill(0.5)];
+  const seen = stacks([0.8, 1], [0.4, 0.5], orders);
+  assert.equal(blindness([seen]), undefined);
+  assert.equal(verdict(stackQuestion([seen])).outcome, 'REPRODUCED');
+  assert.equal(stackQuestion([seen]).ours[0]!.value, 0.9);
+  const same = stacks([0.8, 1], [0.9, 0.95], orders);
+  const anyOrder = stacks([0.8, 1], [0.4, 0.5], [0.9, 0.95, ...Array(22).fill(0.5)]);
+  for (const blind of [same, anyOrder]) {
+    const { outcome, reason } = verdict(stackQuestion([seen, blind]));
+    assert.equal(outcome, 'TEST CANNOT TELL');
+    assert.match(reason, /untrained stack scores .*24 orders/);
+    assert.match(answer([seen, blind]), /^\*\*The test cannot tell/);
+  }
+  assert.equal(rankOf(anyOrder), 2);
+  assert.equal(orderRows([anyOrder])[0]!['rank of the true one'], '2 of 24');
   assert.deepEqual(
-    stackRows([{ ...stack, falling: [0.8, 1] }]).map((row) => [
-      row.from,
-      row.to,
-      row['tokens whose energy falls'],
-    ]),
-    [
-      [1, 2, '80.0%'],
-      [2, 3, '100.0%'],
-    ],
+    stackRows([seen, same]).map((row) => row.mean),
+    ['100%', '50%', '90%', '50%', '45% to 93%'],
   );
+});
+
+test('all orders of few blocks, the true one first; of many blocks some', () => {
+  assert.deepEqual(blockOrders(3, 1), [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ]);
+  const some = blockOrders(6, 1);
+  assert.deepEqual([some.length, some[0]], [24, [0, 1, 2, 3, 4, 5]]);
+  for (const order of some) assert.deepEqual([...order].sort(), [0, 1, 2, 3, 4, 5]);
 });

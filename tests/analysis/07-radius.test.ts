@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
 import {
+  answer,
   distanceRows,
-  PUBLISHED,
+  runRows,
   publishedModel,
   radiusQuestion,
+  runs,
+  scaleRows,
   type Distances,
 } from '../../lib/analysis/07-radius';
 import { radius } from '../../lib/energy/partition';
@@ -14,21 +17,34 @@ import { paths } from '../../lib/util/paths';
 import { assertClose } from '../assert-close';
 import { refusal } from '../refusal';
 
-test('the median of the raw held-out distances over r*', () => {
+test('distances over r*, and half of them, before and after the final layer norm', () => {
   const some = (values: number[]) => ({ training: Float64Array.of(9), heldOut: Float64Array.from(values) });
   const all: Distances = {
-    name: PUBLISHED,
+    name: 'a model',
     width: 128,
     raw: some([1, 2, radius(128) * 1.2, 80, 90]),
     normed: some([5]),
   };
-  const question = radiusQuestion([all, { ...all, name: 'a small model', raw: some([50]) }], 'full', 1);
-  assertClose([question.ours[0]!.value], [1.2], { relative: 1e-9, what: 'median over r*' });
-  assert.equal(verdict(question).outcome, 'REPRODUCED', 'another model decides nothing');
-  assert.equal(verdict({ ...question, ours: question.ours.slice(1) }).outcome, 'INCONCLUSIVE');
   const rows = distanceRows([all]);
   assert.equal(rows.length, 4, 'raw and normed, training and held out');
-  assertClose([rows[1]!['median / r*'] as number], [1.2], { relative: 1e-9, what: 'held out, raw' });
+  assertClose([rows[1]!['median / r*'] as number, rows[1]!['half the median / r*'] as number], [1.2, 0.6], {
+    relative: 1e-9,
+    what: 'held out, raw',
+  });
+});
+
+test('every run passes r* on its way, and a scale that the model does not see changes the answer', () => {
+  const found = verdict(radiusQuestion());
+  assert.equal(found.outcome, 'TEST CANNOT TELL');
+  const rows = runRows();
+  assert.equal(rows.length, runs().length);
+  for (const row of rows) {
+    assert.match(String(row['passes r* at']), /^pass /);
+    assert.ok(Math.abs(Number(row['over r*']) - 2 * Number(row['half of it over r*'])) < 0.2);
+  }
+  const [small, own, large] = scaleRows().map((row) => Number(String(row['distance over r*']).split(' ')[0]));
+  assertClose([small!, large!], [own! / 10, own! * 10], { relative: 0.05, what: 'scales' });
+  assert.match(answer(), /passes r\* on its way/);
 });
 
 test('published weights come from the folder that GPT2_WEIGHTS names', () => {

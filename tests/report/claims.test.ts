@@ -3,8 +3,16 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { inOrder } from '../../lib/tools/cli/reproduce';
 import { paths } from '../../lib/util/paths';
-import { claims, claimsMarkdown, fuller, withClaims, type Claim } from '../../lib/report/claims';
-import { ownText, verdict, type OwnValue } from '../../lib/report/verdict';
+import {
+  byTable,
+  claims,
+  claimsMarkdown,
+  findingOf,
+  withClaims,
+  withFindings,
+  type Claim,
+} from '../../lib/report/claims';
+import { ownText, verdict, type OwnValue, type Question } from '../../lib/report/verdict';
 import { refusal } from '../refusal';
 
 const run = (seed: number, value: number, more: Partial<OwnValue> = {}): OwnValue => ({
@@ -33,32 +41,64 @@ test('our values: one, a range over seeds, and those that cannot decide in brack
 
 test('the table links its notebooks, and a bar in a claim does not split a cell', () => {
   const lines = claimsMarkdown([claim([run(1, 1.01)])], 'notebooks/').split('\n');
-  assert.equal(lines.length, 3);
+  assert.equal(lines.length, 5);
   assert.equal(
-    lines[2],
-    '| a \\| b | [04](notebooks/04-x.ipynb) | 1.00 ± 0.05 nats | 1.01 (desk, seed 1) | **REPRODUCED**: the run is within the tolerance |',
+    lines[4],
+    '| a \\| b | Niu et al. | 1.00 ± 0.05 nats | 1.01 (desk, seed 1) | **REPRODUCED** | [04](notebooks/04-x.ipynb) |',
   );
 });
 
-test('a quick execution does not hide committed desk runs, nor an old one new seeds; an equal one counts', () => {
-  const of = (tier: 'quick' | 'desk') => [claim([run(1, 1.01, { tier })]).verdict];
-  const [quick, desk] = [of('quick'), of('desk')];
-  assert.equal(fuller(quick, desk), desk);
-  assert.equal(fuller(desk, quick), desk);
-  assert.equal(fuller(quick, []), quick);
-  const again = of('desk');
-  assert.equal(fuller(again, desk), again);
-  const seeds = [claim([run(1, 1.01), run(2, 1.02)]).verdict];
-  assert.equal(fuller(desk, seeds), seeds, 'an execution before the second seed was there');
-  assert.equal(fuller(seeds, desk), seeds);
+test('a claim is in the table of its kind; README has those on trained models and our predictions', () => {
+  const of = (kind: Question['kind'], text: string): Claim => {
+    const { notebook, verdict: known } = claim([run(1, 1.01)], text);
+    return { notebook, verdict: verdict({ ...known, kind }) };
+  };
+  const list = [of('check', 'c'), of('measurement', 'm'), of('prediction', 'p'), of('reconstruction', 'r')];
+  assert.deepEqual(
+    byTable(list).map(([name, own]) => [name, own.map(({ verdict: v }) => v.claim)]),
+    [
+      ['observations', ['m']],
+      ['theory', ['c', 'r']],
+      ['predictions', ['p']],
+    ],
+  );
+  const marks = '<!-- claims: written by "npm run reproduce -- 00 --save" -->\nold\n<!-- /claims -->';
+  const shown = withClaims(marks, list);
+  assert.deepEqual(
+    [/\| m \|/, /\| p \|/, /\| c \|/, /\| r \|/, /old/].map((text) => text.test(shown)),
+    [true, true, false, false, false],
+  );
 });
 
 test('the page of claims comes after what it sums up', () => {
   assert.deepEqual(inOrder(['00-claims', '01-a', '04-b']), ['01-a', '04-b', '00-claims']);
 });
 
-test("README holds the committed notebooks' table", () => {
+test('a finding is the bold sentence of the first output and the one after it', () => {
+  const cell = (source: string, ...texts: string[]) => ({
+    cell_type: 'code' as const,
+    metadata: {},
+    source,
+    outputs: texts.map((text) => ({ output_type: 'display_data', data: { 'text/plain': text } })),
+  });
+  const of = (...texts: string[]) =>
+    findingOf({
+      cells: [cell('title'), cell('answer', ...texts)],
+      metadata: {},
+      nbformat: 4,
+      nbformat_minor: 5,
+    });
+  assert.equal(
+    of('**It is 1.02.** Not 0 (0.99 to 1.05). More.\n\nHELD · x'),
+    '**It is 1.02.** Not 0 (0.99 to 1.05).',
+  );
+  assert.equal(of('**It is.**\n\nHELD · x. Y'), '**It is.**');
+  assert.equal(of('A figure'), null);
+  assert.equal(of(), null);
+});
+
+test("README holds the committed notebooks' findings and tables", () => {
   const readme = readFileSync(paths.readme, 'utf8');
-  assert.equal(withClaims(readme, claims(null)), readme, 'run "npm run reproduce -- 00 --save"');
+  assert.equal(withFindings(withClaims(readme, claims())), readme, 'run "npm run reproduce -- 00 --save"');
   assert.throws(() => withClaims('no marks', []), refusal('README', '<!-- /claims -->'));
 });

@@ -2,13 +2,11 @@
 import type { CapacityRecord } from '../../experiments/capacity';
 import type { PlateauRecord } from '../../experiments/plateau-intervention';
 import type { TextRecord } from '../../experiments/text-task';
-import type { Question } from '../../report/verdict';
 import type { RunRecord } from '../../train/record';
 import { UserError } from '../../util/errors';
 import { count, short } from '../../util/format';
 import { dataFloor, drawOf, memoryFloor, trainTokens } from './floors';
 import { plateau } from './plateau';
-import { ownValues } from './runs';
 
 export const CLAIMED_NATS = 1;
 
@@ -94,21 +92,3 @@ export function measured(record: RunRecord): Measured {
     `run ${record.id}: expected a config with one of ${Object.keys(READERS).join(', ')}; it has none: add a reader to lib/analysis/shared/bound.ts`,
   );
 }
-
-/** The bound as a claim on every run: the training loss of each at its end. */
-export const boundQuestion = (records: readonly RunRecord[], claim: string): Question => ({
-  claim,
-  source:
-    'arXiv 2405.08707, version 1, abstract and section 5; training loss at the end of each run; Remark 1 excepts severely over-parameterised models without a number',
-  paper: CLAIMED_NATS,
-  tolerance: 0.05,
-  relation: 'at least',
-  unit: 'nats per token',
-  universal: true,
-  leastTier: 'desk',
-  ours: ownValues(
-    records,
-    (record) => measured(record).nats,
-    (record) => excepted(record.parameters, measured(record).tokens),
-  ),
-});

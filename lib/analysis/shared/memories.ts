@@ -60,13 +60,17 @@ const STEPS = { maxSteps: 20, tolerance: 1e-3 };
 /** Standard deviation of what is added to each number of a real start. */
 export const NOISE = 0.2;
 
-/** Share of the signs of `tested` patterns that are wrong after retrieval from states with `flips` of their signs turned. */
+/**
+ * Share of the signs of `tested` patterns that are wrong after retrieval from states with a share `flips` of their signs turned, each
+ * by chance, or with `exactly` so many of them.
+ */
 export function signErrors(
   { make, real }: MemoryKind,
   patterns: Matrix,
   tested: number,
   flips: number,
   random: Random,
+  exactly = 0,
 ): number {
   const { width: n, rows: d } = patterns;
   const chosen = Array.from({ length: Math.min(tested, d) }, () => random.int(d));
@@ -75,6 +79,11 @@ export function signErrors(
   const start = wanted.map((row) =>
     Float32Array.from(row, (v) => (random.uniform() < flips ? -v : v) + (real ? NOISE * random.normal() : 0)),
   );
+  if (exactly)
+    for (const state of start) {
+      const places = Array.from(state, (_, k) => [random.uniform(), k] as const).sort(([a], [b]) => a - b);
+      for (const [, k] of places.slice(0, exactly)) state[k] = -state[k]!;
+    }
   const { states } = make(patterns).retrieve(start, STEPS);
   let wrong = 0;
   wanted.forEach((row, i) =>
@@ -94,13 +103,20 @@ const MOST_PATTERNS = 200_000;
 
 /**
  * Largest number of patterns that a memory of width n holds, by doubling and halving the step; null where it is beyond the largest tried.
- * @param flips share of signs that are flipped where retrieval starts; 0: it starts on the pattern
+ * @param flipped signs that are flipped where retrieval starts; with 0 it starts on the pattern
  */
-export function memoryCapacity(memory: MemoryKind, n: number, seed: number, flips = 0): number | null {
+export function memoryCapacity(
+  memory: MemoryKind,
+  n: number,
+  seed: number,
+  flipped = 0,
+  tested = TESTED,
+): number | null {
   const holds = (d: number) => {
     const random = new Random(seed, `capacity/${memory.name}/${n}/${d}`);
-    return signErrors(memory, spinPatterns(d, n, random), TESTED, flips, random) <= MOST_WRONG;
+    return signErrors(memory, spinPatterns(d, n, random), tested, 0, random, flipped) <= MOST_WRONG;
   };
+  if (!holds(1)) return 0;
   let [low, high] = [1, 2];
   while (holds(high)) {
     [low, high] = [high, 2 * high];
@@ -149,7 +165,7 @@ const WIDTHS: Record<Exclude<Tier, 'full'>, number[][]> = {
 };
 export const SEEDS = 3;
 
-export function memoryCapacities(tier: Tier, seed: number, flips = 0): MemoryCapacity[] {
+export function memoryCapacities(tier: Tier, seed: number): MemoryCapacity[] {
   const widths = WIDTHS[tier === 'full' ? 'desk' : tier];
   return MEMORIES.flatMap((memory, m) =>
     widths[m]!.flatMap((n) =>
@@ -157,7 +173,7 @@ export function memoryCapacities(tier: Tier, seed: number, flips = 0): MemoryCap
         model: memory.name,
         n,
         seed: seed + s,
-        patterns: memoryCapacity(memory, n, seed + s, flips),
+        patterns: memoryCapacity(memory, n, seed + s),
       })),
     ),
   ).filter((c): c is MemoryCapacity => c.patterns !== null);

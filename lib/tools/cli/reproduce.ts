@@ -5,7 +5,14 @@ import { TIERS, type Tier } from '../../train/config';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
-import { CLAIMS_PAGE, claims, keepExecution, knownExecutions, withClaims } from '../../report/claims';
+import {
+  CLAIMS_PAGE,
+  claims,
+  keepExecution,
+  knownExecutions,
+  withClaims,
+  withFindings,
+} from '../../report/claims';
 import {
   abandon,
   CellError,
@@ -18,7 +25,7 @@ import {
 } from '../jupyter/execute';
 import { selectNotebooks } from '../jupyter/pair';
 import { notebookNames, readNotebook, verdictsOf } from '../../report/notebook-files';
-import type { Verdict } from '../../report/verdict';
+import { answerOf, type Verdict } from '../../report/verdict';
 import { bar, progressText, TerminalLine } from '../../report/terminal';
 import { duration } from '../../util/format';
 import type { TrainingProgress } from '../../train/observer';
@@ -68,13 +75,15 @@ const WIDTH = 100;
 
 /** Report, minutes, counts of verdicts: at most 100 columns. */
 export function resultLine({ minutes, verdicts, report }: Result): string {
-  const counts = [
-    ['reproduced', 'REPRODUCED'],
-    ['not', 'NOT REPRODUCED'],
-    ['inconclusive', 'INCONCLUSIVE'],
-  ].flatMap(([word, outcome]) => {
-    const n = verdicts.filter((v) => v.outcome === outcome).length;
-    return n ? `${n} ${word}` : [];
+  const counts = (
+    [
+      ['hold', true],
+      ['do not', false],
+      ['open', null],
+    ] as const
+  ).flatMap(([word, answer]) => {
+    const n = verdicts.filter((v) => answerOf(v) === answer).length;
+    return n ? `${word}: ${n}` : [];
   });
   const where = relative(paths.root, report);
   return `${where}  ${minutes.toFixed(1)} min  ${counts.join(', ') || 'no verdict'}`;
@@ -150,7 +159,7 @@ async function reproduce(names: string[], settings: Settings): Promise<number> {
       changed.push(...changedVerdicts(name, result.verdicts, committed));
       if (!keep) keepExecution(tier, name, result);
       if (save && name === CLAIMS_PAGE)
-        writeAtomically(paths.readme, withClaims(readFileSync(paths.readme, 'utf8'), claims(null)));
+        writeAtomically(paths.readme, withFindings(withClaims(readFileSync(paths.readme, 'utf8'), claims())));
     } catch (error) {
       if (!(error instanceof CellError || error instanceof UserError)) throw error;
       failed++;

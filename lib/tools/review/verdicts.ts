@@ -9,9 +9,6 @@ import { paths } from '../../util/paths';
 /** Notebooks whose verdicts do not follow from the committed records alone, and why. */
 const OTHERS: Record<string, string> = {
   '00-claims': 'shows the verdicts of the others',
-  '01-associative-memories': 'computes them',
-  '02-layers-and-global-energy': 'trains a model',
-  '07-radius': 'reads a model',
 };
 
 export const followsFromRecords = (notebook: string): boolean => !(notebook in OTHERS);

@@ -39,10 +39,10 @@ const CASES: [what: string, args: string[], status: number, printed: RegExp][] =
       `const { allCommitted } = require('./lib/train/record');
        const { claims, claimsMarkdown } = require('./lib/report/claims');
        console.log(allCommitted().length, 'records');
-       console.log(claimsMarkdown(claims(null), ''));`,
+       console.log(claimsMarkdown(claims(), ''));`,
     ],
     0,
-    /^\d{3} records\n\| claim /,
+    /^\d{3} records\n\*\*A\. /,
   ],
 ];
 

@@ -62,7 +62,7 @@ test('verdicts are read from the outputs', () => {
     verdicts: verdictsOf(executed),
     report: join(paths.reports, '04.html'),
   });
-  assert.equal(line, 'reports/04.html  1.3 min  1 reproduced');
+  assert.equal(line, 'reports/04.html  1.3 min  hold: 1');
   const long = join(paths.reports, 'smoke', '04-question-formation-plateau.html');
   const many = (['REPRODUCED', 'NOT REPRODUCED', 'INCONCLUSIVE'] as const).flatMap((outcome) =>
     Array.from({ length: 10 }, () => ({ ...v, outcome })),
