@@ -30,7 +30,7 @@ export { openNotebook, showAnswer } from '../report/notebook';
 export { showFolded } from '../report/table';
 
 /** Letters of a line of a claim, which is broken between words. */
-const LINE = 46;
+const LINE = 42;
 
 /** A text in lines of at most so many letters, for a label. */
 function wrapped(text: string, most = LINE): string {
@@ -57,7 +57,9 @@ function place({ value }: OwnValue, { paper, tolerance, relation }: Question): n
   return (value - paper) / scale;
 }
 
-const ROW = 46;
+const ROW = 56;
+/** Left edge of the claims, in widths of the strip. */
+const LEFT = -1.13;
 const tablesInFigure: readonly TableName[] = ['observations', 'predictions'];
 
 /** The claims on trained models that the README shows: the claim at the left, the runs in the middle, claimed, found and verdict at the right. */
@@ -111,13 +113,17 @@ export function claimsFigure(list: readonly Claim[]): Figure {
       ),
     ],
     layout: {
-      title: title(
-        'What was claimed, and what was found',
-        'grey: claimed number with its tolerance, or the side of a bound that agrees; a mark a run; hollow: not counted; arrow: further out',
-      ),
-      width: 1000,
+      title: {
+        ...(title(
+          'What was claimed, and what was found',
+          'grey: claimed number with its tolerance, or the side of a bound that agrees;<br>a mark a run; hollow: not counted; arrow: further out',
+        ) as object),
+        xref: 'container',
+        x: 0.01,
+      } as never,
+      width: 860,
       height: 110 + ROW * rows.length,
-      margin: { l: 330, r: 330, t: 90, b: 20 },
+      margin: { l: 300, r: 300, t: 100, b: 10 },
       showlegend: false,
       xaxis: { range: [-MOST_AWAY - 0.3, MOST_AWAY + 0.3], visible: false },
       yaxis: { range: [rows.length - 0.5, -0.5], visible: false },
@@ -134,11 +140,11 @@ export function claimsFigure(list: readonly Claim[]): Figure {
         return [{ ...look, fillcolor: COLOURS.paper, opacity: 0.15, layer: 'below' as const }];
       }),
       annotations: rows.flatMap(({ title: heading, claim }, y) => {
-        if (!claim) return [text(-0.97, y, `<b>${heading}</b>`, { size: 15 })];
+        if (!claim) return [text(LEFT, y, `<b>${heading}</b>`, { size: 15 })];
         const { verdict, notebook } = claim;
-        const found = `claimed ${expectedText(verdict)}<br>ours ${ownText(verdict).replace(/ \(.*/, '')} <b>${verdict.outcome}</b>`;
+        const found = `claimed ${expectedText(verdict)}<br>ours ${ownText(verdict).replace(/ \(.*/, '')}<br><b>${verdict.outcome}</b>`;
         return [
-          text(-0.97, y, wrapped(`${notebook.split('-')[0]} · ${verdict.claim}`)),
+          text(LEFT, y, wrapped(`${notebook.split('-')[0]} · ${verdict.claim}`)),
           text(1.02, y, found, { size: 12, color: colourOf(verdict) }),
         ];
       }) as never,
@@ -162,7 +168,12 @@ export function answer(list: readonly Claim[]): string {
   };
   const text = (verdicts: readonly Verdict[]) => {
     const { all, yes, no, open } = counts(verdicts);
-    return `of ${all}, ${yes} hold${yes === 1 ? 's' : ''}, ${no} ${no === 1 ? 'does' : 'do'} not, ${open} ${open === 1 ? 'is' : 'are'} open`;
+    const parts = [
+      yes && `${yes} hold${yes === 1 ? 's' : ''}`,
+      no && `${no} ${no === 1 ? 'does' : 'do'} not`,
+      open && `${open} ${open === 1 ? 'is' : 'are'} open`,
+    ];
+    return `of ${all}, ${parts.filter(Boolean).join(', ')}`;
   };
   return [
     `**Of the paper's observations on trained models: ${text(observations!)}.**`,

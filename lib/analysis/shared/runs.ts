@@ -11,7 +11,7 @@ export const runLabel = ({ tier, seed }: Pick<TrainingConfig, 'tier' | 'seed'>, 
   [tier, ...what, `seed ${seed}`].join(', ');
 
 /** Records, and those of others that are not among them. */
-export const withOthers = <R extends RunRecord>(own: readonly R[], others: readonly R[]): R[] => [
+const withOthers = <R extends RunRecord>(own: readonly R[], others: readonly R[]): R[] => [
   ...own,
   ...others.filter(({ id }) => !own.some((record) => record.id === id)),
 ];
