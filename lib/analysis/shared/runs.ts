@@ -1,14 +1,10 @@
-/** Runs next to each other: what they are called, which of them belong together, what they cost, and their values in a verdict. */
+/** Runs next to each other: which of them belong together, what they cost, and their values in a verdict. */
 import { runId, type Experiment } from '../../experiments/experiment';
 import { finishedRecords } from '../../experiments/run';
 import type { OwnValue } from '../../report/verdict';
 import { TIERS, type Tier, type TrainingConfig } from '../../train/config';
 import type { Measures, RunRecord } from '../../train/record';
 import { grouped } from '../../util/groups';
-
-/** `desk, 6 layers, seed 1` */
-export const runLabel = ({ tier, seed }: Pick<TrainingConfig, 'tier' | 'seed'>, ...what: string[]): string =>
-  [tier, ...what, `seed ${seed}`].join(', ');
 
 /** Records, and those of others that are not among them. */
 const withOthers = <R extends RunRecord>(own: readonly R[], others: readonly R[]): R[] => [
