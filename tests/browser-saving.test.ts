@@ -137,9 +137,12 @@ test('JupyterLab writes the canonical form, and git shows what was edited', { sk
       autosaveEvery(1000);
 
       // An edited .ts is what JupyterLab shows; with the .ipynb edited too, neither is taken.
-      const edit = (file: string, from: string, to: string) =>
-        writeFileSync(file, readFileSync(file, 'utf8').replace(from, to));
-      edit(ts, '## Scale', '## Edited');
+      const edit = (file: string, from: string, to: string) => {
+        const text = readFileSync(file, 'utf8');
+        assert.ok(text.includes(from), `${file} has "${from}"`);
+        writeFileSync(file, text.replace(from, to));
+      };
+      edit(ts, '## Method', '## Edited');
       await open(page, address);
       await page.getByRole('heading', { name: 'Edited' }).waitFor(PATIENCE);
       assert.equal(await save(page), 200);

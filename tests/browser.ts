@@ -72,7 +72,10 @@ const freePort = (): Promise<number> =>
     });
   });
 
-/** JupyterLab as `npm run lab` starts it, with another root folder. `work` is given the address of a notebook in it. */
+/**
+ * JupyterLab as `npm run lab` starts it, with another root folder and a workspace of its own: the default one is the user's, and a
+ * server would ask for the notebooks that another had open. `work` is given the address of a notebook in it.
+ */
 export async function withLab(
   { folder, env }: { folder: string; env: NodeJS.ProcessEnv },
   work: (addressOf: (notebook: string) => string) => Promise<void>,
@@ -80,10 +83,15 @@ export async function withLab(
   const [port, token] = [await freePort(), 'token-of-this-test'];
   const args = labArguments(port, false).filter((arg) => !/root_dir|preferred_dir/.test(arg));
   const root = [`--ServerApp.root_dir=${folder}`, `--IdentityProvider.token=${token}`];
+  const workspaces = mkdtempSync(join(tmpdir(), 'workspaces-'));
   let server: ChildProcess | undefined;
   try {
     const program = join(paths.venv, 'bin', 'jupyter-lab');
-    server = spawn(program, [...args, ...root], { cwd: folder, env, stdio: 'ignore' });
+    server = spawn(program, [...args, ...root], {
+      cwd: folder,
+      env: { ...env, JUPYTERLAB_WORKSPACES_DIR: workspaces },
+      stdio: 'ignore',
+    });
     const base = `http://127.0.0.1:${port}`;
     while (
       !(await fetch(`${base}/api`).then(
@@ -100,5 +108,6 @@ export async function withLab(
       server && server.exitCode === null ? new Promise((resolve) => server!.once('close', resolve)) : null;
     server?.kill('SIGTERM');
     await ended;
+    rmSync(workspaces, { recursive: true, force: true });
   }
 }
