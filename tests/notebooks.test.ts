@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
+import { inTurn } from './in-turn';
 import { paths } from '../lib/util/paths';
 import { CLAIMS_PAGE } from '../lib/report/claims';
 import { execute } from '../lib/tools/jupyter/execute';
@@ -114,6 +115,8 @@ for (const name of notebookNames()) {
     test('a smoke run works from top to bottom and decides nothing', async () => {
       mkdirSync(paths.local, { recursive: true });
       const folder = mkdtempSync(join(paths.local, 'smoke-'));
+      // The tests of sweeps train the same runs.
+      const turn = name === '09-capacity' ? await inTurn('capacity') : null;
       try {
         const places = { notebooks: paths.notebooks, reports: folder, figures: folder, venv: paths.venv };
         const { verdicts, report } = await execute({ name, tier: 'smoke', seed: 1, save: false, places });
@@ -128,6 +131,7 @@ for (const name of notebookNames()) {
           );
         assert.match(readFileSync(report, 'utf8'), /Tier smoke, seed 1/);
       } finally {
+        turn?.release();
         rmSync(folder, { recursive: true });
       }
     });

@@ -24,7 +24,7 @@ export class DivergedError extends UserError {
     why: string,
     todo = 'the last checkpoint is from before; lower the learning rate or lengthen the warm-up',
   ) {
-    super(`training stopped at step ${step}: ${why}: ${todo}`);
+    super(`training stopped at step ${step}: ${why}; ${todo}`);
     this.name = 'DivergedError';
   }
 }

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { sweeps } from '../../../lib/experiments';
 import { capacity, capacityRuns } from '../../../lib/experiments/capacity';
 import { runId } from '../../../lib/experiments/experiment';
 import { paths } from '../../../lib/util/paths';
 import { recordPath, runFolder } from '../../../lib/train/record';
+import { inTurn } from '../../in-turn';
 import { assertOneLine } from '../../refusal';
 // Of the same runs: in this process, so that they do not train at the same time.
 import './slurm-sweep';
@@ -25,6 +26,12 @@ function sweep(...argv: string[]): { status: number | null; stdout: string; stde
     },
   );
 }
+
+let turn: { release(): void };
+before(async () => {
+  turn = await inTurn('capacity');
+});
+after(() => turn.release());
 
 const configs = capacityRuns('smoke');
 const [first, second] = configs.map((config) => runId(capacity, config)) as [string, string];
