@@ -141,7 +141,7 @@ export function plainFigure(figure: Figure, { pack }: { pack: boolean }): PlainF
 
 export function pngOf(figure: Figure): Promise<Buffer> {
   const { width, height } = sizeOf(figure);
-  return toPng(plainFigure(figure.still ?? figure, { pack: true }), width, height, SCALE);
+  return toPng(plainFigure(figure.still ?? figure, { pack: false }), width, height, SCALE);
 }
 
 /** The output of a cell: Plotly's JSON, PNG, text. No HTML, so that the notebook holds no script. */
