@@ -1,24 +1,18 @@
 /** A prediction that one value decides, such as a slope over all runs, as a question and as a row of the table of predictions. */
-import { ruleText, type DecisionRule, type RegisteredPrediction } from '../../experiments/prediction';
+import { ruleText, type RegisteredPrediction } from '../../experiments/prediction';
 import type { PredictionRow } from '../../report/predictions';
 import { verdict, type OwnValue, type Question } from '../../report/verdict';
 import { significant } from '../../util/format';
+import { bounds } from './registered';
 
 /** The value, or which runs are missing. */
 export type Decided =
   (Pick<OwnValue, 'value' | 'interval'> & { seeds: readonly number[] }) | { missing: string };
 
-/** A rule as a number and a tolerance. */
-function limits({ atLeast, atMost }: DecisionRule): Pick<Question, 'paper' | 'tolerance' | 'relation'> {
-  if (atLeast === undefined) return { paper: atMost!, tolerance: 0, relation: 'at most' };
-  if (atMost === undefined) return { paper: atLeast, tolerance: 0, relation: 'at least' };
-  return { paper: (atLeast + atMost) / 2, tolerance: (atMost - atLeast) / 2 };
-}
-
 export const valueQuestion = ({ claim, rule }: RegisteredPrediction, decided: Decided): Question => ({
   claim: `${claim}.`,
   source: `registered before its runs; ${ruleText(rule)}${'missing' in decided ? `; ${decided.missing}` : ''}`,
-  ...limits(rule),
+  ...bounds(rule),
   unit: rule.unit,
   kind: 'prediction',
   leastTier: 'desk',

@@ -5,7 +5,10 @@ import type { Question } from '../../report/verdict';
 import { significant } from '../../util/format';
 
 /** A rule as a number and a tolerance. */
-function bounds({ atLeast, atMost }: DecisionRule): Pick<Question, 'paper' | 'tolerance' | 'relation'> {
+export function bounds({
+  atLeast,
+  atMost,
+}: DecisionRule): Pick<Question, 'paper' | 'tolerance' | 'relation'> {
   if (atLeast === undefined) return { paper: atMost!, tolerance: 0, relation: 'at most' };
   if (atMost === undefined) return { paper: atLeast, tolerance: 0, relation: 'at least' };
   return { paper: (atLeast + atMost) / 2, tolerance: (atMost - atLeast) / 2 };
