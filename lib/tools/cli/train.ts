@@ -84,7 +84,6 @@ async function ownTextConfig(values: Values<typeof OPTIONS>): Promise<TextConfig
   const size = values.size === undefined ? {} : sizeNamed(values.size);
   const dataset = await inVocabulary(values.dataset, values.vocabulary);
   const settings = {
-    ...size,
     seed: wholeNumber('--seed', values.seed, 1),
     tokens: values.tokens === undefined ? undefined : numberOfTokens('--tokens', values.tokens),
     layers: whole('layers', 96),
