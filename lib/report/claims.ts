@@ -8,7 +8,7 @@ import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
 import { Display } from './display';
 import { notebookNames, readNotebook, textOf, verdictsOf, type Notebook } from './notebook-files';
-import { htmlTable, textTable } from './table';
+import { htmlTable, textOfCell, textTable, type TableCell } from './table';
 import {
   badge,
   claimantOf,
@@ -67,14 +67,19 @@ export const byTable = (list: readonly Claim[]): [name: TableName, claims: Claim
 
 const CLAIM_COLUMNS = ['claim', 'by', 'claimed', 'ours', 'verdict', 'in'];
 
-const cells = ({ notebook, verdict }: Claim): string[] => [
-  verdict.claim,
-  claimantOf(verdict),
-  expectedText(verdict),
-  ownText(verdict),
-  verdict.outcome,
-  notebook.split('-')[0]!,
-];
+/** @param href where the notebook's number leads, if anywhere */
+export function claimCells({ notebook, verdict }: Claim, href?: string): TableCell[] {
+  const number = notebook.split('-')[0]!;
+  return [
+    verdict.claim,
+    claimantOf(verdict),
+    expectedText(verdict),
+    ownText(verdict),
+    { text: verdict.outcome, html: badge(verdict) },
+    href === undefined ? number : { text: number, html: `<a href="${href}">${number}</a>` },
+  ];
+}
+const cells = (claim: Claim): string[] => claimCells(claim).map(textOfCell);
 
 /** How many claims there are with each verdict, `3 REPRODUCED, 1 INCONCLUSIVE`. */
 const countText = (list: readonly Claim[]): string =>
@@ -165,18 +170,9 @@ export const withFindings = (text: string): string =>
 export function showClaims(list: readonly Claim[]): void {
   const html = byTable(list)
     .map(([name, own]) => {
-      const rows = own.reduce(
-        (table, { notebook, verdict }) =>
-          table
-            // The same way leads from notebooks/ and from reports/.
-            .replace(
-              `>${notebook.split('-')[0]}<`,
-              `><a href="../notebooks/${notebook}.ipynb">${notebook.split('-')[0]} </a><`,
-            )
-            .replace(`>${verdict.outcome}<`, `>${badge(verdict).replace('</b>', ' </b>')}<`),
-        htmlTable(CLAIM_COLUMNS, own.map(cells)),
-      );
-      return `<h3>${TABLES[name]}</h3><p>${countText(own)}.</p>${rows}`;
+      // The same way leads from notebooks/ and from reports/.
+      const rows = own.map((claim) => claimCells(claim, `../notebooks/${claim.notebook}.ipynb`));
+      return `<h3>${TABLES[name]}</h3><p>${countText(own)}.</p>${htmlTable(CLAIM_COLUMNS, rows)}`;
     })
     .join('');
   new Display().show({

@@ -22,15 +22,24 @@ const numericColumns = (columns: readonly string[], rows: readonly (readonly str
 /** Values of so few letters stay on one line. */
 const SHORT = 16;
 
-export function htmlTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const numeric = numericColumns(columns, rows);
-  const cell = (tag: 'td' | 'th', text: string, i: number) => {
-    const whole = tag === 'td' && text.length <= SHORT ? '; white-space: nowrap' : '';
-    return `<${tag} style="text-align: ${numeric[i] ? 'right' : 'left'}; padding: 0.25em 0.5em${whole}">${escapeHtml(text)}</${tag}>`;
+/** What a cell says, and in HTML where that is more than the text. */
+export type TableCell = string | { text: string; html: string };
+export const textOfCell = (cell: TableCell): string => (typeof cell === 'string' ? cell : cell.text);
+export const htmlOfCell = (cell: TableCell): string =>
+  typeof cell === 'string' ? escapeHtml(cell) : cell.html;
+
+export function htmlTable(columns: readonly string[], rows: readonly (readonly TableCell[])[]): string {
+  const numeric = numericColumns(
+    columns,
+    rows.map((row) => row.map(textOfCell)),
+  );
+  const one = (tag: 'td' | 'th', cell: TableCell, i: number) => {
+    const whole = tag === 'td' && textOfCell(cell).length <= SHORT ? '; white-space: nowrap' : '';
+    return `<${tag} style="text-align: ${numeric[i] ? 'right' : 'left'}; padding: 0.25em 0.5em${whole}">${htmlOfCell(cell)}</${tag}>`;
   };
-  const row = (tag: 'td' | 'th', texts: readonly string[]) =>
-    `<tr>${texts.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
-  return `<table><thead>${row('th', columns)}</thead><tbody>${rows.map((texts) => row('td', texts)).join('')}</tbody></table>`;
+  const row = (tag: 'td' | 'th', cells: readonly TableCell[]) =>
+    `<tr>${cells.map((cell, i) => one(tag, cell, i)).join('')}</tr>`;
+  return `<table><thead>${row('th', columns)}</thead><tbody>${rows.map((cells) => row('td', cells)).join('')}</tbody></table>`;
 }
 
 export function textTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {

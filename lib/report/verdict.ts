@@ -4,7 +4,7 @@ import { UserError } from '../util/errors';
 import { count, fixed, isSmall, significant } from '../util/format';
 import { Display, escapeHtml, type Bundle } from './display';
 import { BADGES } from './style';
-import { htmlTable, textTable } from './table';
+import { htmlTable, textOfCell, textTable, type TableCell } from './table';
 
 export const VERDICT_MIME = 'application/vnd.memorization.verdict+json';
 
@@ -199,12 +199,12 @@ export const badge = (v: Verdict): string => {
 };
 
 const COLUMNS = ['claim', 'claimed by', 'claimed', 'ours', 'verdict'];
-const rowOf = (v: Verdict): string[] => [
+const rowOf = (v: Verdict): TableCell[] => [
   v.claim,
   claimantOf(v),
   expectedText(v),
   ownText(v),
-  `${v.outcome}: ${v.reason}`,
+  { text: `${v.outcome}: ${v.reason}`, html: `${badge(v)}<br>${escapeHtml(v.reason)}` },
 ];
 
 /** One row per run, of every claim. */
@@ -229,17 +229,18 @@ export function verdictBundle(...verdicts: Verdict[]): Bundle {
   const rows = verdicts.map(rowOf);
   const runs = verdicts.flatMap(runRowsOf);
   const sources = verdicts.map(({ claim, source }) => `${claim} ${source}.`);
-  const table = verdicts.reduce(
-    (html, v) =>
-      html.replace(
-        `>${escapeHtml(`${v.outcome}: ${v.reason}`)}<`,
-        `>${badge(v)}<br>${escapeHtml(v.reason)}<`,
-      ),
-    htmlTable(COLUMNS, rows),
-  );
   const fold = `<details><summary>Every run, and where each claim is from</summary>${htmlTable(RUN_COLUMNS, runs)}<ul>${sources.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul></details>`;
-  const text = [textTable(COLUMNS, rows), ...sources, textTable(RUN_COLUMNS, runs)].join('\n\n');
-  return { data: { 'text/html': table + fold, 'text/plain': text, [VERDICT_MIME]: verdicts } };
+  const text = [
+    textTable(
+      COLUMNS,
+      rows.map((row) => row.map(textOfCell)),
+    ),
+    ...sources,
+    textTable(RUN_COLUMNS, runs),
+  ].join('\n\n');
+  return {
+    data: { 'text/html': htmlTable(COLUMNS, rows) + fold, 'text/plain': text, [VERDICT_MIME]: verdicts },
+  };
 }
 
 /** Shows the verdicts on some questions in the cell's output, where `reproduce` reads them. */

@@ -3,17 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { join } from 'node:path';
 import { createCanvas, loadImage } from '@napi-rs/canvas';
+import { byTable, claimCells, CLAIMS_PAGE, type Claim } from '../../report/claims';
 import { escapeHtml } from '../../report/display';
 import { notebookNames, readNotebook, textOf, verdictsOf, type Notebook } from '../../report/notebook-files';
-import {
-  badge,
-  claimantOf,
-  expectedText,
-  ownText,
-  tableOf,
-  TABLES,
-  type Verdict,
-} from '../../report/verdict';
+import { htmlOfCell } from '../../report/table';
+import { badge, TABLES, type TableName, type Verdict } from '../../report/verdict';
 import type { Tier } from '../../train/config';
 import { writeAtomically } from '../../util/files';
 import { count } from '../../util/format';
@@ -134,22 +128,15 @@ function cardHtml(name: string, { title, answer, verdicts, thumbnail, execution 
   return `<article><div>${picture}</div><div><h2>${heading}</h2>${answer && `<p>${answer}</p>`}<p>${outcomes.join(', ')}</p><p class="facts">${facts}</p></div></article>`;
 }
 
-function verdictTable(name: string, entries: readonly (readonly [string, Entry])[]): string {
-  const rows = entries.flatMap(([notebook, { verdicts, execution }]) =>
-    verdicts
-      .filter((v) => TABLES[tableOf(v)] === name)
-      .map((v) => {
-        const number = notebook.split('-')[0]!;
-        const cells = [v.claim, claimantOf(v), expectedText(v), ownText(v)].map(escapeHtml);
-        return [...cells, badge(v), execution ? `<a href="${notebook}.html">${number}</a>` : number];
-      }),
-  );
-  const row = (tag: string, cells: string[]) =>
+function verdictTable(name: TableName, claims: readonly Claim[], executed: ReadonlySet<string>): string {
+  const row = (tag: string, cells: readonly string[]) =>
     `<tr>${cells.map((html) => `<${tag}>${html}</${tag}>`).join('')}</tr>`;
   const head = row('th', ['claim', 'claimed by', 'claimed', 'ours', 'verdict', 'notebook']);
-  return rows.length
-    ? `<h3>${escapeHtml(name)}</h3><table>${head}${rows.map((cells) => row('td', cells)).join('')}</table>`
-    : '';
+  const rows = claims.map((claim) => {
+    const href = executed.has(claim.notebook) ? `${claim.notebook}.html` : undefined;
+    return row('td', claimCells(claim, href).map(htmlOfCell));
+  });
+  return `<h3>${escapeHtml(TABLES[name])}</h3><table>${head}${rows.join('')}</table>`;
 }
 
 /** Writes index.html among reports: every notebook, executed here or as committed, and all verdicts. */
@@ -168,9 +155,12 @@ export async function writeIndex(reports: string, notebooks: string): Promise<st
   const cards = entries
     .map(([notebook, entry]) => linkedToReports(cardHtml(notebook, entry), names))
     .join('\n');
-  const others = entries.filter(([notebook]) => !notebook.startsWith('00'));
-  const tables = Object.values(TABLES)
-    .map((table) => verdictTable(table, others))
+  const executed = new Set(entries.flatMap(([notebook, { execution }]) => (execution ? [notebook] : [])));
+  const claims = entries
+    .filter(([notebook]) => notebook !== CLAIMS_PAGE)
+    .flatMap(([notebook, { verdicts }]) => verdicts.map((verdict) => ({ notebook, verdict })));
+  const tables = byTable(claims)
+    .map(([table, own]) => verdictTable(table, own, executed))
     .join('\n');
   const html = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${name}</title>
