@@ -144,7 +144,8 @@ describe('JupyterLab', { skip }, () => {
         const { page, outside, errors } = visit;
         await page.goto(address);
         await page.locator('.jp-NotebookPanel').waitFor({ timeout: 120_000 });
-        await page.getByText('TypeScript', { exact: true }).first().waitFor({ timeout: 120_000 });
+        // Cells that are run before the kernel has answered are dropped.
+        await page.getByText('TypeScript | Idle').first().waitFor({ timeout: 120_000 });
         const lengths = await watchLiveCurve(visit);
         assert.deepEqual(
           lengths,

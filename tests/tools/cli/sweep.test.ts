@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { sweeps } from '../../../lib/experiments';
@@ -31,13 +31,22 @@ let turn: { release(): void };
 before(async () => {
   turn = await inTurn('capacity');
 });
-after(() => turn.release());
 
 const configs = capacityRuns('smoke');
 const [first, second] = configs.map((config) => runId(capacity, config)) as [string, string];
 
+const forget = (...ids: string[]): void => {
+  for (const id of ids) rmSync(runFolder(id), { recursive: true, force: true });
+};
+
+after(() => {
+  // What was trained here had other numbers of threads than a notebook has.
+  forget(first, second);
+  turn.release();
+});
+
 test('a run that fails stops no other; the next start trains what is missing, and then nothing', () => {
-  for (const id of [first, second]) rmSync(runFolder(id), { recursive: true, force: true });
+  forget(first, second);
   // A file where the folder of the first run should be.
   mkdirSync(dirname(runFolder(first)), { recursive: true });
   writeFileSync(runFolder(first), '');
@@ -65,9 +74,8 @@ test('a run that fails stops no other; the next start trains what is missing, an
   );
   assert.match(sweep('capacity', '--tier', 'smoke').stderr, /2 of 2 runs are finished\n$/);
 
-  const record = readFileSync(recordPath(first));
-  for (const id of [first, second]) writeFileSync(recordPath(id), 'null');
-  rmSync(recordPath(second));
+  writeFileSync(recordPath(first), 'null');
+  forget(second);
   const { stdout } = sweep('capacity', '--tier', 'smoke', '--list');
   const [damaged, todo] = stdout.trim().split('\n') as [string, string];
   assertOneLine(damaged, `damaged   ${first}`, 'expected an object', 'delete it');
@@ -76,9 +84,8 @@ test('a run that fails stops no other; the next start trains what is missing, an
   assert.equal(others.status, 1);
   assert.match(
     others.stderr,
-    new RegExp(`1 of 2  ${first}  FAILED: record .*delete it[^\n]*\n2 of 2  ${second}  `),
+    new RegExp(`1 of 2  ${first}  FAILED: record .*delete it[^\n]*\n2 of 2  ${second}  0\\.\\d min  training `),
   );
-  writeFileSync(recordPath(first), record);
 });
 
 test('wrong arguments are one line', () => {
