@@ -84,7 +84,9 @@ test('a run that fails stops no other; the next start trains what is missing, an
   assert.equal(others.status, 1);
   assert.match(
     others.stderr,
-    new RegExp(`1 of 2  ${first}  FAILED: record .*delete it[^\n]*\n2 of 2  ${second}  0\\.\\d min  training `),
+    new RegExp(
+      `1 of 2  ${first}  FAILED: record .*delete it[^\n]*\n2 of 2  ${second}  0\\.\\d min  training `,
+    ),
   );
 });
 
