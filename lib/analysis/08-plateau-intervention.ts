@@ -1,7 +1,6 @@
 /** What notebook 08 shows: where losses settle on grammars with other entropies, with few lines, and with other models. */
 import type { PlotMarker } from 'plotly.js';
 import {
-  fewFirstPilotRuns,
   grammarRuns,
   pilotRuns,
   plateauIntervention,
@@ -264,14 +263,22 @@ export const equivalenceRows = (all: Interventions): Row[] =>
     ];
   });
 
-const PILOTS = [...pilotRuns('desk'), ...fewFirstPilotRuns('desk')];
+const PILOTS = pilotRuns('desk');
+
+/** What a run of the pilot has that those with dropout had not. */
+const changeOf = ({ fewFirst, schedule, steps }: PlateauConfig): string =>
+  [
+    'no dropout',
+    ...(fewFirst ? ['first on few lines'] : []),
+    ...(schedule.decaySteps === steps ? ['rate to 0'] : []),
+  ].join(', ');
 
 /** The pilot: a change succeeds when all four of its runs copy. */
 export const pilotRows = (records = finishedRecords(plateauIntervention, PILOTS)): Row[] =>
   PILOTS.map((config) => {
     const [record] = ofList(plateauIntervention, records, [config]);
     return {
-      change: config.fewFirst ? 'no dropout, first on few lines' : 'no dropout',
+      change: changeOf(config),
       grammar: config.grammar,
       seed: config.seed,
       'held out (nats)': record && lastOf(record).heldOutLossNats.toFixed(3),

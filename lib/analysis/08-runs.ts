@@ -2,7 +2,6 @@
 import {
   deeperRuns,
   fewerLines,
-  fewFirstPilotRuns,
   fewLinesLonger,
   grammarRuns,
   longerOnGrammar15,
@@ -16,7 +15,6 @@ import {
   type PlateauRecord,
 } from '../experiments/plateau-intervention';
 import { committedRecords } from '../experiments/run';
-import type { Tier } from '../train/config';
 import type { CurvePoint } from '../train/record';
 import { line, sum, type Estimate, type Point } from '../util/statistics';
 import { entropiesOf, surprisal } from './shared/floors';
@@ -31,7 +29,7 @@ const LISTS = {
   fewerLines,
   models: modelRuns,
   slower10Layers,
-  pilot: (tier: Tier) => [...pilotRuns(tier), ...fewFirstPilotRuns(tier)],
+  pilot: pilotRuns,
   settled: settledRuns,
   fewLinesLonger,
   deeper: deeperRuns,

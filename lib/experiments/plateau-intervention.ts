@@ -146,8 +146,8 @@ const withoutDropout = (tier: Tier): PlateauConfig => ({
   model: { ...tiers[tier].model, dropout: 0 },
 });
 
-/** Runs that did not copy with dropout 0.1, without it: one change, tried on seeds that decide nothing afterwards. */
-export const pilotRuns = (tier: Tier): PlateauConfig[] =>
+/** Runs that did not copy with dropout 0.1, without it: the pilot's first change. */
+const withoutDropoutPilot = (tier: Tier): PlateauConfig[] =>
   decides(tier)
     ? (
         [
@@ -169,23 +169,43 @@ export const pilotRuns = (tier: Tier): PlateauConfig[] =>
 const FEW_FIRST = { lines: 2000, steps: 1000 };
 
 /** The pilot's second change, tried since one of the first four runs did not copy: 2,000 lines alone in the first 1,000 steps. */
-export const fewFirstPilotRuns = (tier: Tier): PlateauConfig[] =>
-  pilotRuns(tier).map((config) => ({ ...config, fewFirst: FEW_FIRST }));
+const fewFirstPilot = (tier: Tier): PlateauConfig[] =>
+  withoutDropoutPilot(tier).map((config) => ({ ...config, fewFirst: FEW_FIRST }));
+
+/** The same with a learning rate that falls to 0 at the last step. */
+const annealed = (config: PlateauConfig): PlateauConfig => ({
+  ...config,
+  schedule: { ...config.schedule, decaySteps: config.steps },
+});
+
+/**
+ * The third change: both, and the learning rate falls to 0. After the second all four runs copied at step 1,400, and then two
+ * were at their end above 0.1 nats, at a rate that had hardly fallen: one at 0.12, one in a spike of the loss.
+ */
+const annealedPilot = (tier: Tier): PlateauConfig[] => fewFirstPilot(tier).map(annealed);
+
+/** Changes tried one after the other on runs that did not copy, on seeds that decide nothing afterwards. */
+export const pilotRuns = (tier: Tier): PlateauConfig[] => [
+  ...withoutDropoutPilot(tier),
+  ...fewFirstPilot(tier),
+  ...annealedPilot(tier),
+];
 
 /** Seeds of the runs that decide G1 to G3; each draws its own data. */
 export const SETTLING_SEEDS = [31, 32, 33, 34, 35] as const;
 
-/** What a run of a seed has that decides: the pilot's second change, its own data, and all held-out lines evaluated. */
-const settling = (tier: Tier, seed: number): PlateauConfig => ({
-  ...withoutDropout(tier),
-  seed,
-  dataSeed: seed,
-  fewFirst: FEW_FIRST,
-  steps: 8000,
-  evaluateEverySteps: 400,
-  evaluationLines: 1000,
-  checkpointEverySteps: 2000,
-});
+/** What a run of a seed has that decides: the pilot's third change, its own data, and all held-out lines evaluated. */
+const settling = (tier: Tier, seed: number): PlateauConfig =>
+  annealed({
+    ...withoutDropout(tier),
+    seed,
+    dataSeed: seed,
+    fewFirst: FEW_FIRST,
+    steps: 8000,
+    evaluateEverySteps: 400,
+    evaluationLines: 1000,
+    checkpointEverySteps: 2000,
+  });
 
 /** The five grammars that differ in their word classes, the largest entropy first: there runs copied least often. */
 export const settledRuns = (tier: Tier): PlateauConfig[] =>
@@ -204,11 +224,11 @@ export const deeperRuns = (tier: Tier): PlateauConfig[] =>
     ? [6, 10].flatMap((layers) => {
         const base = settling(tier, SETTLING_SEEDS[0]);
         const config = { ...base, model: { ...base.model, layers } };
-        const slow = {
+        const slow = annealed({
           ...config,
           steps: 12_000,
           schedule: { ...slower(base.schedule, 4), warmupSteps: 4000 },
-        };
+        });
         return [config, slow];
       })
     : [];
@@ -308,7 +328,7 @@ export const plateauIntervention: Experiment<PlateauConfig, PlateauMeasures> = {
       ...seeds4And5(tier),
       ...slower10Layers(tier),
     ],
-    'plateau-pilot': (tier) => [...pilotRuns(tier), ...fewFirstPilotRuns(tier)],
+    'plateau-pilot': pilotRuns,
     'plateau-settled': settledRuns,
     'plateau-few-lines': fewLinesLonger,
     'plateau-depth': deeperRuns,
