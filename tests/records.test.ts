@@ -12,7 +12,6 @@ const UNDER_WAY = [
   'replica-loads',
   'replica-warmup',
   'replica-wider',
-  'plateau-pilot',
   'plateau-settled',
   'plateau-few-lines',
   'plateau-depth',
