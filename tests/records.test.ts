@@ -9,10 +9,8 @@ import { allCommitted } from '../lib/train/record';
 const UNDER_WAY = [
   'replica',
   'replica-continued',
-  'replica-loads',
   'replica-warmup',
   'replica-wider',
-  'plateau-settled',
   'plateau-few-lines',
   'plateau-depth',
   'capacity-wide-items',
