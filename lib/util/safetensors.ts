@@ -52,7 +52,10 @@ export class SafetensorsFile {
       );
     }
     try {
-      const bytes = fstatSync(this.file).size;
+      const stat = fstatSync(this.file);
+      if (stat.isDirectory())
+        throw new UserError(`${path}: expected a safetensors file; got a folder: check the path`);
+      const bytes = stat.size;
       const header = this.header(bytes);
       this.start = 8 + header.length;
       const { __metadata__: metadata = {}, ...entries } = this.parsed(header);
@@ -167,15 +170,18 @@ export class SafetensorsFile {
     return dtype === 'BF16' ? fromBfloat16(halves) : fromFloat16(halves);
   }
 
-  /** Whether two tensors have the same dtype, shape and bytes; holds 2 MB at a time. */
-  equal(one: string, other: string): boolean {
-    const [a, b] = [this.entries.get(one)!, this.entries.get(other)!];
+  /** Whether a tensor has dtype, shape and bytes of one in the same or another file; holds 2 MB at a time. */
+  equal(name: string, file: SafetensorsFile, other: string): boolean {
+    const [a, b] = [this.entries.get(name)!, file.entries.get(other)!];
     if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
     const step = 1 << 20;
     for (let at = 0; at < a.to - a.from; at += step) {
       const length = Math.min(step, a.to - a.from - at);
-      if (!this.bytes(this.start + a.from + at, length).equals(this.bytes(this.start + b.from + at, length)))
-        return false;
+      const [ours, theirs] = [
+        this.bytes(this.start + a.from + at, length),
+        file.bytes(file.start + b.from + at, length),
+      ];
+      if (!ours.equals(theirs)) return false;
     }
     return true;
   }

@@ -25,6 +25,9 @@ const FIXTURE = join(paths.root, 'tests', 'fixtures', 'gpt2');
 const ROOM = mkdtempSync(join(tmpdir(), 'safetensors-'));
 after(() => rmSync(ROOM, { recursive: true }));
 let serial = 0;
+const INDEX = 'model.safetensors.index.json';
+const SHARDS = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'] as const;
+const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n';
 
 interface Entry {
   dtype: string;
@@ -32,6 +35,7 @@ interface Entry {
   data_offsets: [number, number];
 }
 type Header = Record<string, Entry>;
+type Tensors = Map<string, { dtype: string; shape: number[]; bytes: Buffer }>;
 
 function taken(path: string): { header: Header; body: Buffer } {
   const file = readFileSync(path);
@@ -60,9 +64,7 @@ function folderWith(weights: Buffer, config: Record<string, unknown> = {}): stri
 }
 
 /** Tensors in the order of their bytes, changed by hand and put together again without gaps. */
-function rebuilt(
-  change: (tensors: Map<string, { dtype: string; shape: number[]; bytes: Buffer }>) => void,
-): Buffer {
+function rebuilt(change: (tensors: Tensors) => void): Buffer {
   const { header, body } = taken(join(FIXTURE, 'model.safetensors'));
   const tensors = new Map(
     Object.entries(header).map(
@@ -77,6 +79,11 @@ function rebuilt(
     ),
   );
   change(tensors);
+  return together(tensors);
+}
+
+/** A file of tensors without gaps. */
+function together(tensors: Tensors): Buffer {
   let end = 0;
   const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => [
     name,
@@ -346,7 +353,7 @@ test('a write that fails leaves what was there', async () => {
 test('a Git LFS pointer in place of tensors is told', () => {
   const folder = mkdtempSync(join(tmpdir(), 'pointer-'));
   const path = join(folder, 'model.safetensors');
-  writeFileSync(path, 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n');
+  writeFileSync(path, POINTER);
   assert.throws(
     () => new SafetensorsFile(path),
     refusal('model.safetensors', 'Git LFS pointer', 'git lfs pull'),
@@ -366,4 +373,109 @@ test("a config with another name of GPT-2's activation is read, one with another
   read('gelu_pytorch_tanh');
   assert.throws(() => read('gelu'), refusal('config.json', 'activation_function', 'gelu_new', '"gelu"'));
   rmSync(folder, { recursive: true });
+});
+
+/** Tensors of the fixture in two files by an index, as save_pretrained writes a large model. */
+function shardedFolder(
+  change: (parts: { map: Record<string, unknown>; files: Record<string, Tensors> }) => void = () => undefined,
+): string {
+  const { header, body } = taken(join(FIXTURE, 'model.safetensors'));
+  const names = SHARDS.map((name) => [name, new Map()] as const);
+  const parts = { map: {} as Record<string, unknown>, files: Object.fromEntries(names) };
+  for (const [i, [name, entry]] of Object.entries(header).entries()) {
+    const file = SHARDS[i % 2]!;
+    parts.map[name] = file;
+    const { dtype, shape, data_offsets: offsets } = entry;
+    parts.files[file]!.set(name, { dtype, shape, bytes: body.subarray(...offsets) });
+  }
+  change(parts);
+  const folder = folderWith(Buffer.alloc(0));
+  rmSync(join(folder, 'model.safetensors'));
+  for (const [name, tensors] of Object.entries(parts.files))
+    writeFileSync(join(folder, name), together(tensors));
+  writeFileSync(join(folder, INDEX), JSON.stringify({ metadata: {}, weight_map: parts.map }));
+  return folder;
+}
+
+test('a model in several files by an index is the model in one file', () => {
+  assert.deepEqual(logits(shardedFolder()), logits(FIXTURE));
+  const tied = shardedFolder(({ map, files }) => {
+    const embedding = 'transformer.wte.weight';
+    const other = SHARDS.find((name) => name !== map[embedding])!;
+    files[other]!.set('lm_head.weight', files[map[embedding] as string]!.get(embedding)!);
+    map['lm_head.weight'] = other;
+  });
+  assert.deepEqual(logits(tied), logits(FIXTURE), 'lm_head.weight in another file than wte.weight');
+});
+
+test('files of tensors that are not what their index says are refused by name', () => {
+  const bias = 'transformer.h.1.mlp.c_fc.bias';
+  const [, second] = SHARDS;
+  const missing = shardedFolder();
+  rmSync(join(missing, second));
+  refused(missing, second, INDEX, 'none');
+
+  const twice = shardedFolder(({ map, files }) => {
+    const other = SHARDS.find((name) => name !== map[bias])!;
+    files[other]!.set(bias, files[map[bias] as string]!.get(bias)!);
+  });
+  refused(twice, bias, INDEX, ...SHARDS);
+  refused(
+    shardedFolder(({ map }) => {
+      delete map[bias];
+    }),
+    bias,
+    'nothing',
+  );
+  refused(
+    shardedFolder(({ map, files }) => {
+      files[map[bias] as string]!.delete(bias);
+    }),
+    bias,
+    'none',
+  );
+  refused(
+    shardedFolder(({ map, files }) => {
+      files[map[bias] as string]!.delete(bias);
+      delete map[bias];
+    }),
+    INDEX,
+    `${bias} [128]`,
+    'none',
+  );
+  const pointer = shardedFolder();
+  writeFileSync(join(pointer, second), POINTER);
+  refused(pointer, second, 'Git LFS pointer');
+  const cutOff = shardedFolder();
+  truncateSync(join(cutOff, second), 1000);
+  refused(cutOff, second, 'damaged');
+});
+
+test('an index that is none is refused', () => {
+  const folder = shardedFolder();
+  const bad = (text: string, ...parts: string[]): void => {
+    writeFileSync(join(folder, INDEX), text);
+    refused(folder, ...parts);
+  };
+  bad('{"weight_map": ', 'JSON');
+  bad('[1]', 'got [1]');
+  bad('{"metadata": {}}', 'weight_map', 'nothing');
+  bad('{"weight_map": {}}', 'weight_map', '{}');
+  bad('{"weight_map": {"a": ".."}}', 'weight_map', '".."');
+  bad('{"weight_map": {"a": 1}}', 'weight_map', 'got 1');
+  bad('{"weight_map": {"a": "../a.safetensors"}}', 'weight_map', '../a.safetensors');
+  bad(POINTER, 'Git LFS pointer');
+  writeFileSync(join(folder, 'config.json'), POINTER);
+  refused(folder, 'config.json', 'Git LFS pointer');
+});
+
+test('a folder in place of weights is told, and weights that PyTorch pickled are named', () => {
+  const folder = folderWith(Buffer.alloc(0));
+  const weights = join(folder, 'model.safetensors');
+  rmSync(weights);
+  mkdirSync(weights);
+  refused(folder, weights, 'got a folder');
+  rmSync(weights, { recursive: true });
+  writeFileSync(join(folder, 'pytorch_model.bin'), 'PK');
+  refused(folder, 'model.safetensors', 'got pytorch_model.bin');
 });
