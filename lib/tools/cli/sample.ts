@@ -113,9 +113,11 @@ const sizeOf = ({ config }: LanguageModel): string => `${layersByWidth(config)},
 const COLOURED =
   process.env.FORCE_COLOR !== undefined || (process.stdout.isTTY === true && !process.env.NO_COLOR);
 /** With a code of the terminal, or between marks where there is no colour. */
-const painted = (code: number, text: string, marks: readonly [string, string] = ['', '']): string =>
-  COLOURED ? `\u001b[${code}m${text}\u001b[0m` : marks[0] + text + marks[1];
-const [BOLD, GREY, GREEN, RED] = [1, 90, 32, 31];
+function painted(code: number, text: string, marks: readonly [string, string] = ['', '']): string {
+  if (!text) return '';
+  return COLOURED ? `\u001b[${code}m${text}\u001b[0m` : marks[0] + text + marks[1];
+}
+const [BOLD, DIM, GREEN, RED] = [1, 2, 32, 31];
 
 const textOfIds = (written: Written, ids: readonly number[]): string => {
   const read = written.reader();
@@ -187,17 +189,16 @@ async function showMemorised(
   const whole = all.filter(({ equal }) => equal === continuation).length;
   if (values.json)
     return console.log(JSON.stringify({ run: name, continuation, whole, windows: results }, null, 2));
-  for (const { prefix, memorised, departs, text, tokens } of results) {
-    const marks = ['«', '»'] as const;
-    console.log(
-      `\n${painted(GREY, prefix)}${painted(GREEN, memorised, marks)}${painted(RED, departs)}\n` +
-        painted(
-          GREY,
-          tokens === continuation
-            ? `[all ${continuation} tokens are the text]`
-            : `[${tokens} of ${continuation} tokens are the text, which goes on: ${JSON.stringify(text).slice(1, -1)}]`,
-        ),
-    );
+  const known = (part: string): string => painted(GREEN, part, ['«', '»']);
+  const other = (part: string): string => painted(RED, part, ['[', ']']);
+  console.log(
+    `${painted(DIM, `${prefix} tokens of the training text`)}, which the model continues ${known('as the text does')} or ${other('otherwise')}`,
+  );
+  for (const [i, { prefix: given, memorised, departs, text, tokens }] of results.entries()) {
+    const share = tokens === continuation ? `all ${tokens}` : `${tokens} of ${continuation}`;
+    console.log(`\n${painted(BOLD, `${i + 1}. ${share} tokens are the text`)}`);
+    console.log(painted(DIM, given) + known(memorised) + other(departs.trimEnd()));
+    if (text) console.log(painted(DIM, `The text goes on: …${text.trimEnd().replace(/\s+/g, ' ')}`));
   }
   const mean = all.reduce((sum, { equal }) => sum + equal, 0) / all.length;
   console.log(

@@ -1,11 +1,16 @@
 /** From a text to text: the commands as a new user types them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { datasetFolder } from '../../../lib/data/text/shards';
+import { encode } from '../../../lib/data/text/tokenizer';
+import type { Gpt2Config } from '../../../lib/model/config';
+import { generate } from '../../../lib/model/generate';
+import { Gpt2, gpt2Initial } from '../../../lib/model/gpt2';
+import { writeGpt2 } from '../../../lib/model/hugging-face';
 import { paths } from '../../../lib/util/paths';
 import { assertOneLine } from '../../refusal';
 
@@ -74,7 +79,54 @@ test('a text is prepared, trained on and sampled from; what is memorised is told
     assert.equal(departs === '', tokens === 8);
     assert.equal(goesOn === '', tokens === 8);
   }
-  assert.match(lastLine(sample('--memorised').stdout), /^memorised whole: \d of 5 windows; on average/);
+  const shown = sample('--memorised').stdout;
+  assert.match(shown, /continues «as the text does» or \[otherwise\]\n\n1\. (all )?\d+ /);
+  assert.match(lastLine(shown), /^memorised whole: \d of 5 windows; on average/);
+});
+
+/** Ids and text of a sample, the same by the likeliest tokens whenever it is drawn. */
+function likeliest(run: string): { ids: number[]; text: string } {
+  const args = ['--prompt', 'The sea', '--tokens', '20', '--temperature', '0', '--json'];
+  const [one, other] = [npmRun('sample', run, ...args), npmRun('sample', run, ...args)];
+  assert.equal(one.status, 0, one.stderr);
+  assert.equal(one.stdout, other.stdout);
+  return JSON.parse(one.stdout);
+}
+
+test('committed weights of the replica are sampled without anything being trained', () => {
+  const [id] = readdirSync(paths.weights).map((file) => basename(file, '.safetensors'));
+  const { ids, text } = likeliest(id!);
+  assert.equal(ids.length, 20);
+  // Letters that differ: a model with other weights than its own repeats one token, or writes none.
+  assert.ok(new Set(ids).size >= 5 && /[a-z]{2,} [a-z]{2,}/i.test(text), text);
+});
+
+test("a folder of the form of GPT-2's published weights is sampled, in one file or by an index", async () => {
+  const config: Gpt2Config = {
+    kind: 'gpt2',
+    layers: 1,
+    width: 8,
+    heads: 2,
+    context: 16,
+    vocabulary: 50_257,
+    dropout: 0.1,
+  };
+  const model = new Gpt2(config, gpt2Initial(config, 1));
+  const published = join(folder, 'published');
+  await writeGpt2(published, model, { prefixed: false });
+  const single = likeliest(published);
+  const prompt = encode('The sea');
+  const inContext = generate(model, prompt, { maxNewTokens: 14, temperature: 0 });
+  assert.deepEqual(single.ids.slice(0, 14), inContext);
+  const map = Object.fromEntries(
+    model.parameters.map(({ name }) => [name, 'model-00001-of-00001.safetensors']),
+  );
+  renameSync(join(published, 'model.safetensors'), join(published, 'model-00001-of-00001.safetensors'));
+  writeFileSync(join(published, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }));
+  assert.deepEqual(likeliest(published), single);
+  const memorised = npmRun('sample', published, '--memorised');
+  assertOneLine(lastLine(memorised.stderr), 'sample: --memorised', published);
+  model.dispose();
 });
 
 test('what cannot be sampled is refused in one line', () => {
