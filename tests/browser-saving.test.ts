@@ -11,7 +11,7 @@ import { findChromium } from '../lib/tools/cli/test';
 import { readNotebook, textOf } from '../lib/report/notebook-files';
 import { percentCells, sourceCells } from '../lib/tools/jupyter/pair';
 import { paths } from '../lib/util/paths';
-import { withLab, withPage } from './browser';
+import { openNotebook, withLab, withPage } from './browser';
 
 const NAME = '03-cross-entropy-bound';
 const PATIENCE = { timeout: 180_000 };
@@ -56,11 +56,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-async function open(page: Page, address: string): Promise<void> {
-  await page.goto(address);
-  await page.locator('.jp-NotebookPanel').waitFor(PATIENCE);
-  await page.getByText('TypeScript | Idle').first().waitFor(PATIENCE);
-}
+const open = (page: Page, address: string) => openNotebook(page, address, PATIENCE.timeout);
 
 const saved = (page: Page) =>
   page.waitForResponse(

@@ -10,7 +10,7 @@ import { childEnvironment } from '../lib/tools/setup/environment.cjs';
 import { paths } from '../lib/util/paths';
 import { execute, type Result } from '../lib/tools/jupyter/execute';
 import { findChromium } from '../lib/tools/cli/test';
-import { withLab, withPage, type Visit } from './browser';
+import { openNotebook, withLab, withPage, type Visit } from './browser';
 
 const FIXTURE = '90-parts';
 const fixtures = join(paths.root, 'tests', 'fixtures');
@@ -142,10 +142,7 @@ describe('JupyterLab', { skip }, () => {
     await withFixture((address) =>
       withPage(async (visit) => {
         const { page, outside, errors } = visit;
-        await page.goto(address);
-        await page.locator('.jp-NotebookPanel').waitFor({ timeout: 120_000 });
-        // Cells that are run before the kernel has answered are dropped.
-        await page.getByText('TypeScript | Idle').first().waitFor({ timeout: 120_000 });
+        await openNotebook(page, address, 120_000);
         const lengths = await watchLiveCurve(visit);
         assert.deepEqual(
           lengths,

@@ -64,6 +64,13 @@ export async function withPage(work: (visit: Visit) => Promise<void>, height = 1
   }
 }
 
+/** Opens a notebook in JupyterLab and waits for its kernel: cells run before it has answered make JupyterLab ask for one. */
+export async function openNotebook(page: Page, address: string, timeout: number): Promise<void> {
+  await page.goto(address);
+  await page.locator('.jp-NotebookPanel').waitFor({ timeout });
+  await page.getByText('TypeScript | Idle').first().waitFor({ timeout });
+}
+
 const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {

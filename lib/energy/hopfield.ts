@@ -1,7 +1,7 @@
 /** Associative memories with one interface (letters: `matrix.ts`): of ±1 patterns in float64, the modern continuous one in float32. */
 import { UserError } from '../util/errors';
 import * as K from '../tensor/kernels';
-import { tf, type Tensor } from '../tensor/engine';
+import { numbersOf, tf, type Tensor } from '../tensor/engine';
 import {
   matrix,
   named,
@@ -189,7 +189,7 @@ function overScores(
   beta: number,
   work: (scores: Tensor, patterns: Tensor) => Tensor,
 ): Float32Array {
-  return tf.tidy(() => {
+  return numbersOf(() => {
     const patterns = tensorOf(rho);
     const parts = Array.from({ length: Math.ceil(x.rows / STATES_AT_A_TIME) }, (_, i) =>
       tf.tidy(() =>
@@ -203,7 +203,7 @@ function overScores(
         ),
       ),
     );
-    return K.concat(parts, 0).dataSync() as Float32Array;
+    return K.concat(parts, 0);
   });
 }
 

@@ -2,7 +2,7 @@
 import { Epochs } from '../data/text/windows';
 import { gpt2Parameters, type Gpt2Config } from '../model/config';
 import { windowBatch, type Batch, type LanguageModel } from '../model/model';
-import { longer, slower, type Tier, type TrainingConfig } from '../train/config';
+import { longer, slower, withSteps, type Tier, type TrainingConfig } from '../train/config';
 import { meanLoss, scored, type Task } from '../train/evaluate';
 import type { Measures, RunRecord } from '../train/record';
 import { checkWhole, refuse } from '../util/check';
@@ -208,12 +208,7 @@ export function longerCapacityRuns(tier: Tier): CapacityConfig[] {
 /** The same run with so many steps that each item is read `exposures` times, at 16 points of its curve. */
 function exposed(config: CapacityConfig, exposures: number): CapacityConfig {
   const steps = Math.round((exposures * config.items) / config.batchItems);
-  return {
-    ...config,
-    steps,
-    schedule: { ...config.schedule, decaySteps: steps },
-    evaluateEverySteps: Math.ceil(steps / 16),
-  };
+  return { ...withSteps(config, steps), evaluateEverySteps: Math.ceil(steps / 16) };
 }
 
 /** Exposures that Allen-Zhu and Li (2024, arXiv 2404.05405) give each fact. */
@@ -251,10 +246,8 @@ export const longAssociationRuns = (tier: Tier): CapacityConfig[] =>
       ].map(({ items, steps }) => {
         const config = loaded(associations(tiers[tier]), SIZES.middle, HALF_STEP);
         return {
-          ...config,
+          ...withSteps(config, steps),
           items,
-          steps,
-          schedule: { ...config.schedule, decaySteps: steps },
           evaluateEverySteps: 2500,
           checkpointEverySteps: 2500,
         };

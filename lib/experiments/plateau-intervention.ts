@@ -2,7 +2,7 @@
 import { FAMILY, FAMILY_NAMES, type FamilyName } from '../data/grammar/grammar-family';
 import type { Line } from '../data/grammar/question-formation';
 import type { Batch, LanguageModel } from '../model/model';
-import { decides, longer, slower, type Tier } from '../train/config';
+import { decides, longer, slower, withSteps, type Tier } from '../train/config';
 import { scored, type Task } from '../train/evaluate';
 import type { Measures, RunRecord } from '../train/record';
 import { oneOf } from '../util/errors';
@@ -172,17 +172,12 @@ const FEW_FIRST = { lines: 2000, steps: 1000 };
 const fewFirstPilot = (tier: Tier): PlateauConfig[] =>
   withoutDropoutPilot(tier).map((config) => ({ ...config, fewFirst: FEW_FIRST }));
 
-/** The same with a learning rate that falls to 0 at the last step. */
-const annealed = (config: PlateauConfig): PlateauConfig => ({
-  ...config,
-  schedule: { ...config.schedule, decaySteps: config.steps },
-});
-
 /**
  * The third change: both, and the learning rate falls to 0. After the second all four runs copied at step 1,400, and then two
  * were at their end above 0.1 nats, at a rate that had hardly fallen: one at 0.12, one in a spike of the loss.
  */
-const annealedPilot = (tier: Tier): PlateauConfig[] => fewFirstPilot(tier).map(annealed);
+const annealedPilot = (tier: Tier): PlateauConfig[] =>
+  fewFirstPilot(tier).map((config) => withSteps(config, config.steps));
 
 /** Changes tried one after the other on runs that did not copy, on seeds that decide nothing afterwards. */
 export const pilotRuns = (tier: Tier): PlateauConfig[] => [
@@ -195,17 +190,15 @@ export const pilotRuns = (tier: Tier): PlateauConfig[] => [
 export const SETTLING_SEEDS = [31, 32, 33, 34, 35] as const;
 
 /** What a run of a seed has that decides: the pilot's third change, its own data, and all held-out lines evaluated. */
-const settling = (tier: Tier, seed: number): PlateauConfig =>
-  annealed({
-    ...withoutDropout(tier),
-    seed,
-    dataSeed: seed,
-    fewFirst: FEW_FIRST,
-    steps: 8000,
-    evaluateEverySteps: 400,
-    evaluationLines: 1000,
-    checkpointEverySteps: 2000,
-  });
+const settling = (tier: Tier, seed: number): PlateauConfig => ({
+  ...withSteps(withoutDropout(tier), 8000),
+  seed,
+  dataSeed: seed,
+  fewFirst: FEW_FIRST,
+  evaluateEverySteps: 400,
+  evaluationLines: 1000,
+  checkpointEverySteps: 2000,
+});
 
 /** The five grammars that differ in their word classes, the largest entropy first: there runs copied least often. */
 export const settledRuns = (tier: Tier): PlateauConfig[] =>
@@ -224,11 +217,10 @@ export const deeperRuns = (tier: Tier): PlateauConfig[] =>
     ? [6, 10].flatMap((layers) => {
         const base = settling(tier, SETTLING_SEEDS[0]);
         const config = { ...base, model: { ...base.model, layers } };
-        const slow = annealed({
-          ...config,
-          steps: 12_000,
-          schedule: { ...slower(base.schedule, 4), warmupSteps: 4000 },
-        });
+        const slow = withSteps(
+          { ...config, schedule: { ...slower(base.schedule, 4), warmupSteps: 4000 } },
+          12_000,
+        );
         return [config, slow];
       })
     : [];

@@ -7,7 +7,7 @@ import type { Dataset } from '../data/text/shards';
 import { distanceEnergy } from '../energy/distance';
 import { gpt2Parameters, type Gpt2Config } from '../model/config';
 import type { LanguageModel } from '../model/model';
-import { slower, type CosineSchedule, type Tier } from '../train/config';
+import { slower, withSteps, type CosineSchedule, type Tier } from '../train/config';
 import { stacked } from '../train/evaluate';
 import type { RunRecord } from '../train/record';
 import { checkWhole } from '../util/check';
@@ -170,8 +170,8 @@ export function loaded(tier: Tier, load: number, seed: number): ReplicaConfig {
   const { context } = base.model;
   const trainTokens = context * Math.round((load / loadOf(base)) * (base.trainTokens / context));
   const steps = Math.round((base.steps * trainTokens) / base.trainTokens);
-  const schedule = { ...base.schedule, warmupSteps: Math.round(steps / 2), decaySteps: steps };
-  return { ...base, trainTokens, steps, schedule };
+  const config = { ...withSteps(base, steps), trainTokens };
+  return { ...config, schedule: { ...config.schedule, warmupSteps: Math.round(steps / 2) } };
 }
 
 export const loadRuns = (tier: Tier): ReplicaConfig[] =>

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { checkModel, type Gpt2Config } from './config';
-import { UserError } from '../util/errors';
+import { lfsPointer, UserError } from '../util/errors';
 import { writeAtomically, writePartsAtomically } from '../util/files';
 import { Gpt2, gpt2Shapes } from './gpt2';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
@@ -39,17 +39,13 @@ function readObject(path: string, what: string): Record<string, unknown> {
   const refuse = (got: string): never => {
     throw new UserError(`${path}: expected the JSON of ${what}; ${got}: download it again`);
   };
-  let text: string;
+  let text = '';
   let json: unknown;
   try {
     text = readFileSync(path, 'utf8').replace(/^\ufeff/, '');
-    if (text.startsWith('version https://git-lfs'))
-      throw new UserError(
-        `${path}: expected the JSON of ${what}; got a Git LFS pointer: run "git lfs pull" in the repository that it is from`,
-      );
     json = JSON.parse(text);
   } catch (error) {
-    if (error instanceof UserError) throw error;
+    if (text.startsWith('version https://git-lfs')) throw lfsPointer(path, `the JSON of ${what}`);
     return refuse((error as Error).message);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))

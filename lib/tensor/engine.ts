@@ -124,6 +124,14 @@ export const tf = new Proxy({} as typeof tfjs, {
   get: (_, name: keyof typeof tfjs) => theEngine().tf[name],
 });
 
+/** The numbers of one computed tensor. Read after `tf.tidy`, which looks for tensors in what it returns, number by number. */
+export function numbersOf(compute: () => Tensor): Float32Array {
+  const result = tf.tidy(compute);
+  const numbers = result.dataSync() as Float32Array;
+  result.dispose();
+  return numbers;
+}
+
 export const engine = (): Engine => theEngine().engine;
 
 /** One line for notebooks and logs. */

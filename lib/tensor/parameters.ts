@@ -1,5 +1,5 @@
 /** Trainable tensors, their AdamW moments, and the bfloat16 copies that matrix products read. */
-import { tf, type Tensor } from './engine';
+import { numbersOf, tf, type Tensor } from './engine';
 import type { AdamWVariables } from './functional';
 import * as K from './kernels';
 import { Node } from './tape';
@@ -63,10 +63,7 @@ export class Parameter {
   }
 
   state(): ParameterState {
-    const numbers = (variable: Variable | null) =>
-      tf.tidy(
-        () => (variable?.read() ?? tf.zeros(this.shape)).dataSync() as never,
-      ) as unknown as Float32Array;
+    const numbers = (variable: Variable | null) => numbersOf(() => variable?.read() ?? tf.zeros(this.shape));
     return { value: numbers(this.value), m: numbers(this.m), v: numbers(this.v) };
   }
 

@@ -47,6 +47,13 @@ export interface TrainingConfig<M extends ModelConfig = ModelConfig> {
   checkpointEverySteps: number;
 }
 
+/** So many steps, at the last of which the learning rate has fallen as far as it does; the warm-up stays. */
+export const withSteps = <C extends TrainingConfig>(config: C, steps: number): C => ({
+  ...config,
+  steps,
+  schedule: { ...config.schedule, decaySteps: steps },
+});
+
 /** More steps, over which the learning rate falls; the warm-up stays. */
 export function longer<C extends TrainingConfig>(config: C, factor: number): C {
   const { schedule } = config;

@@ -9,6 +9,12 @@ export class UserError extends Error {
   }
 }
 
+/** The UserError for the few lines that Git LFS leaves in place of a file that it has not fetched. */
+export const lfsPointer = (path: string, expected: string): UserError =>
+  new UserError(
+    `${path}: expected ${expected}; got a Git LFS pointer: run "git lfs pull" in the repository that it is from`,
+  );
+
 /** Throws a UserError that lists the known values unless `value` is one of them. */
 export function oneOf<T extends string>(what: string, value: string | undefined, known: readonly T[]): T {
   if (value !== undefined && (known as readonly string[]).includes(value)) return value as T;

@@ -3,7 +3,7 @@
  * little-endian; the header, JSON: name → dtype, shape, from and to; then all values, row by row, without gaps.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { UserError } from './errors';
+import { lfsPointer, UserError } from './errors';
 
 /** Entry of the header. `from` and `to` are byte offsets after the header. */
 export interface TensorEntry {
@@ -74,10 +74,7 @@ export class SafetensorsFile {
   private header(bytes: number): Buffer {
     if (bytes < 8) throw this.broken(`expected at least 8 bytes; got ${bytes}`);
     const start = this.bytes(0, 8);
-    if (start.toString('latin1') === 'version ')
-      throw new UserError(
-        `${this.path}: expected tensors; got a Git LFS pointer: run "git lfs pull" in the repository that it is from`,
-      );
+    if (start.toString('latin1') === 'version ') throw lfsPointer(this.path, 'tensors');
     const length = Number(start.readBigUInt64LE());
     if (length > bytes - 8)
       throw this.broken(`expected a header within the file of ${bytes} bytes; its length says ${length}`);

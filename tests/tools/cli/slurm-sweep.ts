@@ -25,10 +25,9 @@ function sweep(env: NodeJS.ProcessEnv, ...argv: string[]) {
 
 const ids = capacityRuns('smoke').map((config) => runId(capacity, config));
 
-function forget(): void {
-  for (const id of ids) {
-    rmSync(runFolder(id), { recursive: true, force: true });
-  }
+/** Removes the runs. */
+export function forget(these = ids): void {
+  for (const id of these) rmSync(runFolder(id), { recursive: true, force: true });
 }
 
 /** Runs the body without what was submitted from here before, which comes back. */

@@ -11,7 +11,7 @@ import { recordPath, runFolder } from '../../../lib/train/record';
 import { inTurn } from '../../in-turn';
 import { assertOneLine } from '../../refusal';
 // Of the same runs: in this process, so that they do not train at the same time.
-import './slurm-sweep';
+import { forget } from './slurm-sweep';
 
 function sweep(...argv: string[]): { status: number | null; stdout: string; stderr: string } {
   const env: NodeJS.ProcessEnv = { ...process.env };
@@ -35,18 +35,14 @@ before(async () => {
 const configs = capacityRuns('smoke');
 const [first, second] = configs.map((config) => runId(capacity, config)) as [string, string];
 
-const forget = (...ids: string[]): void => {
-  for (const id of ids) rmSync(runFolder(id), { recursive: true, force: true });
-};
-
 after(() => {
   // What was trained here had other numbers of threads than a notebook has.
-  forget(first, second);
+  forget();
   turn.release();
 });
 
 test('a run that fails stops no other; the next start trains what is missing, and then nothing', () => {
-  forget(first, second);
+  forget();
   // A file where the folder of the first run should be.
   mkdirSync(dirname(runFolder(first)), { recursive: true });
   writeFileSync(runFolder(first), '');
@@ -75,7 +71,7 @@ test('a run that fails stops no other; the next start trains what is missing, an
   assert.match(sweep('capacity', '--tier', 'smoke').stderr, /2 of 2 runs are finished\n$/);
 
   writeFileSync(recordPath(first), 'null');
-  forget(second);
+  forget([second]);
   const { stdout } = sweep('capacity', '--tier', 'smoke', '--list');
   const [damaged, todo] = stdout.trim().split('\n') as [string, string];
   assertOneLine(damaged, `damaged   ${first}`, 'expected an object', 'delete it');
