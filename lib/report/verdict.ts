@@ -179,7 +179,9 @@ export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>)
   const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const shown = fit.length ? fit : ours;
   if (!shown.length) return 'no run';
-  const number = (x: number) => (Math.abs(x) < 1e-12 ? '0' : significant(x, 4));
+  // JSON keeps a value that is not finite as null.
+  const number = (x: number) =>
+    !Number.isFinite(x) ? 'none' : Math.abs(x) < 1e-12 ? '0' : significant(x, 4);
   const values = shown.map(({ value }) => value).sort((a, b) => a - b);
   const range = [...new Set([values[0]!, values.at(-1)!].map(number))].join(' to ');
   const [{ interval }] = shown as [OwnValue];

@@ -28,6 +28,8 @@ const claim = (ours: OwnValue[], text = 'a | b'): Claim => ({
 
 test('our values: one, a range over seeds, and those that cannot decide in brackets', () => {
   assert.equal(ownText({ ours: [run(1, 1.0127)] }), '1.013 (desk, seed 1)');
+  for (const value of [Infinity, JSON.parse(JSON.stringify(Infinity))])
+    assert.equal(ownText({ ours: [run(1, value)] }), 'none (desk, seed 1)');
   assert.equal(
     ownText({ ours: [run(1, 1.02), run(2, 0.98), run(3, 5, { unfit: 'short' })] }),
     '0.98 to 1.02 (desk, 2 seeds)',
