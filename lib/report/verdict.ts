@@ -173,15 +173,17 @@ export function expectedText({ paper, tolerance, relation, unit }: Question): st
   return unit ? `${numbers} ${unit}` : numbers;
 }
 
+/** The value of a run; one that is not finite, which JSON keeps as null, is none. */
+export const valueText = (value: number, digits: number): string =>
+  Number.isFinite(value) ? significant(value, digits) : 'none';
+
 /** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide are in brackets where there is no other. */
 export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>): string {
   const { ours, kind } = question;
   const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const shown = fit.length ? fit : ours;
   if (!shown.length) return 'no run';
-  // JSON keeps a value that is not finite as null.
-  const number = (x: number) =>
-    !Number.isFinite(x) ? 'none' : Math.abs(x) < 1e-12 ? '0' : significant(x, 4);
+  const number = (x: number) => valueText(Number.isFinite(x) && Math.abs(x) < 1e-12 ? 0 : x, 4);
   const values = shown.map(({ value }) => value).sort((a, b) => a - b);
   const range = [...new Set([values[0]!, values.at(-1)!].map(number))].join(' to ');
   const [{ interval }] = shown as [OwnValue];

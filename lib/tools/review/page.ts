@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { escapeHtml } from '../../report/display';
-import { expectedText, ownText, type OwnValue, type Verdict } from '../../report/verdict';
-import { significant } from '../../util/format';
+import { expectedText, ownText, valueText, type OwnValue, type Verdict } from '../../report/verdict';
 import { state, type CellsChange, type FigureChange, type RecordChange, type VerdictChange } from './changes';
 import type { Hunk } from './diff';
 import { cause, headline, linesText, pixelsText, plural, recordText, type Review } from './summary';
@@ -38,8 +37,8 @@ const change = (before: string | undefined, after: string | undefined): string =
         ' ',
       );
 
-const valueText = (own: OwnValue | undefined): string | undefined =>
-  own && significant(own.value, 6) + (own.unfit ? ` (not counted: ${own.unfit})` : '');
+const ownValueText = (own: OwnValue | undefined): string | undefined =>
+  own && valueText(own.value, 6) + (own.unfit ? ` (not counted: ${own.unfit})` : '');
 
 function verdictHtml(v: VerdictChange): string {
   const field = (text: (v: Verdict) => string) =>
@@ -66,7 +65,7 @@ function verdictHtml(v: VerdictChange): string {
   ];
   const values = v.values.map(({ before, after }) => {
     const { tier, seed } = (after ?? before)!;
-    return row(tier, String(seed), change(valueText(before), valueText(after)));
+    return row(tier, String(seed), change(ownValueText(before), ownValueText(after)));
   });
   return tag(
     'article',

@@ -144,6 +144,12 @@ test('a verdict, its record, a figure and a cell that changed: each is told, fro
   assert.deepEqual(later.verdicts, review.verdicts);
 });
 
+test('a value that is not finite is none on the page', async () => {
+  const root = repository('infinite', start);
+  write(root, await project(Infinity, [1, 2, 3]));
+  assert.match(reviewPage(await reviewOf(root)), /none \(desk, seed 1\)/);
+});
+
 test('a record that replaces another is next to it, field by field', async () => {
   const root = repository('replaced', start);
   write(root, {
