@@ -146,7 +146,8 @@ test('a verdict, its record, a figure and a cell that changed: each is told, fro
 
 test('a value that is not finite is none on the page', async () => {
   const root = repository('infinite', start);
-  write(root, await project(Infinity, [1, 2, 3]));
+  const file = 'notebooks/04-a.ipynb';
+  write(root, { [file]: (await project(Infinity, [1, 2, 3]))[file]! });
   assert.match(reviewPage(await reviewOf(root)), /none \(desk, seed 1\)/);
 });
 
