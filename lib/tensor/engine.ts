@@ -159,12 +159,10 @@ function nativeAttribute([name, value]: [string, Attributes[string]]): TFEOpAttr
 /** Runs any TensorFlow op; the outputs are TFJS tensors, so that `tidy` and `dispose` hold. */
 export function runOp(op: string, inputs: Tensor[], attributes: Attributes, outputs = 1): Tensor[] {
   const list = Object.entries(attributes).map(nativeAttribute);
-  const results = native().binding.executeOp(op, list, inputIds(inputs), outputs).map(tensorOf);
+  const results = native().binding.executeOp(op, list, theEngine().inputIds(inputs), outputs).map(tensorOf);
   watcher?.ran(op, inputs, attributes, results);
   return results;
 }
-
-const inputIds = (inputs: Tensor[]): number[] => theEngine().inputIds(inputs);
 
 /** TensorFlow's number of a tensor's dtype, which TFJS does not know of bfloat16. */
 export const dtypeOf = (x: Tensor): number => native().tensorMap.get(x.dataId).dtype;
@@ -228,7 +226,8 @@ export class Graph {
   }
 
   run(inputs: Tensor[]): Tensor[] {
-    return native().binding.runSavedModel(this.id, inputIds(inputs), this.inputs, this.outputs).map(tensorOf);
+    const { native, inputIds } = theEngine();
+    return native.binding.runSavedModel(this.id, inputIds(inputs), this.inputs, this.outputs).map(tensorOf);
   }
 
   dispose(): void {

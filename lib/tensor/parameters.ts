@@ -69,9 +69,8 @@ export class Parameter {
 
   restore({ value, m, v }: ParameterState): void {
     this.write(value);
-    const { variables } = this;
-    variables.m.assign(this.tensor(m));
-    variables.v.assign(this.tensor(v));
+    this.variables.m.assign(this.tensor(m));
+    this.variables.v.assign(this.tensor(v));
   }
 
   /** For an update in place. */
