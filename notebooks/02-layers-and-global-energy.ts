@@ -52,7 +52,7 @@ layers.showFolded('All settings of this run', config);
 // %%
 const record = await layers.run(layers.questionFormation, config, layers.notebookObserver());
 layers.showRun(record);
-layers.showTable(layers.stackRows([await layers.stacksOf(config)]));
+layers.showTable(layers.stackRows([layers.stacksOf(config)]));
 
 // %% [markdown]
 // ## Details

@@ -10,7 +10,7 @@ import {
 } from '../experiments/question-formation';
 import { run, trainedModel } from '../experiments/run';
 import { buildModel } from '../model/build';
-import type { LanguageModel } from '../model/model';
+import type { Batch, LanguageModel } from '../model/model';
 import { chart, type Figure } from '../report/figure';
 import { committedMeasure, keptMeasure } from '../report/measure';
 import { axis, COLOURS, endLabels } from '../report/style';
@@ -55,9 +55,10 @@ export function violations(tier: Tier, seed: number): Violations {
     const { layers, states: start, beta } = randomCase(random);
     const memory = layeredMemory({ layers, beta });
     let states = start;
+    let here = memory.energy(states);
     for (let step = 0; step < STEPS; step++) {
       const next = memory.update(states);
-      const [here, there] = [memory.energy(states), memory.energy(next)];
+      const there = memory.energy(next);
       const at = majorisers({ layers, beta, at: states, states });
       const q = majorisers({ layers, beta, at: states, states: next });
       here.forEach((e, j) => {
@@ -65,7 +66,7 @@ export function violations(tier: Tier, seed: number): Violations {
         worst.below = Math.max(worst.below, there[j]! - q.layers[j]!, there[j]! - q.quadratic[j]!);
         worst.apart = Math.max(worst.apart, Math.abs(at.layers[j]! - e), Math.abs(at.quadratic[j]! - e));
       });
-      states = next;
+      [states, here] = [next, there];
     }
   }
   return { cases: stacks, ...worst };
@@ -117,27 +118,29 @@ export interface Stack {
   falling: number[];
 }
 
-/** Activations after every block: of training lines, which are the patterns of the layers, and of held-out ones. */
-function activations(
-  model: LanguageModel,
-  config: QuestionFormationConfig,
-): [layers: Matrix[], states: Matrix[]] {
+/** What models are measured on: training lines, whose activations are the patterns of the layers, and held-out ones. */
+export function sampledLines(config: QuestionFormationConfig): (() => Batch)[][] {
   const task = new QuestionFormationTask({
     ...config,
     batchLines: PATTERN_LINES,
     evaluationLines: STATE_LINES,
   });
-  const blocks = model.config.layers;
-  const of = [task.batches(1), task.heldOutBatches()].map((batches) =>
-    allLayers(model, config, batches).slice(0, blocks),
-  );
-  task.dispose();
-  return of as [Matrix[], Matrix[]];
+  return [task.batches(1), task.heldOutBatches()];
 }
+type Lines = ReturnType<typeof sampledLines>;
+
+/** Activations of both after every block. */
+const activations = (model: LanguageModel, config: QuestionFormationConfig, lines: Lines): Matrix[][] =>
+  lines.map((batches) => allLayers(model, config, batches).slice(0, model.config.layers));
 
 /** The stack of a model on question formation: patterns of layer t are the activations of training tokens after block t. */
-export function stackOf(name: string, model: LanguageModel, config: QuestionFormationConfig): Stack {
-  const [layers, states] = activations(model, config);
+export function stackOf(
+  name: string,
+  model: LanguageModel,
+  config: QuestionFormationConfig,
+  lines: Lines,
+): Stack {
+  const [layers, states] = activations(model, config, lines) as [Matrix[], Matrix[]];
   const energies = states.map((x) => layeredEnergy({ layers, states: x, beta: 1 }).energies);
   return {
     name,
@@ -147,16 +150,16 @@ export function stackOf(name: string, model: LanguageModel, config: QuestionForm
 }
 
 /** A model whose block t has the weights of block `order[t]` of another. */
-async function rearranged(
+function rearranged(
   model: LanguageModel,
   config: QuestionFormationConfig,
   order: readonly number[],
-): Promise<LanguageModel> {
+): LanguageModel {
   const copy = buildModel(config.model, config.seed);
   const from = new Map(model.parameters.map((p) => [p.name, p]));
   for (const p of copy.parameters) {
     const name = p.name.replace(/^block\.(\d+)/, (_, t: string) => `block.${order[Number(t)]}`);
-    p.write((await from.get(name)!.state()).value);
+    p.write(from.get(name)!.state().value);
   }
   return copy;
 }
@@ -224,27 +227,27 @@ function descents(layers: Matrix[], states: Matrix, seed: number): Pick<Stacks, 
 }
 
 /** Everything that is measured on the trained model of a run. */
-export async function stacksOf(config: QuestionFormationConfig): Promise<Stacks> {
+export function stacksOf(config: QuestionFormationConfig): Stacks {
   const trained = trainedModel(questionFormation, config, 'last');
   const blocks = config.model.layers;
-  const measure = async (name: string, model: Promise<LanguageModel> | LanguageModel): Promise<Stack> => {
-    const own = await model;
+  const lines = sampledLines(config);
+  const measure = (name: string, model: LanguageModel): Stack => {
     try {
-      return stackOf(name, own, config);
+      return stackOf(name, model, config, lines);
     } finally {
-      own.dispose();
+      model.dispose();
     }
   };
   try {
     const orders: number[] = [];
     for (const order of blockOrders(blocks, config.seed))
-      orders.push(mean((await measure('', rearranged(trained, config, order))).falling));
-    const [layers, states] = activations(trained, config);
+      orders.push(mean(measure('', rearranged(trained, config, order)).falling));
+    const [layers, states] = activations(trained, config, lines) as [Matrix[], Matrix[]];
     return {
       seed: config.seed,
-      trained: stackOf('trained', trained, config),
-      untrained: await measure('untrained', buildModel(config.model, config.seed)),
-      tied: await measure('one block, repeated', rearranged(trained, config, Array(blocks).fill(1))),
+      trained: stackOf('trained', trained, config, lines),
+      untrained: measure('untrained', buildModel(config.model, config.seed)),
+      tied: measure('one block, repeated', rearranged(trained, config, Array(blocks).fill(1))),
       ...descents(layers, states[0]!, config.seed),
       orders,
     };
@@ -435,7 +438,7 @@ export const stacks = (): Promise<Stacks[]> =>
     const all: Stacks[] = [];
     for (const config of stackConfigs('quick', 1)) {
       await run(questionFormation, config);
-      all.push(await stacksOf(config));
+      all.push(stacksOf(config));
     }
     return all;
   });

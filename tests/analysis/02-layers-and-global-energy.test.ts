@@ -7,6 +7,7 @@ import {
   descentQuestions,
   orderRows,
   rankOf,
+  sampledLines,
   stackOf,
   stackQuestion,
   stackRows,
@@ -45,7 +46,7 @@ test('the drawn step: the bowl lies above the energy, touches it, and its lowest
 test('the stack of a model: a falling share per pair of blocks, energies that agree with it', () => {
   const config = layersDemo.smoke;
   const model = buildModel(config.model, 1);
-  const stack = stackOf('untrained', model, config);
+  const stack = stackOf('untrained', model, config, sampledLines(config));
   model.dispose();
   assert.deepEqual([stack.energies.length, stack.falling.length], [3, 2]);
   assert.ok(stack.falling.every((v) => v >= 0 && v <= 1));
