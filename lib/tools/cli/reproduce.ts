@@ -1,7 +1,7 @@
 /** `npm run reproduce [-- NOTEBOOK...]`: executes notebooks; writes reports/ and, only with --save, what git tracks. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { TIERS, type Tier } from '../../train/config';
+import { decides, TIERS, type Tier } from '../../train/config';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
@@ -26,8 +26,8 @@ import {
 import { selectNotebooks } from '../jupyter/pair';
 import { notebookNames, readNotebook, verdictsOf } from '../../report/notebook-files';
 import { answerOf, type Verdict } from '../../report/verdict';
-import { bar, progressText, TerminalLine } from '../../report/terminal';
-import { duration } from '../../util/format';
+import { TerminalLine } from '../../report/terminal';
+import { count, duration } from '../../util/format';
 import type { TrainingProgress } from '../../train/observer';
 import { main, parse } from './arguments';
 import { exitCode, onStop } from '../setup/processes.cjs';
@@ -58,18 +58,16 @@ function placesOf(tier: Tier): Places {
   return { notebooks, figures, venv, reports: tier === 'smoke' ? join(reports, 'smoke') : reports };
 }
 
-/** What the moving line says: this notebook's training and the time for all that is left, where it is known. */
-export function statusLine(
-  name: string,
-  elapsedSeconds: number,
-  at: TrainingProgress | null,
-  laterSeconds: number | null,
-): string {
-  const later = laterSeconds ? `, then about ${duration(laterSeconds)} for the rest` : '';
+/** What the moving line says of a notebook: its training, or else the time so far. Two and the rest fit 80 columns. */
+export function statusLine(name: string, elapsedSeconds: number, at: TrainingProgress | null): string {
+  const number = name.split('-')[0]!;
   return at
-    ? `${name} ${bar(at.step / at.steps, 16)} ${progressText(at)}${later}`
-    : `${name}: ${duration(elapsedSeconds)} so far${later}`;
+    ? `${number} step ${count(at.step)} of ${count(at.steps)}, loss ${at.lossNats.toFixed(3)}, ${duration(at.secondsLeft)} left`
+    : `${number}: ${duration(elapsedSeconds)} so far`;
 }
+
+const restText = (seconds: number | null): string[] =>
+  seconds ? [`the rest about ${duration(seconds)}`] : [];
 
 const WIDTH = 100;
 
@@ -112,11 +110,13 @@ const committedVerdicts = (name: string, folder: string): Verdict[] => {
   }
 };
 
-/** Seconds for the notebooks that follow, from the last time; null where one has not run before. */
+/** Seconds for the notebooks that wait, from the last time; null where one has not run before. */
 function secondsFor(names: string[], tier: Tier): number | null {
   const known = knownExecutions();
   const minutes = names.map((name) => known[`${tier} ${name}`]?.minutes);
-  return minutes.every((m) => m !== undefined) ? minutes.reduce<number>((sum, m) => sum + 60 * m!, 0) : null;
+  return minutes.every((m) => m !== undefined)
+    ? minutes.reduce<number>((sum, m) => sum + (60 * m!) / atOnce(tier), 0)
+    : null;
 }
 
 /** In their order, but for the page of claims, which comes after those that it sums up. */
@@ -135,25 +135,35 @@ async function plansOf(names: string[], settings: Settings): Promise<Plan[]> {
 
 type Settings = Parameters<typeof planned>[1];
 
+/** Below the desk tier much of the time is work of one thread: starting kernels, checking types, drawing. */
+const atOnce = (tier: Tier): number => (decides(tier) ? 1 : 2);
+
 async function reproduce(names: string[], settings: Settings): Promise<number> {
   const { tier, save } = settings;
   const line = new TerminalLine();
   let failed = 0;
   const changed: string[] = [];
-  for (const [i, { name, note, keep }] of (await plansOf(names, settings)).entries()) {
+  const running = new Map<string, string>();
+  const waiting = await plansOf(names, settings);
+  const one = async ({ name, note, keep }: Plan): Promise<void> => {
     if (note) line.print(note);
     if (keep)
       line.print(
         `${name}: only Markdown has changed: its outputs are kept, nothing is executed (--execute does)`,
       );
     const startedAt = performance.now();
+    const seconds = (): number => (performance.now() - startedAt) / 1000;
     const committed = committedVerdicts(name, settings.places.notebooks);
-    const rest = secondsFor(names.slice(i + 1), tier);
+    const rest = secondsFor(
+      waiting.map((plan) => plan.name),
+      tier,
+    );
     if (!line.isLive) line.print(`${name}: started`);
     try {
-      const result = await execute({ name, keep, ...settings }, (at) =>
-        line.update(statusLine(name, (performance.now() - startedAt) / 1000, at, rest)),
-      );
+      const result = await execute({ name, keep, ...settings }, (at) => {
+        running.set(name, statusLine(name, seconds(), at));
+        line.update([...running.values(), ...restText(rest)].join(' | '));
+      });
       line.clear();
       console.log(resultLine(result));
       changed.push(...changedVerdicts(name, result.verdicts, committed));
@@ -164,13 +174,20 @@ async function reproduce(names: string[], settings: Settings): Promise<number> {
       if (!(error instanceof CellError || error instanceof UserError)) throw error;
       failed++;
       line.print(error.message);
-      console.log(`${name}  ${((performance.now() - startedAt) / 60_000).toFixed(1)} min  FAILED`);
+      console.log(`${name}  ${(seconds() / 60).toFixed(1)} min  FAILED`);
+    } finally {
+      running.delete(name);
     }
-  }
+  };
+  const next = async (): Promise<void> => {
+    while (waiting.length && waiting[0]!.name !== CLAIMS_PAGE) await one(waiting.shift()!);
+  };
+  await Promise.all(Array.from({ length: atOnce(tier) }, next));
+  if (waiting.length) await one(waiting.shift()!);
   if (tier !== 'smoke')
     console.log(
       changed.length
-        ? `\nverdicts that differ from the committed ones:\n${changed.join('\n')}`
+        ? `\nverdicts that differ from the committed ones:\n${changed.sort().join('\n')}`
         : '\nno verdict differs from the committed ones',
     );
   console.log(`all reports: ${relative(paths.root, settings.places.reports)}/index.html`);

@@ -152,6 +152,9 @@ function progressIn(file: string): TrainingProgress | null {
   }
 }
 
+/** The last front page: one after the other, so that none is written over by an older one. */
+let indexed: Promise<unknown> = Promise.resolve();
+
 /** Executes one notebook: report and figures and, if asked for, the notebook itself are put in place at the end. */
 export const execute = (job: Job, tell: (at: TrainingProgress | null) => void = () => {}): Promise<Result> =>
   inWorkFolder(job.name, async (folder) => {
@@ -192,6 +195,6 @@ export const execute = (job: Job, tell: (at: TrainingProgress | null) => void = 
     for (const file of existsSync(figures) ? readdirSync(figures) : [])
       for (const target of targets) writeAtomically(join(target, file), made(join('figures', file)));
     if (save) for (const file of pair) writeAtomically(file, made(basename(file)));
-    await writeIndex(places.reports, places.notebooks);
+    await (indexed = indexed.then(() => writeIndex(places.reports, places.notebooks)));
     return { name, minutes, verdicts: verdictsOf(notebook), report };
   });
