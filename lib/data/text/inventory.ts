@@ -20,9 +20,15 @@ import {
 
 interface Entry {
   name: string;
-  meta: DatasetMeta;
   bytes: number;
+  meta: DatasetMeta;
   sha256: string;
+}
+/** A data set whose `meta.json` cannot be read, and why. */
+interface Damaged {
+  name: string;
+  bytes: number;
+  fault: string;
 }
 
 function bytesBelow(folder: string): number {
@@ -33,10 +39,16 @@ function bytesBelow(folder: string): number {
   );
 }
 
-export const listDatasets = (): Entry[] =>
+export const listDatasets = (): (Entry | Damaged)[] =>
   datasetNames().map((name) => {
-    const meta = readMeta(name);
-    return { name, meta, bytes: bytesBelow(datasetFolder(name)), sha256: datasetHash(meta) };
+    const bytes = bytesBelow(datasetFolder(name));
+    try {
+      const meta = readMeta(name);
+      return { name, bytes, meta, sha256: datasetHash(meta) };
+    } catch (error) {
+      if (error instanceof UserError) return { name, bytes, fault: error.message };
+      throw error;
+    }
   });
 
 export const downloadedBytes = (): number => bytesBelow(DOWNLOADS);

@@ -11,7 +11,13 @@ import {
   verifyDataset,
 } from '../../data/text/inventory';
 import { makeOpenWebText } from '../../data/text/openwebtext';
-import { datasetFolder, datasetHash, VOCABULARY, type DatasetMeta } from '../../data/text/shards';
+import {
+  datasetFolder,
+  datasetHash,
+  datasetNames,
+  VOCABULARY,
+  type DatasetMeta,
+} from '../../data/text/shards';
 import { makeText, type Progress } from '../../data/text/text';
 import { SMALLEST_VOCABULARY } from '../../data/text/tokenizer';
 import { bar, TerminalLine, Throttle } from '../../report/terminal';
@@ -298,10 +304,15 @@ export function list(argv: string[]): void {
   none(positionals);
   const entries = listDatasets();
   if (values.json) return console.log(JSON.stringify(entries, null, 2));
-  const rows = entries.map(({ name, meta, bytes, sha256 }): TableRow => [
-    name,
-    `${count(meta.train.tokens)} + ${count(meta.validation.tokens)} tokens, ${count(meta.train.documents)} + ${count(meta.validation.documents)} documents, ${megabytes(bytes)}, ${sha256.slice(0, 12)}, ${meta.source}`,
-  ]);
+  const rows = entries.map((entry): TableRow => {
+    const { name, bytes } = entry;
+    if ('fault' in entry) return [name, `damaged: ${entry.fault}`];
+    const { meta, sha256 } = entry;
+    return [
+      name,
+      `${count(meta.train.tokens)} + ${count(meta.validation.tokens)} tokens, ${count(meta.train.documents)} + ${count(meta.validation.documents)} documents, ${megabytes(bytes)}, ${sha256.slice(0, 12)}, ${meta.source}`,
+    ];
+  });
   if (!entries.length)
     rows.push(['no data set', 'make one with "npm run data -- openwebtext", "text" or "synthetic"']);
   const downloads = downloadedBytes();
@@ -311,20 +322,21 @@ export function list(argv: string[]): void {
 export async function verify(argv: string[]): Promise<void> {
   const { values, positionals } = parse(VERIFY, argv);
   positionals.forEach(checkKnown);
-  const names = positionals.length ? positionals : listDatasets().map(({ name }) => name);
+  const names = positionals.length ? positionals : datasetNames();
   if (!names.length) throw new UserError('expected a data set; there is none');
+  const found: { name: string; verified: boolean; fault?: string }[] = [];
   for (const name of names) {
-    await verifyDataset(name);
-    if (!values.json) console.log(`${name}: verified`);
+    try {
+      await verifyDataset(name);
+      found.push({ name, verified: true });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      found.push({ name, verified: false, fault: error.message });
+    }
+    if (!values.json) console.log(`${name}: ${found.at(-1)!.fault ?? 'verified'}`);
   }
-  if (values.json)
-    console.log(
-      JSON.stringify(
-        names.map((name) => ({ name, verified: true })),
-        null,
-        2,
-      ),
-    );
+  if (values.json) console.log(JSON.stringify(found, null, 2));
+  if (found.some(({ verified }) => !verified)) process.exitCode = 1;
 }
 
 export async function remove(argv: string[]): Promise<void> {

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { datasetFolder } from '../../../lib/data/text/shards';
 import { paths } from '../../../lib/util/paths';
+import { assertOneLine } from '../../refusal';
+import { lines, scratch } from './made';
+
+const made = scratch('command');
 
 const folder = mkdtempSync(join(tmpdir(), 'data-command-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -111,6 +116,38 @@ test('unknown data sets and missing actions are refused', () => {
   assert.match(
     data('question-formation', '--lines', '10', '--sample', '1').stderr,
     /^data: --lines: expected --export FOLDER with it; got it alone: add --export\n$/,
+  );
+});
+
+test('a damaged data set is one line of the list and of what is verified; the others are there', async () => {
+  const documents = made.file(
+    'documents.jsonl',
+    lines(Array.from({ length: 50 }, (_, i) => `Document ${i}.`)),
+  );
+  const sets: string[] = [];
+  for (let i = 0; i < 3; i++) sets.push((await made.make(documents, { validationShare: 0.5 })).name);
+  const [cut, swapped, whole] = sets as [string, string, string];
+  writeFileSync(join(datasetFolder(cut), 'meta.json'), '{');
+  const shard = join(datasetFolder(swapped), 'train.bin');
+  writeFileSync(shard, readFileSync(shard).swap16());
+
+  const row = (text: string, name: string) => text.split('\n').find((line) => line.startsWith(name))!;
+  const list = data('list');
+  assert.equal(list.status, 0, list.stderr);
+  assertOneLine(row(list.stdout, cut), 'damaged', 'expected JSON', `npm run data -- remove ${cut}`);
+  assert.match(row(list.stdout, whole), /tokens, .* documents/);
+  const entries = JSON.parse(data('list', '--json').stdout) as { name: string; fault?: string }[];
+  assert.match(entries.find(({ name }) => name === cut)!.fault!, /expected JSON/);
+
+  const verify = data('verify', ...sets);
+  assert.equal(verify.status, 1);
+  assertOneLine(row(verify.stdout, cut), 'expected JSON');
+  assertOneLine(row(verify.stdout, swapped), 'train.bin', 'it has changed');
+  assert.equal(row(verify.stdout, whole), `${whole}: verified`);
+  const answers = JSON.parse(data('verify', '--json', ...sets).stdout) as { verified: boolean }[];
+  assert.deepEqual(
+    answers.map(({ verified }) => verified),
+    [false, false, true],
   );
 });
 

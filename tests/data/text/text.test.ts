@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { refusal } from '../../refusal';
 import { gzipSync } from 'node:zlib';
+import { STORIES } from '../../../lib/data/grammar/synthetic-entropy';
+import { makeGenerated } from '../../../lib/data/text/generated';
 import { verifyDataset } from '../../../lib/data/text/inventory';
 import { datasetFolder, datasetHash } from '../../../lib/data/text/shards';
 import { decode, encode } from '../../../lib/data/text/tokenizer';
@@ -166,6 +168,15 @@ test('asked for again, a set is found; asked for otherwise under its name, it is
     refusal(`data set ${first.name}: `, `npm run data -- remove ${first.name}`),
   );
   assert.deepEqual((await make(file, { name: first.name })).train, first.train);
+});
+
+test('of two that need one data set at once, one makes it and the other waits for it', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => undefined);
+  const options = { name: made.name(), limits: { train: 2000, validation: 500 }, seed: 1 };
+  const both = await Promise.all([1, 2].map(() => makeGenerated(STORIES, options)));
+  assert.deepEqual(both.map((one) => one.made).sort(), [false, true]);
+  assert.deepEqual(both[0]!.meta, both[1]!.meta);
+  assert.match(String(warn.mock.calls[0]!.arguments[0]), /is working on it; waiting until it ends$/);
 });
 
 test('files that are cut off or damaged are refused', async () => {
