@@ -78,7 +78,7 @@ export async function saveCheckpoint(
 }
 
 const broken = (path: string, why: string): UserError =>
-  new UserError(`checkpoint ${path}: ${why}; delete it to start this run from the beginning`);
+  new UserError(`checkpoint ${path}: ${why}; delete its folder to start this run from the beginning`);
 
 /** SHA-256 of a file with zeros in the hash's own place, and the hash that is there. */
 function hashes(path: string): { got: string; expected: string } {
@@ -198,7 +198,7 @@ export function loadCheckpoint<C extends TrainingConfig, M extends Measures>(
 export function loadedModel(path: string, config: TrainingConfig): LanguageModel {
   if (!existsSync(path))
     throw new UserError(
-      `checkpoint: expected a file at ${path}; found none: train this run here, with "npm run train -- EXPERIMENT --weights" where its record is here already`,
+      `checkpoint: expected a file at ${path}; found none: delete its folder if there is one, and train this run here, with "npm run train -- EXPERIMENT --weights"`,
     );
   const model = buildModel(config.model, config.seed);
   try {

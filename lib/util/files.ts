@@ -57,6 +57,7 @@ export function writeAtomically(path: string, content: string | Uint8Array, fold
   const aside = asideOf(path, folder);
   try {
     mkdirSync(dirname(path), { recursive: true });
+    removeLeftovers(path);
     writeFileSync(aside, content);
     renameFlushed(aside, path);
   } catch (error) {

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { linkAtomically, writePartsAtomically } from '../../lib/util/files';
+import { linkAtomically, writeAtomically, writePartsAtomically } from '../../lib/util/files';
 
 let folder = '';
 beforeEach(() => {
@@ -25,6 +25,9 @@ test('what killed processes left beside a file goes when it is written; what oth
     writeFileSync(join(folder, name), 'x');
   await writePartsAtomically(file, [Buffer.from('a'), Buffer.from('b')]);
   assert.equal(readFileSync(file, 'utf8'), 'ab');
+  writeFileSync(join(folder, `last.${ended}.part`), 'x');
+  writeAtomically(file, 'c');
+  assert.equal(readFileSync(file, 'utf8'), 'c');
   assert.deepEqual(
     readdirSync(folder).sort(),
     [`best.${ended}.part`, 'last', 'last.part', `last.${ended}.part.old`, `last.${running}.part`].sort(),
