@@ -22,7 +22,8 @@ export type WorkerMessage =
   | { kind: 'failed'; message: string }
   | { kind: 'busy' };
 
-const answer = (message: WorkerMessage) => process.send!(message);
+/** A parent that was killed hears nothing, and this process ends too: see below. */
+const answer = (message: WorkerMessage) => process.send!(message, undefined, undefined, () => undefined);
 
 class Busy extends Error {}
 

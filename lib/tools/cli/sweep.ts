@@ -15,7 +15,7 @@ import { commitRecord, finishedRecord } from '../../experiments/run';
 import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { main, parse } from './arguments';
 import { hasGpu } from '../setup/environment.cjs';
-import { exitCode, onStop } from '../setup/processes.cjs';
+import { crashLine, exitCode, onStop } from '../setup/processes.cjs';
 import { lastLogged, queuedRuns, runCommand, submit } from './slurm';
 import type { ListedRun, WorkerMessage } from './sweep-worker';
 
@@ -75,7 +75,7 @@ class Sweep {
     const drain = async (gpu: string | undefined) => {
       let worker = this.worker(gpu);
       for (let next; (next = waiting.shift());) {
-        if (!worker.connected) worker = this.worker(gpu);
+        if (!this.workers.has(worker)) worker = this.worker(gpu);
         const { index, wait } = next;
         const busy = await this.one(worker, { name: this.name, tier: this.tier, index, wait });
         if (busy) waiting.push({ index, wait: true });
@@ -124,7 +124,10 @@ class Sweep {
         stop(false);
       };
       const died = (code: number | null, signal: NodeJS.Signals | null) =>
-        end('FAILED: ', `its process ended with code ${exitCode(code, signal)}`);
+        end(
+          'FAILED: ',
+          crashLine('its process', signal) ?? `its process ended with code ${exitCode(code, signal)}`,
+        );
       worker.on('exit', died);
       worker.on('message', (answer: WorkerMessage) => {
         if (answer.kind === 'progress') this.shares.set(index, answer.share);
@@ -133,7 +136,8 @@ class Sweep {
         else end(`${answer.minutes.toFixed(1)} min  ${answer.text}`);
         this.line.update(this.status());
       });
-      worker.send(listed);
+      // One that cannot be told has ended, or is about to.
+      worker.send(listed, () => undefined);
     });
   }
 

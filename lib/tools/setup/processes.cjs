@@ -137,6 +137,20 @@ function ended(child) {
  */
 const exitCode = (code, signal) => code ?? 128 + (signal ? os.constants.signals[signal] : 0);
 
+/**
+ * What to do about a process that a signal ended; null where it ended by itself or was told to stop.
+ * @param {string} name
+ * @param {NodeJS.Signals | null} signal
+ */
+function crashLine(name, signal) {
+  if (!signal || ['SIGINT', 'SIGTERM', 'SIGHUP'].includes(signal)) return null;
+  // C++ that gets no memory aborts.
+  const advice = ['SIGKILL', 'SIGABRT'].includes(signal)
+    ? 'if memory ran out, ask for smaller batches or fewer jobs'
+    : 'run "npm run doctor", which builds damaged native files again';
+  return `${name}: expected it to end by itself; ${signal} ended it; ${advice}, then run the same command again`;
+}
+
 const FULL = /ENOSPC|No space left on device|disk quota exceeded|EDQUOT/i;
 const READ_ONLY = /EACCES|EROFS|EPERM|Permission denied|Read-only file system/i;
 const NETWORK =
@@ -182,6 +196,7 @@ module.exports = {
   onStop,
   ended,
   exitCode,
+  crashLine,
   diskProblem,
   failureLine,
 };

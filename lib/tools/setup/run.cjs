@@ -3,9 +3,20 @@
 /** Set-up before every command, then the command. Only Node's own modules: the packages may not be there yet. */
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { allocator, cache, cuda, roomGiB, root } = require('./environment.cjs');
-const { diskProblem, endAll, ended, exitCode, inherited, onStop, Problem, step } = require('./processes.cjs');
+const {
+  crashLine,
+  diskProblem,
+  endAll,
+  ended,
+  exitCode,
+  inherited,
+  onStop,
+  Problem,
+  step,
+} = require('./processes.cjs');
 const { watchTree } = require('./tree.cjs');
 const { lock } = require('../../util/lock.cjs');
 const {
@@ -149,6 +160,16 @@ function problemLine(error) {
 }
 
 /**
+ * Flags of Node for every command. V8's own limit of the heap would end a process with pages of its state; without it the
+ * kernel ends one that wants more memory than there is, of which one line tells.
+ */
+const nodeFlags = () => [
+  `--max-old-space-size=${Math.floor(os.totalmem() / 2 ** 20)}`,
+  '--require',
+  require.resolve('tsx/cjs'),
+];
+
+/**
  * Starts a command of lib/tools/cli in the folder where the user typed it, which relative paths in arguments are relative
  * to; npm itself moves to the project folder.
  * Trap: the allocator and CUDA's folders are read when a process starts, so the command is a process of its own.
@@ -156,29 +177,11 @@ function problemLine(error) {
  * @param {string[]} args
  */
 const start = (command, args) =>
-  spawn(
-    process.execPath,
-    ['--require', require.resolve('tsx/cjs'), path.join(__dirname, '..', 'cli', `${command}.ts`), ...args],
-    {
-      cwd: (process.env.npm_lifecycle_event === command && process.env.INIT_CWD) || process.cwd(),
-      stdio: 'inherit',
-      env: { ...allocator, ...process.env, ...cuda() },
-    },
-  );
-
-/**
- * What to do about a command that a signal ended; null where it ended by itself or was told to stop.
- * @param {string} command
- * @param {NodeJS.Signals | null} signal
- */
-function crashLine(command, signal) {
-  if (!signal || ['SIGINT', 'SIGTERM', 'SIGHUP'].includes(signal)) return null;
-  const advice =
-    signal === 'SIGKILL'
-      ? 'if memory ran out, ask for smaller batches or fewer jobs'
-      : 'run "npm run doctor", which builds damaged native files again';
-  return `${command}: expected it to end by itself; ${signal} ended it; ${advice}, then run the same command again`;
-}
+  spawn(process.execPath, [...nodeFlags(), path.join(__dirname, '..', 'cli', `${command}.ts`), ...args], {
+    cwd: (process.env.npm_lifecycle_event === command && process.env.INIT_CWD) || process.cwd(),
+    stdio: 'inherit',
+    env: { ...allocator, ...process.env, ...cuda() },
+  });
 
 /** Longest time that a command may take to end when it is told to; what it started has ended within two seconds more. */
 const STOP_MS = 3000;
@@ -232,4 +235,4 @@ async function run(command, args) {
   process.exit(code);
 }
 
-module.exports = { run, crashLine, memoryProblem, pathProblem };
+module.exports = { run, memoryProblem, nodeFlags, pathProblem };

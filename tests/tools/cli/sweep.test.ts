@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { fork, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sweeps } from '../../../lib/experiments';
 import { capacity, capacityRuns } from '../../../lib/experiments/capacity';
 import { runId } from '../../../lib/experiments/experiment';
@@ -84,6 +85,49 @@ test('a run that fails stops no other; the next start trains what is missing, an
       `1 of 2  ${first}  FAILED: record .*delete it[^\n]*\n2 of 2  ${second}  0\\.\\d min  training `,
     ),
   );
+});
+
+/** Ids of the worker processes of a sweep. */
+const workersOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .split(' ')
+    .filter((child) => child && readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('sweep-worker'))
+    .map(Number);
+
+test('a worker that is killed is one line, and the other runs go on', async () => {
+  forget();
+  const program = join(paths.root, 'lib/tools/cli/sweep.ts');
+  const args = ['--import', 'tsx', program, 'capacity', '--tier', 'smoke', '--jobs', '2'];
+  const child = spawn(process.execPath, args, { cwd: paths.root, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  while (workersOf(child.pid!).length < 2) await sleep(20);
+  process.kill(workersOf(child.pid!)[0]!, 'SIGKILL');
+  assert.equal(await ended, 1, said);
+  assertOneLine(/^1 of 2 .*$/m.exec(said)![0], 'FAILED: its process', 'SIGKILL', 'memory');
+  assert.match(said, /^2 of 2  .*  0\.\d min  training /m);
+  assertOneLine(said.trim().split('\n').at(-1)!, 'sweep', '1 of 2');
+});
+
+test('a worker whose sweep was killed ends without a word', async () => {
+  forget();
+  const worker = fork(join(paths.root, 'lib/tools/cli/sweep-worker.ts'), [], {
+    execArgv: ['--import', 'tsx'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  let said = '';
+  worker.stderr!.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const ended = new Promise((resolve) => worker.on('exit', resolve));
+  worker.send({ name: 'capacity', tier: 'smoke', index: 0, wait: true });
+  await new Promise((resolve) => worker.once('message', resolve));
+  // It is stopped until it wants to tell of its progress again, which nobody hears.
+  worker.kill('SIGSTOP');
+  worker.disconnect();
+  await sleep(600);
+  worker.kill('SIGCONT');
+  assert.equal(await ended, 0, said);
+  assert.equal(said, '');
 });
 
 test('wrong arguments are one line', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { paths } from '../../../lib/util/paths';
 import { childEnvironment, ROOM_GIB } from '../../../lib/tools/setup/environment.cjs';
-import { failureLine, logged, Problem } from '../../../lib/tools/setup/processes.cjs';
+import { crashLine, failureLine, logged, Problem } from '../../../lib/tools/setup/processes.cjs';
 import {
   compiler,
   contentHash,
@@ -18,7 +18,7 @@ import {
   onPath,
   setupReason,
 } from '../../../lib/tools/setup/state.cjs';
-import { crashLine, memoryProblem, pathProblem } from '../../../lib/tools/setup/run.cjs';
+import { memoryProblem, nodeFlags, pathProblem } from '../../../lib/tools/setup/run.cjs';
 import { selectTests } from '../../../lib/tools/cli/test';
 import { assertOneLine, refusal } from '../../refusal';
 
@@ -100,7 +100,17 @@ test('a command that crashed gets one line; one that was told to stop gets none'
     assert.equal(crashLine('train', signal), null);
   for (const signal of ['SIGBUS', 'SIGSEGV'] as const)
     assertOneLine(crashLine('train', signal)!, 'train', signal, 'npm run doctor');
-  assertOneLine(crashLine('train', 'SIGKILL')!, 'SIGKILL', 'memory');
+  for (const signal of ['SIGKILL', 'SIGABRT'] as const)
+    assertOneLine(crashLine('train', signal)!, signal, 'memory');
+});
+
+test('a command may use the memory that the machine has, whatever limit Node was given', () => {
+  const heap = `const all = []; while (process.memoryUsage().heapUsed < 2 ** 27) all.push(new Array(1000).fill({}))`;
+  const { status, stderr } = spawnSync(process.execPath, [...nodeFlags(), '-e', heap], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '--max-old-space-size=64' },
+  });
+  assert.equal(status, 0, stderr);
 });
 
 test('node_modules is kept when it holds what the lock file says', () => {
