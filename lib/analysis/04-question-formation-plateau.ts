@@ -30,7 +30,7 @@ export const runs = (): Run[] => committedRecords(questionFormation);
 /** Runs of each depth, and the floors of their lines. */
 const depths = (records: readonly Run[]): [layers: number, records: Run[]][] =>
   grouped(records, ({ config }) => config.model.layers).sort(([a], [b]) => a - b);
-const LINES = { grammar: '1.0', trainLines: questionFormation.tiers.desk.trainLines } as const;
+const LINES = { ...questionFormation.tiers.desk, grammar: '1.0' } as const;
 export const floors = (): Floors => floorsOf(LINES);
 
 const three = (x: number): string => fixed(x, 3);

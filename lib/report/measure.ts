@@ -14,10 +14,16 @@ export function committedMeasure<T>(name: string, folder: string = paths.measure
     return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch (error) {
     throw new UserError(
-      `measure ${path}: expected JSON; ${(error as Error).message}; restore it with "git checkout", or delete it and execute its notebook`,
+      `measure ${path}: expected JSON; ${(error as Error).message}; restore it with "git checkout", or delete it and execute its notebook (of lines: "npm run data -- runs")`,
     );
   }
 }
+
+export const isKept = (name: string, folder: string = paths.measures): boolean =>
+  existsSync(pathOf(name, folder));
+
+export const keepMeasure = (name: string, values: unknown, folder: string = paths.measures): void =>
+  writeAtomically(pathOf(name, folder), `${JSON.stringify(values, null, 1)}\n`);
 
 /** The same; where there is no file the values are computed and written, to be committed. To compute them again, delete the file. */
 export async function keptMeasure<T>(
@@ -25,7 +31,6 @@ export async function keptMeasure<T>(
   compute: () => T | Promise<T>,
   folder: string = paths.measures,
 ): Promise<T> {
-  const path = pathOf(name, folder);
-  if (!existsSync(path)) writeAtomically(path, `${JSON.stringify(await compute(), null, 1)}\n`);
+  if (!isKept(name, folder)) keepMeasure(name, await compute(), folder);
   return committedMeasure(name, folder);
 }

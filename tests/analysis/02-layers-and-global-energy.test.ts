@@ -14,7 +14,9 @@ import {
   stepFigure,
   violations,
   type Stacks,
+  type Violations,
 } from '../../lib/analysis/02-layers-and-global-energy';
+import { committedMeasure } from '../../lib/report/measure';
 import { layersDemo } from '../../lib/experiments/question-formation';
 import { buildModel } from '../../lib/model/build';
 import { verdict } from '../../lib/report/verdict';
@@ -28,6 +30,12 @@ test('along a descent the energy falls and both majorisers lie above it', () => 
       .join(),
     'REFUTED,CHECKED,CHECKED',
   );
+});
+
+test('what is kept of the quick tier is as large as what its first stacks, those of the smoke tier, give', () => {
+  const [kept, first] = [committedMeasure<Violations>('layers-violations'), violations('smoke', 1)];
+  for (const what of ['cases', 'rise', 'below', 'apart'] as const)
+    assert.ok(kept[what] >= first[what], `${what}: ${kept[what]} and ${first[what]}`);
 });
 
 test('the drawn step: the bowl lies above the energy, touches it, and its lowest point is lower', () => {

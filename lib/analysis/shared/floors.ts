@@ -9,11 +9,12 @@ import {
 } from '../../data/grammar/floor';
 import { FAMILY, FAMILY_NAMES, type FamilyName } from '../../data/grammar/grammar-family';
 import { lineTokens, PUBLISHED_LINES, sampleSplits, type Line } from '../../data/grammar/question-formation';
+import { committedMeasure, isKept, keepMeasure } from '../../report/measure';
 import { mean } from '../../util/statistics';
 import { dataSeedOf, type LinesConfig } from '../../experiments/lines';
 import type { PlateauConfig } from '../../experiments/plateau-intervention';
 import { questionFormation } from '../../experiments/question-formation';
-import type { RunRecord } from '../../train/record';
+import { allCommitted, type RunRecord } from '../../train/record';
 import { oneOf } from '../../util/errors';
 
 /** A run's lines. Question formation itself has one grammar, which its configs do not name. */
@@ -39,31 +40,24 @@ interface LineSet {
   trainLines: number;
 }
 
-/** Which lines they are, besides. */
-type Draw = LineSet & Pick<LinesConfig, 'dataSeed'>;
+/** Which lines they are, besides, and how many of each split are evaluated. */
+type Draw = LineSet & Pick<LinesConfig, 'dataSeed' | 'evaluationLines'>;
 
-/** `compute` once a process for all that have one key: lists of records ask again and again. */
-function once<S, T>(key: (set: S) => string, compute: (set: S) => T): (set: S) => T {
+/** `compute` once a process for each set: lists of records ask again and again. */
+function perSet<T>(compute: (set: LineSet) => T): (set: LineSet) => T {
   const known = new Map<string, T>();
   return (set) => {
-    const own = key(set);
-    if (!known.has(own)) known.set(own, compute(set));
-    return known.get(own)!;
+    const key = `${set.grammar} ${set.trainLines}`;
+    if (!known.has(key)) known.set(key, compute(set));
+    return known.get(key)!;
   };
 }
-const perSet = <T>(compute: (set: LineSet) => T) =>
-  once<LineSet, T>(({ grammar, trainLines }) => `${grammar} ${trainLines}`, compute);
-const perDraw = <T>(compute: (draw: Draw) => T) =>
-  once<Draw, T>((draw) => `${draw.grammar} ${draw.trainLines} ${dataSeedOf(draw)}`, compute);
 
 /** Lines drawn for training, dev and test together. */
 const drawnLines = ({ trainLines }: LineSet): number =>
   trainLines + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;
 
 const lawOf = perSet((set): UniqueFloor => uniqueLinesFloor(FAMILY[set.grammar], drawnLines(set)));
-const splitsOf = perDraw((draw) =>
-  sampleSplits(FAMILY[draw.grammar], { seed: dataSeedOf(draw), train: draw.trainLines }),
-);
 
 /** The entropy of unique lines, nats per token: the floor of a model that has not memorised them. */
 export const dataFloor = (set: LineSet): number => lawOf(set).natsPerToken;
@@ -73,13 +67,54 @@ export const entropiesOf = perSet((set): readonly number[] =>
   positionEntropies(FAMILY[set.grammar], drawnLines(set)).map(({ nats }) => nats),
 );
 
-const memoryOf = perDraw((draw) => memorisationFloor(splitsOf(draw).train));
+/** What is known of lines only once they are drawn, which takes a second. */
+interface Drawn {
+  /** ln D over the tokens of a line. */
+  memory: { natsPerToken: number; tokensPerLine: number };
+  surprisal: Record<'train' | 'dev', Cost>;
+}
+
+/** Of lines, nats per line, a mean over them, and per token. */
+interface Cost {
+  nats: number;
+  natsPerToken: number;
+}
+
+/** Computed, whatever is kept. */
+export function measuredDraw(draw: Draw): Drawn {
+  const splits = sampleSplits(FAMILY[draw.grammar], { seed: dataSeedOf(draw), train: draw.trainLines });
+  const { natsPerToken, tokensPerLine } = memorisationFloor(splits.train);
+  const cost = (split: readonly Line[]): Cost => {
+    const lines = split.slice(0, draw.evaluationLines);
+    const nats = mean(lines.map((line) => -lawOf(draw).logProb(lineLogProb(FAMILY[draw.grammar], line))));
+    return { nats, natsPerToken: nats / mean(lines.map(lineTokens)) };
+  };
+  return {
+    memory: { natsPerToken, tokensPerLine },
+    surprisal: { train: cost(splits.train), dev: cost(splits.dev) },
+  };
+}
+
+/** Of the draws of all committed records, kept with these. */
+const MEASURE = 'drawn-lines';
+let known: Map<string, Drawn> | undefined;
+
+export const drawKey = (draw: Draw): string =>
+  `grammar ${draw.grammar}, ${draw.trainLines} lines, seed ${dataSeedOf(draw)}, ${draw.evaluationLines} evaluated`;
+
+/** As it is kept, else drawn once a process. */
+function drawnOf(draw: Draw): Drawn {
+  known ??= new Map(Object.entries(committedMeasure<Record<string, Drawn>>(MEASURE)));
+  const key = drawKey(draw);
+  if (!known.has(key)) known.set(key, measuredDraw(draw));
+  return known.get(key)!;
+}
 
 /** ln D over the tokens of a line, nats per token. */
-export const memoryFloor = (draw: Draw): number => memoryOf(draw).natsPerToken;
+export const memoryFloor = (draw: Draw): number => drawnOf(draw).memory.natsPerToken;
 
 /** Predicted tokens of all training lines. */
-export const trainTokens = (draw: Draw): number => draw.trainLines * memoryOf(draw).tokensPerLine;
+export const trainTokens = (draw: Draw): number => draw.trainLines * drawnOf(draw).memory.tokensPerLine;
 
 export const floorsOf = (set: Draw): Floors => ({
   independent: floor(FAMILY[set.grammar]).natsPerToken,
@@ -92,11 +127,18 @@ export const floorsOf = (set: Draw): Floors => ({
  * A loss measured on the same lines less this has none of the noise of which lines they are: about 7 nats a line, which over
  * 400 lines is more than what a trained model still loses.
  */
-export function surprisal(
-  set: Draw & { evaluationLines: number },
-  split: 'train' | 'dev',
-): { nats: number; natsPerToken: number } {
-  const lines: readonly Line[] = splitsOf(set)[split].slice(0, set.evaluationLines);
-  const nats = mean(lines.map((line) => -lawOf(set).logProb(lineLogProb(FAMILY[set.grammar], line))));
-  return { nats, natsPerToken: nats / mean(lines.map(lineTokens)) };
+export const surprisal = (draw: Draw, split: keyof Drawn['surprisal']): Cost =>
+  drawnOf(draw).surprisal[split];
+
+/** Keeps what is known of the lines of all committed records, and draws those that are new. */
+export function keepDrawnLines(): void {
+  if (!isKept(MEASURE)) known = new Map();
+  const draws = allCommitted()
+    .filter(({ config }) => 'trainLines' in config)
+    .map(drawOf);
+  const entries = draws.map((draw) => [drawKey(draw), drawnOf(draw)] as const);
+  keepMeasure(
+    MEASURE,
+    Object.fromEntries(entries.sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))),
+  );
 }

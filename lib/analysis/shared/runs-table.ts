@@ -10,7 +10,7 @@ import { allCommitted, type RunRecord } from '../../train/record';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
 import { sum } from '../../util/statistics';
-import { dataFloor, drawOf, entropiesOf } from './floors';
+import { dataFloor, drawOf, entropiesOf, keepDrawnLines } from './floors';
 
 type Cell = string | number | null | undefined;
 
@@ -133,8 +133,9 @@ export function runsTable(records: readonly RunRecord[]): string {
 
 export const runsTablePath = join(paths.runs, '..', 'runs.csv');
 
-/** Writes the table of all committed records. @returns its path */
+/** Writes the table of all committed records, and what is known of their lines. @returns its path */
 export function writeRunsTable(): string {
   writeAtomically(runsTablePath, runsTable(allCommitted()));
+  keepDrawnLines();
   return runsTablePath;
 }

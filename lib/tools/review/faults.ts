@@ -52,9 +52,11 @@ function machinePath(text: string): string | undefined {
 function staleFault({ metadata, cells }: Notebook): string[] {
   const code = cells.filter(({ cell_type }) => cell_type === 'code').map(({ source }) => textOf(source));
   const madeFrom = (metadata.memorization as { code?: string } | undefined)?.code;
-  const isStale =
-    madeFrom !== undefined && madeFrom !== createHash('sha256').update(code.join('\0')).digest('hex');
-  return isStale ? ['its outputs were made from other code: run "npm run reproduce" with --save'] : [];
+  return madeFrom === undefined || madeFrom === createHash('sha256').update(code.join('\0')).digest('hex')
+    ? []
+    : [
+        `its outputs ${madeFrom ? 'were made from other code' : 'do not say which code they were made from'}: run "npm run reproduce" with --save`,
+      ];
 }
 
 /** Of a notebook that can be read. */
@@ -150,13 +152,15 @@ function recordFaults({ folder = '', files }: Tree, gone: readonly RunRecord[]):
   return [...damaged, ...missing];
 }
 
-/** Hash of all that verdicts are computed with, besides what the notebooks show: the code below the tools, and the records. */
+/** Hash of all that verdicts are computed with, besides what the notebooks show: the code below the tools, measures and records. */
 function sourcesHash({ files }: Tree): string {
   const hash = createHash('sha256');
   const lib = join(paths.root, 'lib');
   for (const file of (readdirSync(lib, { recursive: true }) as string[]).sort())
     if (/\.(ts|cjs)$/.test(file) && !/^tools\/(?!review\/verdicts)/.test(file))
       hash.update(file).update(readFileSync(join(lib, file)));
+  for (const file of readdirSync(paths.measures).sort())
+    hash.update(readFileSync(join(paths.measures, file)));
   for (const [path, id] of files) if (path.startsWith('data/runs/')) hash.update(id);
   return hash.digest('hex');
 }
