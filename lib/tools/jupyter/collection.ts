@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { byTable, claimCells, CLAIMS_PAGE, type Claim } from '../../report/claims';
 import { escapeHtml } from '../../report/display';
+import { pageHtml } from '../../report/page';
 import { notebookNames, readNotebook, textOf, verdictsOf, type Notebook } from '../../report/notebook-files';
 import { htmlOfCell } from '../../report/table';
 import { badge, TABLES, type TableName, type Verdict } from '../../report/verdict';
@@ -162,16 +163,11 @@ export async function writeIndex(reports: string, notebooks: string): Promise<st
   const tables = byTable(claims)
     .map(([table, own]) => verdictTable(table, own, executed))
     .join('\n');
-  const html = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${name}</title>
-<style>${css}</style>
-<h1>${name}</h1><p>${escapeHtml(description)}</p>
+  const body = `<h1>${name}</h1><p>${escapeHtml(description)}</p>
 ${cards}
 <h2 id="verdicts">Verdicts</h2>
-${tables}
-</html>
-`;
+${tables}`;
   const index = join(reports, 'index.html');
-  writeAtomically(index, html);
+  writeAtomically(index, pageHtml(name, css, body));
   return index;
 }

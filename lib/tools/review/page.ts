@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { escapeHtml } from '../../report/display';
+import { pageHtml } from '../../report/page';
 import { expectedText, ownText, valueText, type OwnValue, type Verdict } from '../../report/verdict';
 import { state, type CellsChange, type FigureChange, type RecordChange, type VerdictChange } from './changes';
 import type { Hunk } from './diff';
@@ -174,12 +175,6 @@ export function reviewPage(review: Review): string {
     tag('section', tag('h2', `${i + 1} · ${title}`) + (html || tag('p', 'None.')), `id="part-${i + 1}"`),
   );
   const what = `${tag('h1', 'Review')}<p>${escapeHtml(head.name)} compared with ${escapeHtml(base.name)}: ${headline(review)}.</p>`;
-  return [
-    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Review</title>',
-    tag('style', css!),
-    tag('header', what + tag('nav', links.join(''))),
-    tag('main', parts.join('\n')),
-    tag('script', js!),
-    '</html>\n',
-  ].join('\n');
+  const body = [what + tag('nav', links.join('')), ...parts, tag('script', js!)];
+  return pageHtml('Review', css!, body.join('\n'));
 }
