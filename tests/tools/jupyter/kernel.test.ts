@@ -136,6 +136,25 @@ test('kernel.json alone gives it project, engine and GPU: it brings the folders 
   }
 });
 
+test("Jupyter's own programs execute a notebook of the project without any of its environment", () => {
+  const file = join(broken, 'own.ipynb');
+  const source = "import { banner } from './lib/tensor/engine';\nconsole.log(process.cwd(), banner());";
+  const cell = { cell_type: 'code', id: 'a', metadata: {}, source, outputs: [], execution_count: null };
+  const kernelspec = { name: 'tslab', language: 'typescript', display_name: 'TypeScript' };
+  writeFileSync(
+    file,
+    JSON.stringify({ cells: [cell], metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }),
+  );
+  const args = ['nbconvert', '--to', 'notebook', '--execute', '--stdout', file];
+  const { stdout, stderr } = spawnSync(join(paths.venv, 'bin', 'jupyter'), args, {
+    env: { HOME: broken },
+    encoding: 'utf8',
+    cwd: '/',
+  });
+  assert.match(stdout, /TensorFlow \d.* on the [CG]PU/, stderr);
+  assert.ok(stdout.includes(paths.root));
+});
+
 test('the first cell that imports the project shows at once that it loads, and its own output takes the place of that', () => {
   const kinds = (cell: Ran) => cell.outputs.map(({ kind }) => kind);
   assert.deepEqual(kinds(at('banner')), ['execute_input', 'display_data', 'clear_output', 'stream']);

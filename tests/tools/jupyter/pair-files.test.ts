@@ -1,7 +1,16 @@
 /** Pairs of notebook files: which one counts, what survives, what JupyterLab and `reproduce` write. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
@@ -265,6 +274,41 @@ test('merge conflicts are told by file and line; a conflict in the .ipynb alone 
   for (const name of ['not-json', 'not-a-notebook', 'python', 'latin1'] as const)
     assertOneLine(all[name]!.error!, name);
   assertOneLine(all.python!.error!, 'tslab', 'python3');
+});
+
+test('two executions are never merged: git keeps one .ipynb whole and names it, and the merged .ts counts', async () => {
+  const clone = mkdtempSync(join(tmpdir(), 'merge-'));
+  const at = (...args: string[]) => git('-C', clone, ...args);
+  const execution = (edited: string[], output: string) => {
+    const cells = edited.map((text) => ({
+      ...cellOf('code', text),
+      execution_count: 1,
+      outputs: [{ output_type: 'stream', name: 'stdout', text: `${text} ${output}` }],
+    }));
+    writeFileSync(join(clone, 'notebooks', 'a.ts'), ts(...edited));
+    writeFileSync(join(clone, 'notebooks', 'a.ipynb'), JSON.stringify(notebookOf(cells), null, 1));
+    at('add', '.');
+    at('commit', '-qm', output);
+  };
+  try {
+    at('init', '-q', '-b', 'main');
+    copyFileSync(join(paths.root, '.gitattributes'), join(clone, '.gitattributes'));
+    mkdirSync(join(clone, 'notebooks'));
+    execution(['1', '2', '3', '4', '5'], 'first');
+    at('checkout', '-qb', 'theirs');
+    execution(['1', '2', '3', '4', 'theirs'], 'second');
+    at('checkout', '-q', 'main');
+    execution(['ours', '2', '3', '4', '5'], 'third');
+    assert.throws(() => at('merge', 'theirs'), /CONFLICT|Command failed/);
+    assert.equal(String(at('diff', '--name-only', '--diff-filter=U')).trim(), 'notebooks/a.ipynb');
+    const kept = readFileSync(join(clone, 'notebooks', 'a.ipynb'), 'utf8');
+    assert.ok(kept.includes('ours third') && !kept.includes('theirs'));
+    const { a } = await plans(null, join(clone, 'notebooks'));
+    assert.deepEqual([a!.counts, a!.error], ['ts', undefined]);
+    assert.equal(readFileSync(join(clone, 'notebooks', 'a.ts'), 'utf8'), ts('ours', '2', '3', '4', 'theirs'));
+  } finally {
+    rmSync(clone, { recursive: true });
+  }
 });
 
 test('without git a pair that differs is refused, and one that agrees is not', async () => {
