@@ -25,7 +25,7 @@ import {
 } from '../jupyter/execute';
 import { selectNotebooks } from '../jupyter/pair';
 import { notebookNames, readNotebook, verdictsOf } from '../../report/notebook-files';
-import { answerOf, type Verdict } from '../../report/verdict';
+import { answerOf, ownText, type Verdict } from '../../report/verdict';
 import { TerminalLine } from '../../report/terminal';
 import { count, duration } from '../../util/format';
 import type { TrainingProgress } from '../../train/observer';
@@ -87,18 +87,22 @@ export function resultLine({ minutes, verdicts, report }: Result): string {
   return `${where}  ${minutes.toFixed(1)} min  ${counts.join(', ') || 'no verdict'}`;
 }
 
-/** A line for each verdict with another outcome than the committed one of the same claim, or with none. */
-export const changedVerdicts = (
+/** A line for each claim whose verdict, or else whose values, are not the committed ones. */
+export function changedVerdicts(
   name: string,
   executed: readonly Verdict[],
   committed: readonly Verdict[],
-): string[] =>
-  executed.flatMap(({ claim, outcome }) => {
-    const before = committed.find((v) => v.claim === claim)?.outcome ?? 'new';
-    return before === outcome
-      ? []
-      : `${name.split('-')[0]}  ${before} → ${outcome}: ${claim}`.slice(0, WIDTH);
+): string[] {
+  const claims = new Set([...executed, ...committed].map(({ claim }) => claim));
+  return [...claims].flatMap((claim) => {
+    const [before, after] = [committed, executed].map((list) => list.find((v) => v.claim === claim));
+    const [old, now] =
+      before && after && before.outcome === after.outcome
+        ? [ownText(before), ownText(after)]
+        : [before?.outcome ?? 'new', after?.outcome ?? 'gone'];
+    return old === now ? [] : `${name.split('-')[0]}  ${old} → ${now}: ${claim}`.slice(0, WIDTH);
   });
+}
 
 const committedVerdicts = (name: string, folder: string): Verdict[] => {
   const file = join(folder, `${name}.ipynb`);
@@ -187,8 +191,8 @@ async function reproduce(names: string[], settings: Settings): Promise<number> {
   if (tier !== 'smoke')
     console.log(
       changed.length
-        ? `\nverdicts that differ from the committed ones:\n${changed.sort().join('\n')}`
-        : '\nno verdict differs from the committed ones',
+        ? `\nverdicts and values that differ from the committed ones:\n${changed.sort().join('\n')}`
+        : '\nno verdict and no value differs from the committed ones',
     );
   console.log(`all reports: ${relative(paths.root, settings.places.reports)}/index.html`);
   return failed;

@@ -72,6 +72,9 @@ test('verdicts are read from the outputs', () => {
   assert.deepEqual(changedVerdicts('04-a', [v], [v]), []);
   assert.deepEqual(changedVerdicts('04-a', [other], [v]), ['04  REPRODUCED → INCONCLUSIVE: c']);
   assert.deepEqual(changedVerdicts('04-a', [v], []), ['04  new → REPRODUCED: c']);
+  assert.deepEqual(changedVerdicts('04-a', [], [v]), ['04  REPRODUCED → gone: c']);
+  const nearer = { ...v, ours: [{ ...v.ours[0]!, value: 1.04 }] };
+  assert.deepEqual(changedVerdicts('04-a', [nearer], [v]), ['04  1 (desk, seed 1) → 1.04 (desk, seed 1): c']);
 });
 
 test('a failing cell is told by its source and message, without colours', () => {
