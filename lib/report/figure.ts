@@ -4,6 +4,7 @@ import type { Config, Data, Layout, LayoutAxis, PlotData } from 'plotly.js';
 import { UserError } from '../util/errors';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
+import { rounded } from '../util/format';
 import { Display, type Bundle } from './display';
 import { toPng, type PlainFigure } from './static-image';
 import { TEMPLATE, title as titled } from './style';
@@ -43,58 +44,41 @@ const PACK_FROM = 50;
 /** Integers up to here are exact in float32. */
 const FLOAT32_INTEGERS = 2 ** 24;
 
-const DTYPES = new Map<unknown, string>([
-  [Float64Array, 'f8'],
-  [Float32Array, 'f4'],
-  [Int32Array, 'i4'],
-  [Uint32Array, 'u4'],
-  [Int16Array, 'i2'],
-  [Uint16Array, 'u2'],
-  [Int8Array, 'i1'],
-  [Uint8Array, 'u1'],
-]);
-
 type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
 
-/** Plotly's form of a typed array: base64 of its bytes. */
-function packed(array: ArrayBufferView, shape?: string): Plain {
-  const dtype = DTYPES.get(array.constructor);
-  if (!dtype)
-    throw new UserError(
-      `figure: expected numbers in one of ${[...DTYPES.keys()].map((c) => (c as { name: string }).name).join(', ')}; got ${array.constructor.name}`,
-    );
-  const bdata = Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
-  return shape ? { dtype, bdata, shape } : { dtype, bdata };
+/**
+ * Plotly's form of many numbers: base64 of their bytes. float32 has seven digits, more than are kept; float64 where
+ * integers would change.
+ */
+function packed(values: number[], shape?: string): Plain {
+  const isLarge = values.some((x) => Number.isInteger(x) && Math.abs(x) > FLOAT32_INTEGERS);
+  const kept = values.map(rounded);
+  const array = isLarge ? Float64Array.from(kept) : Float32Array.from(kept);
+  const bdata = Buffer.from(array.buffer).toString('base64');
+  return { dtype: isLarge ? 'f8' : 'f4', bdata, ...(shape && { shape }) };
 }
 
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((x) => typeof x === 'number');
 
-/** float32 has seven digits, more than a figure shows; float64 where integers would change. */
-const compact = (values: number[]): Float32Array | Float64Array =>
-  values.some((x) => Number.isInteger(x) && Math.abs(x) > FLOAT32_INTEGERS)
-    ? Float64Array.from(values)
-    : Float32Array.from(values);
-
 /** Long number[] and number[][] packed, or undefined for others. */
 function packedNumbers(value: unknown[]): Plain | undefined {
-  if (value.length >= PACK_FROM && isNumbers(value)) return packed(compact(value));
+  if (value.length >= PACK_FROM && isNumbers(value)) return packed(value);
   const columns = Array.isArray(value[0]) ? value[0].length : 0;
   const isMatrix =
     columns > 0 &&
     value.length * columns >= PACK_FROM &&
     value.every((row) => isNumbers(row) && row.length === columns);
-  return isMatrix ? packed(compact((value as number[][]).flat()), `${value.length}, ${columns}`) : undefined;
+  return isMatrix ? packed((value as number[][]).flat(), `${value.length}, ${columns}`) : undefined;
 }
 
-/** JSON copy of a value; NaN and ∞, which JSON lacks, become null, which Plotly draws as a gap. */
+/** JSON copy of a value, its numbers rounded; NaN and ∞, which JSON lacks, become null, which Plotly draws as a gap. */
 function plain(value: unknown, pack: boolean): Plain {
-  if (ArrayBuffer.isView(value))
-    return pack ? packed(value) : plain(Array.from(value as unknown as ArrayLike<number>), pack);
+  if (ArrayBuffer.isView(value)) return plain(Array.from(value as unknown as ArrayLike<number>), pack);
   if (Array.isArray(value))
     return (pack ? packedNumbers(value) : undefined) ?? value.map((x) => plain(x, pack));
   if (value instanceof Date) return value.toISOString();
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (typeof value === 'number') return Number.isFinite(value) ? rounded(value) : null;
   if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (value === null || typeof value !== 'object') return null;
   return Object.fromEntries(

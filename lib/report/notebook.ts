@@ -30,20 +30,24 @@
 import { decides, TIERS, type Tier } from '../train/config';
 import type { RunRecord } from '../train/record';
 import { oneOf, wholeNumber } from '../util/errors';
-import { banner } from '../tensor/engine';
+import { engine } from '../tensor/engine';
 import { Display, escapeHtml } from './display';
-import { badge, expectedText, ownText, verdict, type Question, type Verdict } from './verdict';
+import { badge, expectedText, keptVerdict, ownText, type Question, type Verdict } from './verdict';
 
 /**
  * Tier and seed of this execution: the variables TIER and SEED, which `reproduce` sets; quick and 1 without them, as in
- * JupyterLab. Shows them with the engine, Node's version and the device.
+ * JupyterLab. Shows them with the engine; a record has all else of its machine.
  */
 export function openNotebook(): { tier: Tier; seed: number } {
   const tier = oneOf('TIER', process.env.TIER ?? 'quick', TIERS);
   const seed = wholeNumber('SEED', process.env.SEED ?? '1', 1);
-  const text = `Tier ${tier}, seed ${seed}. ${banner()}`;
+  const { device, tensorflowVersion } = engine();
+  const [which, where] = [
+    `Tier ${tier}, seed ${seed}.`,
+    `TensorFlow ${tensorflowVersion} on the ${device.toUpperCase()}`,
+  ];
   new Display().show({
-    data: { 'text/markdown': `**Tier ${tier}, seed ${seed}.** ${banner()}`, 'text/plain': text },
+    data: { 'text/markdown': `**${which}** ${where}`, 'text/plain': `${which} ${where}` },
   });
   return { tier, seed };
 }
@@ -56,7 +60,7 @@ const inlineHtml = (text: string): string =>
 
 /** The first output of a notebook: what was found, in two or three sentences of Markdown, then a line per verdict. */
 export function showAnswer(sentences: string, ...questions: Question[]): void {
-  const verdicts = questions.map(verdict);
+  const verdicts = questions.map(keptVerdict);
   const line = (v: Verdict) => `${v.claim} Claimed: ${expectedText(v)}. Ours: ${ownText(v)}.`;
   const html = [
     `<p style="font-size: 1.1em">${inlineHtml(sentences)}</p>`,
@@ -67,8 +71,8 @@ export function showAnswer(sentences: string, ...questions: Question[]): void {
 }
 
 /** A line on the run just made: where it ended, and that it decides nothing. */
-export function showRun({ config, curve, minutes }: RunRecord): void {
+export function showRun({ config, curve }: RunRecord): void {
   const { trainLossNats, heldOutLossNats } = curve.at(-1)!;
-  const text = `This run (${config.tier}, seed ${config.seed}) ended at ${trainLossNats.toFixed(3)} nats per token in training and ${heldOutLossNats.toFixed(3)} held out, after ${minutes.toFixed(1)} minutes. ${decides(config.tier) ? 'It decides only where it is among the committed runs.' : 'It decides nothing.'}`;
+  const text = `This run (${config.tier}, seed ${config.seed}) ended at ${trainLossNats.toFixed(3)} nats per token in training and ${heldOutLossNats.toFixed(3)} held out. ${decides(config.tier) ? 'It decides only where it is among the committed runs.' : 'It decides nothing.'}`;
   new Display().show({ data: { 'text/plain': text, 'text/html': `<p>${text}</p>` } });
 }

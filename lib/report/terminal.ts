@@ -14,10 +14,10 @@ export function bar(share: number, width = 24): string {
 export const percentDone = ({ step, steps }: TrainingProgress): string =>
   `${Math.floor((100 * step) / steps)}%`;
 
-/** `step 300 of 1,200 · 1.234 nats per token · 4,321 tokens/s · 3:05 left` */
+/** `step 300 of 1,200 · 1.234 nats per token · 4,321 tokens/s · 3:05 left`; at its end without times, which a notebook would keep. */
 export function progressText(at: TrainingProgress): string {
-  const end = at.step < at.steps ? `${duration(at.secondsLeft)} left` : 'done';
-  return `step ${count(at.step)} of ${count(at.steps)} · ${at.lossNats.toFixed(3)} nats per token · ${count(Math.round(at.tokensPerSecond))} tokens/s · ${end}`;
+  const pace = `${count(Math.round(at.tokensPerSecond))} tokens/s · ${duration(at.secondsLeft)} left`;
+  return `step ${count(at.step)} of ${count(at.steps)} · ${at.lossNats.toFixed(3)} nats per token · ${at.step < at.steps ? pace : 'done'}`;
 }
 
 /** What a run that does not begin at the beginning says first. */

@@ -1,7 +1,7 @@
 /** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
 import { TIERS, type Tier } from '../train/config';
 import { UserError } from '../util/errors';
-import { count, fixed, isSmall, significant } from '../util/format';
+import { count, fixed, isSmall, rounded, significant } from '../util/format';
 import { Display, escapeHtml, type Bundle } from './display';
 import { BADGES } from './style';
 import { htmlTable, textOfCell, textTable, type TableCell } from './table';
@@ -157,6 +157,20 @@ export function verdict(question: Question): Verdict {
   );
 }
 
+/** Of numbers that cancel, what is left is 0. */
+const kept = (x: number): number => (Number.isFinite(x) && Math.abs(x) < 1e-12 ? 0 : rounded(x));
+
+/** The verdict that a notebook keeps: on values rounded before the rule, so that every machine comes to the same. */
+export const keptVerdict = (question: Question): Verdict =>
+  verdict({
+    ...question,
+    ours: question.ours.map(({ interval, ...own }) => ({
+      ...own,
+      value: kept(own.value),
+      ...(interval && { interval: [kept(interval[0]), kept(interval[1])] as const }),
+    })),
+  });
+
 /** A number of a claim: two decimals, or three digits where these would change it. */
 const claimed = (x: number): string =>
   isSmall(x) || Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) ? significant(x, 3) : fixed(x, 2);
@@ -249,4 +263,4 @@ export function verdictBundle(...verdicts: Verdict[]): Bundle {
 
 /** Shows the verdicts on some questions in the cell's output, where `reproduce` reads them. */
 export const showVerdict = (...questions: Question[]): void =>
-  new Display().show(verdictBundle(...questions.map(verdict)));
+  new Display().show(verdictBundle(...questions.map(keptVerdict)));

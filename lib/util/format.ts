@@ -29,6 +29,13 @@ export function duration(seconds: number): string {
   return hours ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
 }
 
+/**
+ * What outputs keep of a number: six digits, more than is read, and fewer than machines agree on that compute it from the
+ * same records. Whole numbers stay as they are.
+ */
+export const rounded = (x: number): number =>
+  Number.isFinite(x) && !Number.isInteger(x) ? Number(x.toPrecision(6)) : x;
+
 /** A number other than 0 that a fixed number of decimals would show as 0. */
 export const isSmall = (x: number): boolean => x !== 0 && Math.abs(x) < 1e-3;
 

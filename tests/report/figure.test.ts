@@ -23,6 +23,16 @@ test('long lists of numbers are packed without loss that shows, large integers w
   assert.deepEqual(traceOf({ data: [{ y: [1, 2] }] }).y, [1, 2]);
 });
 
+test('numbers have six digits, so that machines that differ in the last ones write the same file', () => {
+  const [here, there] = [0.1 + 0.2, 0.3].map((x) => ({
+    data: [{ y: [x, 1e7 / 3], z: Array(60).fill(x), text: `${x}`.slice(0, 3) }],
+    layout: { shapes: [{ x0: x }] },
+  }));
+  for (const pack of [true, false])
+    assert.deepEqual(plainFigure(here!, { pack }), plainFigure(there!, { pack }));
+  assert.deepEqual(traceOf(here!, false).y, [0.3, 3333330]);
+});
+
 test('matrices keep their shape', () => {
   const z = Array.from({ length: 10 }, (_, i) => Array.from({ length: 7 }, (_, j) => 10 * i + j));
   const packed = traceOf({ data: [{ type: 'heatmap', z }] }).z;

@@ -42,6 +42,7 @@ test('the bar is full at the end only', () =>
 test('the text has step, loss with its unit, speed and time left', () => {
   assert.equal(progressText(at(10)), 'step 10 of 40 · 1.235 nats per token · 4,321 tokens/s · 3:05 left');
   assert.match(progressText(at(40)), /done$/);
+  assert.doesNotMatch(progressText(at(40)), /tokens\/s/, 'a notebook keeps it');
 });
 
 test('a throttle passes the first and then one per period', () => {

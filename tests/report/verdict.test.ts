@@ -3,6 +3,7 @@ import test from 'node:test';
 import {
   answerOf,
   expectedText,
+  keptVerdict,
   tableOf,
   VERDICT_MIME,
   verdict,
@@ -32,6 +33,15 @@ test('the rule: all within, none, some', () => {
   );
   assert.equal(decided(question(desk(1, 1.04), desk(2, 1.06))), 'INCONCLUSIVE');
   assert.equal(verdict(question(desk(1, 1.04), desk(2, 1.06))).reason, '1 of 2 runs within the tolerance');
+});
+
+test('values decide and are kept with six digits, and as 0 what is left of numbers that cancel', () => {
+  const run = { ...desk(1, 1.05000004), interval: [0.999999999, 1.1] as const };
+  assert.deepEqual(keptVerdict(question(run, desk(2, 3e-16))).ours, [
+    { ...run, value: 1.05, interval: [1, 1.1] },
+    desk(2, 0),
+  ]);
+  assert.equal(keptVerdict({ ...question(run), relation: 'at most' }).outcome, 'REPRODUCED');
 });
 
 test('a bound is kept on its side and missed beyond the tolerance', () => {

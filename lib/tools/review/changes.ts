@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { textOf, verdictsOf, parseNotebook, type Notebook } from '../../report/notebook-files';
 import type { OwnValue, Verdict } from '../../report/verdict';
 import type { CurvePoint, RunRecord } from '../../train/record';
-import { count, significant } from '../../util/format';
+import { count, rounded, significant } from '../../util/format';
 import { paths } from '../../util/paths';
 import { differences, type Hunk } from './diff';
 import { drawn, pixelDifference, type PixelDifference } from './pixels';
@@ -144,10 +144,7 @@ export interface VerdictChange extends Two<Verdict> {
 }
 
 const isSame = (a: OwnValue, b: OwnValue): boolean =>
-  a.tier === b.tier &&
-  a.seed === b.seed &&
-  a.unfit === b.unfit &&
-  Math.abs(a.value - b.value) <= 1e-9 * Math.abs(b.value);
+  a.tier === b.tier && a.seed === b.seed && a.unfit === b.unfit && rounded(a.value) === rounded(b.value);
 
 /** Values without an equal on the other side, those of one seed and tier side by side. */
 function valueChanges(before: readonly OwnValue[], after: readonly OwnValue[]): ValueChange[] {

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
-import { ownText, verdict, type OwnValue, type Question, type Verdict } from '../../report/verdict';
+import { keptVerdict, ownText, type OwnValue, type Question, type Verdict } from '../../report/verdict';
 import { paths } from '../../util/paths';
 
 /** Notebooks whose verdicts do not follow from the committed records alone, and why. */
@@ -25,7 +25,7 @@ const asStored = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 /** The verdicts on the committed records alone. An analysis without `runs` asks its questions of all records. */
 export function computedVerdicts(notebook: string, { tier, seed }: OwnValue): Verdict[] {
   const { runs, questions } = require(join(paths.root, 'lib', 'analysis', notebook)) as Analysis;
-  return asStored(questions(runs ? runs([]) : tier, seed).map(verdict));
+  return asStored(questions(runs ? runs([]) : tier, seed).map(keptVerdict));
 }
 
 const isCommitted = ({ tier }: OwnValue): boolean => tier === 'desk' || tier === 'full';
@@ -33,7 +33,7 @@ const isCommitted = ({ tier }: OwnValue): boolean => tier === 'desk' || tier ===
 /** The verdict on committed runs alone; on all where there are none, as where the notebook computes everything itself. */
 export function onCommitted(stored: Verdict): Verdict {
   const ours = stored.ours.filter(isCommitted);
-  return ours.length ? verdict({ ...stored, ours }) : stored;
+  return keptVerdict(ours.length ? { ...stored, ours } : stored);
 }
 
 const text = (v: Verdict | undefined): string => (v ? `${v.outcome}, ${ownText(v)}` : 'no such verdict');
@@ -41,7 +41,7 @@ const text = (v: Verdict | undefined): string => (v ? `${v.outcome}, ${ownText(v
 /** A line per verdict of a notebook that is not what its values give by the rule, or its values not what the records give. */
 function verdictFaults(notebook: string, stored: readonly Verdict[]): string[] {
   const byRule = stored.flatMap((v) => {
-    const { outcome, reason } = verdict(v);
+    const { outcome, reason } = keptVerdict(v);
     return outcome === v.outcome && reason === v.reason
       ? []
       : [`"${v.claim}": its values give ${outcome} (${reason}); it shows ${v.outcome} (${v.reason})`];

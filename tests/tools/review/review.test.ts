@@ -43,11 +43,11 @@ const question = (value: number): Question => ({
   ours: [{ seed: 1, tier: 'desk', value }],
 });
 
-const ipynb = (
-  source: string,
-  outputs: object[],
-  metadata: object = { kernelspec: { name: 'tslab' } },
-): string => {
+const madeFrom = (code: string): object => ({
+  memorization: { code: createHash('sha256').update(code).digest('hex') },
+});
+const ipynb = (source: string, outputs: object[], more: object = {}): string => {
+  const metadata = { kernelspec: { name: 'tslab' }, ...madeFrom(source), ...more };
   const cell = { cell_type: 'code', id: 'cell-1', metadata: {}, source, execution_count: 1, outputs };
   return `${JSON.stringify({ cells: [cell], metadata, nbformat: 4, nbformat_minor: 5 }, null, 1)}\n`;
 };
@@ -229,10 +229,7 @@ test('each fault is one line with its file', async () => {
     ],
     [
       {
-        'notebooks/04-a.ipynb': ipynb(source, shown, {
-          kernelspec: { name: 'tslab' },
-          memorization: { code: createHash('sha256').update('show(1.1);').digest('hex') },
-        }),
+        'notebooks/04-a.ipynb': ipynb(source, shown, madeFrom('show(1.1);')),
       },
       'notebooks/04-a.ipynb',
       /made from other code/,
