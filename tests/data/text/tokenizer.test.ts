@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createHash } from 'node:crypto';
+import { Ids } from '../../../lib/data/text/byte-pair';
 import { LETTER, NUMBER, WHITE_SPACE } from '../../../lib/data/text/character-classes';
 import {
   cutPosition,
@@ -10,7 +11,6 @@ import {
   decode,
   encode,
   encodeInto,
-  Ids,
   SMALLEST_VOCABULARY,
 } from '../../../lib/data/text/tokenizer';
 import { Random } from '../../../lib/util/random';
