@@ -2,16 +2,21 @@
  * Bytes of files, decompressed, in UTF-8 and checked: that a file is what its name says, that it is whole, and its checksums
  * where the format has them. What is damaged is refused, never read as far as it goes.
  */
+import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { UserError } from '../../util/errors';
 import { gunzipped, Unsupported, unzstd } from './archives';
 import { asUtf8 } from './encodings';
 import type { Format, InputFile } from './sources';
 
-/** What reading tells: the bytes read from the disk, and a line about what was odd but harmless. */
+/** What reading tells. */
 export interface Reading {
+  /** Called with the number of bytes read from the disk since the last call. */
   onBytes(bytes: number): void;
+  /** A line about what was odd but harmless. */
   onNotice(text: string): void;
+  /** Called with the SHA-256 of a file that was read to its end. */
+  onHash?(file: InputFile, sha256: string): void;
 }
 
 const READ = 1 << 20;
@@ -36,6 +41,7 @@ const KINDS: [kind: string, begins: RegExp, advice: string][] = [
   ['a tar archive', /^[^]{257}ustar/, 'extract it'],
   ['a PDF', /^%PDF-/, 'extract its text'],
   ['a NumPy array', /^\x93NUMPY/, 'write its ids with tofile, as uint16'],
+  ['tokens of llm.c', /^\x88\xd8\x34\x01/, 'cut off its header, the first 1,024 bytes'],
 ];
 const EXPECTED: Partial<Record<Format, string>> = {
   'jsonl.gz': 'gzip',
@@ -44,6 +50,12 @@ const EXPECTED: Partial<Record<Format, string>> = {
 };
 /** Bytes that are looked at. */
 const HEAD = 512;
+
+export const notUtf8 = (name: string): UserError =>
+  new UserError(`${name}: expected UTF-8; got other bytes: convert the file`);
+
+/** Without the byte order marks at the beginnings of lines, as files have that were put one after the other. */
+export const withoutMarks = (text: string): string => text.replace(/\n\ufeff+/g, '\n');
 
 const isText = (format: Format): boolean => format === 'txt' || format.startsWith('jsonl');
 
@@ -63,22 +75,32 @@ function checkKind(name: string, expected: string | undefined, what: string, hea
 /** Throws a UserError unless a file begins as its name says. */
 export function checkFile({ path, name, format }: InputFile): void {
   const head = Buffer.alloc(HEAD);
-  const file = openSync(path, 'r');
-  const length = readSync(file, head, 0, HEAD, 0);
-  closeSync(file);
+  let length: number;
+  try {
+    const file = openSync(path, 'r');
+    length = readSync(file, head, 0, HEAD, 0);
+    closeSync(file);
+  } catch (error) {
+    throw new UserError(
+      `${name}: expected a readable file; got ${path}: ${(error as NodeJS.ErrnoException).code}`,
+    );
+  }
   const expected = EXPECTED[format];
   const what = expected ?? (isText(format) ? 'text' : 'ids of tokens');
   checkKind(name, expected, what, head.subarray(0, length));
 }
 
 async function* rawBytes(
-  path: string,
-  onBytes: Reading['onBytes'],
+  file: InputFile,
+  { onBytes, onHash }: Reading,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of createReadStream(path, { highWaterMark: READ })) {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file.path, { highWaterMark: READ })) {
+    hash.update(chunk as Uint8Array);
     onBytes(chunk.length);
     yield chunk as Uint8Array;
   }
+  onHash?.(file, hash.digest('hex'));
 }
 
 /** Checks what was decompressed as a file's own beginning is. */
@@ -94,12 +116,12 @@ async function* checkedKind(name: string, chunks: AsyncIterable<Uint8Array>): As
 /** The text of a file in UTF-8, decompressed and checked. */
 export async function* utf8Of(
   file: InputFile,
-  { onBytes, onNotice }: Reading,
+  reading: Reading,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { path, name, format } = file;
+  const { name, format } = file;
   checkFile(file);
-  const raw = rawBytes(path, onBytes);
-  const notice = (text: string) => onNotice(`${name}: ${text}`);
+  const raw = rawBytes(file, reading);
+  const notice = (text: string) => reading.onNotice(`${name}: ${text}`);
   async function* whole(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       yield* format === 'jsonl.gz'
@@ -118,5 +140,18 @@ export async function* utf8Of(
     yield* asUtf8(checkedKind(name, whole()));
   } catch (error) {
     throw error instanceof UserError ? error : new UserError(`${name}: ${(error as Error).message}`);
+  }
+}
+
+/** All of a text file in UTF-8, checked. */
+export async function wholeText(path: string, name: string): Promise<string> {
+  const parts: Uint8Array[] = [];
+  const file: InputFile = { path, name, bytes: 0, format: 'txt' };
+  for await (const part of utf8Of(file, { onBytes: () => undefined, onNotice: () => undefined }))
+    parts.push(part);
+  try {
+    return withoutMarks(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts)));
+  } catch {
+    throw notUtf8(name);
   }
 }

@@ -1,7 +1,7 @@
 /** Documents of text files in all supported formats, as jobs for the tokenising threads. */
 import { createHash } from 'node:crypto';
 import { UserError } from '../../util/errors';
-import { checkFile, utf8Of, type Reading } from './bytes';
+import { checkFile, notUtf8, utf8Of, withoutMarks, type Reading } from './bytes';
 import { pageJobs } from './parquet';
 import type { InputFile } from './sources';
 import {
@@ -44,9 +44,6 @@ async function* lineBlocks(
   if (bytes) yield joined(parts);
 }
 
-/** Without the byte order marks at the beginnings of lines, as files have that were put one after the other. */
-const withoutMarks = (text: string): string => text.replace(/\n\ufeff+/g, '\n');
-
 /** The text of a file in parts that can be tokenised separately. */
 async function* textParts(file: InputFile, reading: Reading): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -68,9 +65,7 @@ async function* textParts(file: InputFile, reading: Reading): AsyncGenerator<str
     }
     yield withoutMarks(text + decoder.decode());
   } catch (error) {
-    throw error instanceof TypeError
-      ? new UserError(`${file.name}: expected UTF-8; got other bytes: convert the file`)
-      : error;
+    throw error instanceof TypeError ? notUtf8(file.name) : error;
   }
 }
 
@@ -112,6 +107,7 @@ async function* txtJobs(
     whole.add(part);
     if (!isLong) kept.push(part);
   }
+  if (whole.characters === 0) return reading.onNotice(`${file.name}: no text besides its byte order mark`);
   const document = whole.digest();
   const job = (text: string, split: Split | null, ends: boolean): TokeniseJob => ({
     kind: 'part',

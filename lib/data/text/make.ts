@@ -145,7 +145,7 @@ function checkShards(name: string, shards: Shards, source: string): void {
 async function build(
   folder: string,
   name: string,
-  request: DatasetMeta['request'],
+  request: () => Promise<DatasetMeta['request']>,
   limits: Limits,
   vocabulary: number,
   fill: (shards: Shards) => Promise<Description>,
@@ -161,7 +161,7 @@ async function build(
     checkShards(name, shards, description.source);
     const meta: DatasetMeta = {
       ...description,
-      request,
+      request: await request(),
       ...(vocabulary !== VOCABULARY && { vocabulary }),
       train: shards.train.finish(),
       validation: shards.validation.finish(),
@@ -175,23 +175,27 @@ async function build(
 
 /**
  * Makes a data set unless it was made from the same request before. An incomplete one is in another folder. `fill` adds GPT-2's ids; limits count those of the vocabulary.
+ * @param requestOf what it is made from; asked for before `fill` only if there is a data set of this name
  * @param difference what a data set of this name was made from instead; null if it was made from the same
  */
 export async function makeDataset(
   name: string,
-  from: DatasetMeta['request'],
+  requestOf: () => DatasetMeta['request'] | Promise<DatasetMeta['request']>,
   limits: Limits,
   fill: (shards: Shards) => Promise<Description>,
   vocabulary = VOCABULARY,
-  difference: (meta: DatasetMeta, request: DatasetMeta['request']) => string | null = requestDifference,
+  difference: (
+    meta: DatasetMeta,
+    request: DatasetMeta['request'],
+  ) => string | null | Promise<string | null> = requestDifference,
 ): Promise<{ meta: DatasetMeta; made: boolean }> {
   checkName(name);
-  const request = vocabulary === VOCABULARY ? from : { ...from, vocabulary };
+  const request = async () => ({ ...(await requestOf()), ...(vocabulary !== VOCABULARY && { vocabulary }) });
   const folder = datasetFolder(name);
   return locked(folder, `data set ${name}`, async (parts) => {
     if (existsSync(folder)) {
       const meta = readMeta(name);
-      const other = difference(meta, request);
+      const other = await difference(meta, await request());
       if (other === null) return { meta, made: false };
       throw new UserError(
         `data set ${name}: expected no other of this name; ${other}: give another --name, or remove it with "npm run data -- remove ${name}" and make it again`,

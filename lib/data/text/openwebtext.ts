@@ -114,39 +114,46 @@ export function makeOpenWebText(
     tokens: Number.isFinite(limits.train) ? limits.train : null,
     validationTokens: limits.validation,
   };
-  return makeDataset(name, request, limits, async (shards) => {
-    const used: Shard[] = [];
-    let bytes = 0;
-    const tell = (): void =>
-      callbacks.onProgress({
-        bytes,
-        bytesTotal: published.files * used[0]!.bytes,
-        tokens: shards.train.tokens,
-        tokensTotal: limits.train,
-      });
-    async function* jobs(): AsyncGenerator<TokeniseJob | null, void, undefined> {
-      for (let i = 0; i < published.files; i++) {
-        const shard = await (from === undefined
-          ? downloading(() => remoteShard(baseUrl ?? published.baseUrl, i, published, callbacks, waitSeconds))
-          : localShard(from, i, published));
-        used.push(shard);
-        const onBytes = (n: number) => {
-          bytes += n;
-        };
-        const reading = { onBytes, onNotice: () => undefined };
-        for await (const job of jobsOf([{ ...shard, format: 'parquet' }], 'text', rule, reading))
-          yield job.kind === 'rows' ? { ...job, isPublished: true } : job;
-        // Waits for the tokens of this file: the next one is fetched only if they are too few.
-        yield null;
+  return makeDataset(
+    name,
+    () => request,
+    limits,
+    async (shards) => {
+      const used: Shard[] = [];
+      let bytes = 0;
+      const tell = (): void =>
+        callbacks.onProgress({
+          bytes,
+          bytesTotal: published.files * used[0]!.bytes,
+          tokens: shards.train.tokens,
+          tokensTotal: limits.train,
+        });
+      async function* jobs(): AsyncGenerator<TokeniseJob | null, void, undefined> {
+        for (let i = 0; i < published.files; i++) {
+          const shard = await (from === undefined
+            ? downloading(() =>
+                remoteShard(baseUrl ?? published.baseUrl, i, published, callbacks, waitSeconds),
+              )
+            : localShard(from, i, published));
+          used.push(shard);
+          const onBytes = (n: number) => {
+            bytes += n;
+          };
+          const reading = { onBytes, onNotice: () => undefined };
+          for await (const job of jobsOf([{ ...shard, format: 'parquet' }], 'text', rule, reading))
+            yield job.kind === 'rows' ? { ...job, isPublished: true } : job;
+          // Waits for the tokens of this file: the next one is fetched only if they are too few.
+          yield null;
+        }
       }
-    }
-    await fill(jobs(), rule, shards, ['train', 'validation'], tell);
-    return {
-      kind: 'openwebtext',
-      source: published.repository,
-      revision: published.revision,
-      leftOut: 0,
-      inputs: used.map((shard) => ({ name: shard.name, bytes: shard.bytes, sha256: shard.sha256 })),
-    };
-  });
+      await fill(jobs(), rule, shards, ['train', 'validation'], tell);
+      return {
+        kind: 'openwebtext',
+        source: published.repository,
+        revision: published.revision,
+        leftOut: 0,
+        inputs: used.map((shard) => ({ name: shard.name, bytes: shard.bytes, sha256: shard.sha256 })),
+      };
+    },
+  );
 }

@@ -14,7 +14,7 @@ import type * as Columns from 'hyparquet/types/column';
 import type * as Convert from 'hyparquet/types/convert';
 import { crc32 } from '../../util/crc32';
 import { UserError } from '../../util/errors';
-import type { InputFile } from './sources';
+import { few, type InputFile } from './sources';
 import type { TokeniseJob } from './tokenise';
 
 /** Pages of a column, by the offsets of their headers. All have one dictionary, if any. */
@@ -112,7 +112,7 @@ function schemaPath({ path, hyparquet, metadata }: Opened, column: string): Sche
   const all = leaves(hyparquet.parquetSchema(metadata), []);
   const named = (way: SchemaTree[]): string => way.at(-1)!.path.join('.');
   const found = all.find((way) => named(way) === column);
-  if (!found) return refuse(`a column "${column}"`, all.map(named).join(', '));
+  if (!found) return refuse(`a column "${column}"`, few(all.map(named), 20));
   if (found.some(({ element }) => element.repetition_type === 'REPEATED'))
     return refuse('a column with one text per row', `"${column}", a list`);
   return found;

@@ -205,21 +205,21 @@ export function datasetHash(meta: DatasetMeta): string {
     .digest('hex');
 }
 
-/** Sizes and times of the shards when their hashes were last found to be right. */
+/** Hashes, sizes and times of the shards when the hashes were last found to be right. */
 const seenFile = (name: string): string => join(datasetFolder(name), 'seen.json');
 
-function sizesAndTimes(name: string): string {
+function sizesAndTimes(name: string, meta: DatasetMeta): string {
   return JSON.stringify(
     SPLITS.map((split) => {
       const { size, mtimeMs, ctimeMs } = statSync(join(datasetFolder(name), SHARD_FILES[split]));
-      return [SHARD_FILES[split], size, mtimeMs, ctimeMs];
+      return [SHARD_FILES[split], meta[split].sha256, size, mtimeMs, ctimeMs];
     }),
   );
 }
 
 /** Throws a UserError unless both shards are what `meta.json` says. Reads them only if their sizes or times have changed. */
 function checkShardHashes(name: string, meta: DatasetMeta): void {
-  const now = sizesAndTimes(name);
+  const now = sizesAndTimes(name, meta);
   try {
     if (readFileSync(seenFile(name), 'utf8') === now) return;
   } catch {
@@ -244,14 +244,20 @@ function checkShardHashes(name: string, meta: DatasetMeta): void {
 /** Opens a data set and checks its lengths, and its hashes where a file has changed. The caller closes both files. */
 export function openDataset(name: string): Dataset {
   const meta = readMeta(name);
-  const files = SPLITS.map((split) => {
-    const file = TokenFile.open(join(datasetFolder(name), SHARD_FILES[split]));
-    if (file.tokens !== meta[split].tokens)
-      throw new UserError(
-        `data set ${name}: expected ${meta[split].tokens} tokens in ${SHARD_FILES[split]}, as meta.json says; got ${file.tokens}: remove it with "npm run data -- remove ${name}" and make it again`,
-      );
-    return file;
-  });
-  checkShardHashes(name, meta);
+  const files: TokenFile[] = [];
+  try {
+    for (const split of SPLITS) {
+      const file = TokenFile.open(join(datasetFolder(name), SHARD_FILES[split]));
+      files.push(file);
+      if (file.tokens !== meta[split].tokens)
+        throw new UserError(
+          `data set ${name}: expected ${meta[split].tokens} tokens in ${SHARD_FILES[split]}, as meta.json says; got ${file.tokens}: remove it with "npm run data -- remove ${name}" and make it again`,
+        );
+    }
+    checkShardHashes(name, meta);
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
   return { name, meta, train: files[0]!, validation: files[1]!, sha256: datasetHash(meta) };
 }

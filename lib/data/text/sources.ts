@@ -17,7 +17,20 @@ export interface InputFile {
 const formatOf = (name: string): Format | undefined =>
   FORMATS.find((format) => name.toLowerCase().endsWith(`.${format}`));
 
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
+/** Whether files are validation by their name, `val.txt`, `val-00.jsonl`, `validation-000.parquet`, or by that of a folder, `val` or `validation`. */
+export function isNamedValidation({ name }: InputFile): boolean {
+  const [file, ...folders] = name.split(sep).reverse() as [string, ...string[]];
+  return /^val(id(ation)?)?(?![a-z])/i.test(file) || folders.some((part) => /^val(id(ation)?)?$/i.test(part));
+}
+
+/** Names, of which a few are enough. */
+export const few = (names: readonly string[], most = 3): string =>
+  names
+    .slice(0, most)
+    .map((name) => (name.length > 60 ? `${name.slice(0, 60)}…` : name))
+    .join(', ') + (names.length > most ? ', …' : '');
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 
 /**
  * Files below a folder, each once. Hidden files and folders are passed over. Links are followed unless they lead nowhere,
@@ -41,9 +54,8 @@ class Walk {
 
   /** `3 hidden (._a.txt, …), 1 empty (b.txt)`; nothing passed over: the empty string. */
   get passedOver(): string {
-    const names = (all: string[]) => all.slice(0, 3).join(', ') + (all.length > 3 ? ', …' : '');
     return [...this.reasons]
-      .map(([reason, all]) => `${all.length} ${reason} (${names(all.sort())})`)
+      .map(([reason, all]) => `${all.length} ${reason} (${few(all.sort())})`)
       .join(', ');
   }
 
@@ -117,6 +129,7 @@ export function inputFiles(flag: string, from: string, onNotice: (text: string) 
     const stat = statSync(from);
     single = stat.size;
     if (stat.isDirectory()) walk = new Walk(from);
+    else if (!stat.isFile()) throw new Error('a device or a pipe, which cannot be read twice');
   } catch (error) {
     throw new UserError(`${flag}: expected a folder or file that can be read; got ${from}: ${codeOf(error)}`);
   }

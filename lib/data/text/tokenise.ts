@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { UserError } from '../../util/errors';
 import type { Pages } from './parquet';
 import type { Split } from './shards';
+import { few } from './sources';
 
 /** Some documents of a file, or a part of one. `file` is its name in errors. */
 export type TokeniseJob = { file: string } & (
@@ -154,7 +155,7 @@ export async function* tokenise(
       );
     if (result.columns && !hasTexts && job.kind === 'lines')
       throw new UserError(
-        `${file}, line ${row + 1}: expected a column "${job.column}"; got ${result.columns.join(', ')}: name it with --column`,
+        `${file}, line ${row + 1}: expected a column "${job.column}"; got ${few(result.columns, 20)}: name it with --column`,
       );
     hasTexts ||= result.columns === null;
     row += result.rows;

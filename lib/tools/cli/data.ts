@@ -1,5 +1,4 @@
 /** `npm run data -- COMMAND`: question formation (entropy, splits, export, checks of published lines); data sets of text are in datasets.ts. */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError, oneOf, wholeNumber } from '../../util/errors';
 import { count } from '../../util/format';
@@ -14,6 +13,7 @@ import {
   type SampledFloor,
 } from '../../data/grammar/floor';
 import { sentenceForms } from '../../data/grammar/forms';
+import { wholeText } from '../../data/text/bytes';
 import { exportLines, type ExportedFloors } from '../../data/grammar/export';
 import { sentenceProbability, type Grammar } from '../../data/grammar/grammar';
 import { FAMILY, FAMILY_NAMES } from '../../data/grammar/grammar-family';
@@ -101,7 +101,7 @@ function print(result: Record<string, unknown>, rows: TableRow[], json: boolean 
   else printRows(rows);
 }
 
-function questionFormation(argv: string[]): void {
+async function questionFormation(argv: string[]): Promise<void> {
   const { values, positionals } = parse(QUESTION_FORMATION, argv);
   if (positionals.length > 0)
     throw new UserError(
@@ -122,7 +122,7 @@ function questionFormation(argv: string[]): void {
   const name = oneOf('--grammar', values.grammar, FAMILY_NAMES);
   const grammar = FAMILY[name];
   if (values.floor) printFloors(grammar, values['monte-carlo'], seed, values.json);
-  if (values.check !== undefined) checkFile(grammar, values.check, values.json);
+  if (values.check !== undefined) await checkFile(grammar, values.check, values.json);
   if (values.splits) printSplits(grammar, seed, values.json);
   if (values.sample !== undefined)
     printSample(grammar, wholeNumber('--sample', values.sample, 1, 1_000_000), seed, values.json);
@@ -188,23 +188,12 @@ function printFloors(
 }
 
 /** Counts lines outside the language and lines with another output than ours. */
-function checkFile(grammar: Grammar, file: string, json?: boolean): void {
+async function checkFile(grammar: Grammar, file: string, json?: boolean): Promise<void> {
   const path = resolve(file);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError(
-      `--check: expected a readable file; got ${path}: ${(error as NodeJS.ErrnoException).code}`,
-    );
-  }
-  // Byte order marks are where a file begins that was put after another one.
-  const rows = text
-    .replace(/(^|\n)\ufeff/g, '$1')
-    .replace(/\r?\n$/, '')
-    .split(/\r?\n/);
+  const text = await wholeText(path, '--check');
   if (text.trim() === '')
     throw new UserError(`--check: expected lines SENTENCE MARKER<TAB>OUTPUT; got an empty file ${path}`);
+  const rows = text.replace(/\r?\n$/, '').split(/\r?\n/);
   const outside: number[] = [];
   const different: number[] = [];
   rows.forEach((row, i) => {

@@ -62,7 +62,10 @@ const TEXT = {
     "A data set of your own text: .parquet, .jsonl, .jsonl.gz, .jsonl.zst, .txt (one document per file), or nanoGPT's train.bin and val.bin.",
   positionals: 'text',
   options: {
-    from: { type: 'string', help: 'folder or file; files whose names begin with "val" are validation' },
+    from: {
+      type: 'string',
+      help: 'folder or file; files named val or validation, or in a folder of this name, are validation',
+    },
     name: { type: 'string', help: 'name of the data set' },
     tokens: { type: 'string', help: 'training tokens, the first in order', default: 'all' },
     validation: { type: 'string', help: 'folder or file with the validation documents' },

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { datasetFolder } from '../../../lib/data/text/shards';
 import { paths } from '../../../lib/util/paths';
 import { assertOneLine } from '../../refusal';
@@ -22,7 +23,7 @@ function data(...argv: string[]): { status: number | null; stdout: string; stder
   });
 }
 
-function file(text: string): string {
+function file(text: string | Uint8Array): string {
   const path = join(folder, 'lines.txt');
   writeFileSync(path, text);
   return path;
@@ -63,15 +64,17 @@ test('--check passes good lines and counts wrong ones, with the first of each', 
   );
 });
 
-test('--check reads byte order marks and both ends of lines', () => {
+test('--check reads byte order marks, UTF-16, both ends of lines, and a last line without one', () => {
   const line = 'the walrus does move . decl\tthe walrus does move .';
-  const { status, stdout } = data(
-    'question-formation',
-    '--check',
-    file(`\ufeff${line}\r\n\ufeff${line}\n`),
-    '--json',
-  );
-  assert.deepEqual([status, JSON.parse(stdout).lines, JSON.parse(stdout).notInLanguage], [0, 2, 0]);
+  for (const content of [
+    `\ufeff${line}\r\n\ufeff${line}\n`,
+    `${line}\n${line}`,
+    `${line}\r\n${line}\r\n`,
+    Buffer.from(`\ufeff${line}\n${line}\n`, 'utf16le'),
+  ]) {
+    const { status, stdout } = data('question-formation', '--check', file(content), '--json');
+    assert.deepEqual([status, JSON.parse(stdout).lines, JSON.parse(stdout).notInLanguage], [0, 2, 0]);
+  }
 });
 
 test('--check says what is wrong with a file it cannot read', () => {
@@ -81,10 +84,23 @@ test('--check says what is wrong with a file it cannot read', () => {
       file('the yak does eat . decl\tthe yak does eat .\n\n'),
       /^data: .*lines\.txt line 2: expected "SENTENCE MARKER<TAB>OUTPUT" with one tab/,
     ],
+    [folder, /^data: --check: expected a readable file; got .*: EISDIR\n$/],
   ];
   for (const [path, message] of cases) {
     const { status, stderr } = data('question-formation', '--check', path);
     assert.equal(status, 1);
+    assert.match(stderr, message);
+  }
+  const wrong: [string | Uint8Array, RegExp][] = [
+    ['version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n', /got a Git LFS pointer: run/],
+    ['\n\n', /expected lines SENTENCE MARKER<TAB>OUTPUT; got an empty file/],
+    [gzipSync('x'), /expected text; got gzip/],
+    [Buffer.from('the caf\xe9 . decl\tx', 'latin1'), /expected UTF-8; got other bytes/],
+    ['the walrus does move .\rdecl', /line 1: expected "SENTENCE MARKER<TAB>OUTPUT" with one tab/],
+  ];
+  for (const [content, message] of wrong) {
+    const { status, stderr } = data('question-formation', '--check', file(content));
+    assert.deepEqual([status, stderr.trim().split('\n').length], [1, 1], stderr);
     assert.match(stderr, message);
   }
 });

@@ -231,6 +231,10 @@ test('rows: NaN elsewhere, duplicate keys, missing texts, lone surrogates, names
   await refused(join(made.folder, 'two'), ['b.jsonl, line 1: ', 'got content'], apart());
   await refused(made.file('bad.jsonl', '{"text": {"NaN": NaN, }}\n'), ['bad.jsonl, line 1: ', 'JSON']);
   await refused(made.file('list.jsonl', '{"text": ["a"]}\n'), ['list.jsonl, line 1: ', 'got ["a"]']);
+  const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`;
+  await refused(made.file('deep.jsonl', `{"text": ${deep}}\n`), ['deep.jsonl, line 1: ', 'too many others']);
+  const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`c${i}`, i])));
+  await refused(made.file('wide.jsonl', wide), ['wide.jsonl, line 1: ', 'got c0, c1', 'c19, …: name it']);
 });
 
 const SIX = [DOCUMENTS[0]!, DOCUMENTS[1]!, DOCUMENTS[2]!, DOCUMENTS[3]!];

@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after } from 'node:test';
+import type { TextOptions } from '../../../lib/data/text/identity';
 import { datasetFolder, openDataset } from '../../../lib/data/text/shards';
-import { makeText, type TextOptions } from '../../../lib/data/text/text';
+import { makeText } from '../../../lib/data/text/text';
 import { paths } from '../../../lib/util/paths';
 import { refusal } from '../../refusal';
 

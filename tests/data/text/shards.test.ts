@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { DAMAGES, readDamaged } from '../../damage';
 import { refusal } from '../../refusal';
 import { datasetFolder, openDataset, TokenFile } from '../../../lib/data/text/shards';
 import { FIXTURES, lines, scratch } from './made';
@@ -126,4 +127,28 @@ test('a shard that was changed in place, with valid ids, is refused when it is o
   writeFileSync(path, bytes);
   utimesSync(path, 1, 1);
   assert.throws(() => openDataset(name), refusal(name, 'train.bin', 'it has changed', 'data -- remove'));
+});
+
+test(`${DAMAGES} damages of meta.json and of a shard are the data set or one line`, async () => {
+  const { name, sha256 } = await made.make(
+    made.file('some.jsonl', lines(Array.from({ length: 50 }, (_, i) => `Document ${i}.`))),
+    { validationShare: 0.5 },
+  );
+  const open = () => {
+    const dataset = openDataset(name);
+    dataset.train.close();
+    dataset.validation.close();
+    return dataset;
+  };
+  open();
+  for (const file of ['meta.json', 'train.bin']) {
+    const path = join(datasetFolder(name), file);
+    const bytes = readFileSync(path);
+    const read = (content: Uint8Array) => {
+      writeFileSync(path, content);
+      return open();
+    };
+    await readDamaged(file, bytes, [name, 'again'], read, (set) => set.sha256 === sha256);
+    writeFileSync(path, bytes);
+  }
 });

@@ -1,5 +1,6 @@
 /** Which files a folder gives, and when a data set is another one. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
   readFileSync,
@@ -12,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { refusal } from '../../refusal';
+import { Sources } from '../../../lib/data/text/identity';
 import { datasetFolder } from '../../../lib/data/text/shards';
 import { inputFiles } from '../../../lib/data/text/sources';
 import { encode } from '../../../lib/data/text/tokenizer';
@@ -70,6 +72,50 @@ test('a folder with nothing to read says what it passed over', () => {
   assert.throws(() => walked(join(made.folder, 'nothing')), refusal('--from: ', '.parquet', '1 hidden'));
   assert.throws(() => walked(join(made.folder, 'none')), refusal('--from: ', 'ENOENT'));
   assert.deepEqual(walked(made.file('ONE.JSONL', '{}')).names, ['ONE.JSONL']);
+});
+
+test('validation by name is a whole word; a file for tests among training files is told', async () => {
+  const names = [
+    'valley.txt',
+    'Valentine.txt',
+    'val-0.txt',
+    'validation.txt',
+    'VAL.txt',
+    'val/a.txt',
+    'b.txt',
+  ];
+  for (const name of names) made.file(join('words', name), `Text of ${name}.`);
+  const { train, meta, notices } = await make(join(made.folder, 'words'));
+  const kept = ['Valentine.txt', 'b.txt', 'valley.txt'];
+  assert.deepEqual(
+    train,
+    kept.flatMap((name) => [...encode(`Text of ${name}.`), 50256]),
+  );
+  assert.deepEqual([meta.validation.documents, notices.length], [4, 1]);
+  assert.ok(notices[0]!.includes('VAL.txt, val-0.txt, val/a.txt, …'));
+  for (const name of ['train.jsonl', 'test-0.jsonl', 'testament.jsonl'])
+    made.file(join('tests', name), lines(DOCUMENTS));
+  const tests = await make(join(made.folder, 'tests'));
+  assert.deepEqual([tests.notices.length, tests.notices[0]!.includes('test-0.jsonl;')], [1, true]);
+});
+
+test('a pipe, and a file that changes while it is read, are refused', async () => {
+  const pipe = join(made.folder, 'pipe.txt');
+  execFileSync('mkfifo', [pipe]);
+  await refused(pipe, ['--from: ', 'pipe.txt', 'a device or a pipe']);
+  const path = made.file('changing.txt', `${'The old sea. '.repeat(90_000)}end`);
+  const file = inputFiles('--from', path, () => undefined)[0]!;
+  const options = { name: 'x', from: path, column: 'text', limits: { train: Infinity, validation: 1 } };
+  const sources = new Sources(
+    options,
+    () => undefined,
+    () => undefined,
+  );
+  sources.read(sources.train[0]!, 'a');
+  assert.throws(
+    () => sources.read(sources.train[0]!, 'b'),
+    refusal(`${file.name}: `, 'changed while it was read'),
+  );
 });
 
 test('identity is content: other bytes of the same name, size and time are another source, the same bytes elsewhere are not', async () => {
@@ -180,6 +226,18 @@ test('files of tokens of another tokenizer are refused, and taken where they are
   const own = Uint16Array.from({ length: 120_000 }, (_, i) => i % 32_000);
   for (const name of ['train.bin', 'val.bin']) made.file(join('own', name), new Uint8Array(own.buffer));
   await refused(join(made.folder, 'own'), ['val.bin: ', 'is 31999']);
+  // As NumPy writes int32 and int64, and llm.c.
+  const usual = Array.from({ length: 200 }, (_, i) => (i * 251) % 50_257);
+  for (const [name, bytes] of [
+    ['int32', Int32Array.from(usual)],
+    ['int64', BigInt64Array.from(usual, BigInt)],
+  ] as const) {
+    for (const file of ['train.bin', 'val.bin']) made.file(join(name, file), new Uint8Array(bytes.buffer));
+    await refused(join(made.folder, name), ['val.bin: ', '2 bytes', 'uint16']);
+  }
+  for (const file of ['train.bin', 'val.bin'])
+    made.file(join('llmc', file), Buffer.from('88d834010100', 'hex'));
+  await refused(join(made.folder, 'llmc'), ['train.bin: ', 'llm.c', '1,024']);
   const gpt2 = Uint16Array.from([464, 6842, 13, 50256]);
   for (const name of ['train.bin', 'val.bin']) made.file(join('pickled', name), new Uint8Array(gpt2.buffer));
   made.file('pickled/meta.pkl', 'x');
