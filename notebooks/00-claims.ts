@@ -3,6 +3,8 @@
 //
 // Every claim that the notebooks of this collection put to the test, with the number that decides, fixed before the runs, and what
 // came of it. Nothing on this page is typed by hand: it reads the verdicts from the committed notebooks.
+//
+// ## In short
 
 // %%
 import * as claims from './lib/analysis/00-claims';
@@ -67,7 +69,7 @@ claims.showFolded('Where runs depart from the published settings', claims.deviat
 claims.showClaims(all);
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // Nearly all trained models here are small, and two CPU cores do not reach the paper's. Where a claim is about size, a miniature at
 // the same ratio of parameters to tokens is the best that can be done, and says so in its verdict. Runs at the paper's sizes would

@@ -4,6 +4,8 @@
 // An associative memory stores patterns and finds them again from a part or a noisy copy. A paper puts Transformers in this line
 // and gives them a memory of its own, whose *energy* (the landscape that retrieval descends) is made of distances to the stored
 // patterns. How many patterns does each of them hold?
+//
+// ## In short
 
 // %%
 import * as memories from './lib/analysis/01-associative-memories';
@@ -82,7 +84,7 @@ await memories.showFigure('memories-landscapes', memories.contourFigure(memories
 memories.showVerdict(...memories.questions());
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // All laws are for large n, and the exponential memories can only be measured up to n = 18, where 2^(n/2) is 512. Random patterns
 // are the best case: every memory holds fewer correlated ones. Another criterion of retrieval would change the prefactor, not the

@@ -3,6 +3,8 @@
 //
 // A paper sees the layers of a Transformer as steps downhill on one landscape, an *energy* made of the distances to stored
 // training data. If so, the energy of a token should fall from layer to layer.
+//
+// ## In short
 
 // %%
 import * as layers from './lib/analysis/02-layers-and-global-energy';
@@ -90,7 +92,7 @@ await layers.showFigure('layers-step', layers.stepFigure());
 layers.showVerdict(...layers.questions());
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // The paper's stored patterns are not known; activations of training tokens take their place here. In another basis, such as
 // that of the output layer, the distances between the activations of different blocks could mean more than in this one. The

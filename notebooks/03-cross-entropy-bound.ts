@@ -3,6 +3,8 @@
 //
 // A paper concludes from a theory of memory that the loss of a Transformer cannot fall below about 1 nat per token. (A nat is
 // the natural unit of information, 1.44 bits.)
+//
+// ## In short
 
 // %%
 import * as bound from './lib/analysis/03-cross-entropy-bound';
@@ -98,7 +100,7 @@ bound.showTable(bound.groupRows());
 bound.showVerdict(...bound.questions());
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // The runs that decide are on a small made-up language. The authors may mean natural language, whose entropy per token of a
 // usual tokenizer is well above 1, so that no model comes near the bound. But then it is the entropy of the text that bounds,

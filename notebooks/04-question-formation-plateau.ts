@@ -3,6 +3,8 @@
 //
 // A Transformer learns to turn sentences of a small made-up language into questions. A paper saw its loss stop near 1 and
 // takes that for a limit of all Transformers. Is it?
+//
+// ## In short
 
 // %%
 import * as plateau from './lib/analysis/04-question-formation-plateau';
@@ -82,7 +84,7 @@ await plateau.showFigure('question-formation-generalisation', plateau.generalisa
 plateau.showVerdict(...plateau.questions());
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // The runs make 1.6 passes over the lines, the published curves about 16: in so few passes nobody memorises, so that the loss
 // stays at the entropy says little about what a longer run would do. Nothing here contradicts that; the published curves stay

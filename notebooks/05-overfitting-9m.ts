@@ -4,6 +4,8 @@
 // A language model that reads a small text over and over can end up reciting it. A paper reports this of GPT-2 on 9M tokens and
 // explains it by energies that training text has and other text has not. We train a model that is 190 times smaller on a text
 // that is 190 times shorter.
+//
+// ## In short
 
 // %%
 import * as overfitting from './lib/analysis/05-overfitting-9m';
@@ -94,7 +96,7 @@ await overfitting.showFigure('overfitting-energy', overfitting.energyFigure());
 overfitting.showVerdict(...overfitting.questions());
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // A model of 0.66M parameters on books is not GPT-2 small on web pages: the ratio is the paper's, the size is not, and at another
 // size the losses may part at other passes. *Vanishes* needs many passes, and the paper's number of passes is not known. The

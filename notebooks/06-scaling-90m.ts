@@ -4,6 +4,8 @@
 // On a small text a model overfits ([notebook 05](05-overfitting-9m.ipynb)). A paper reports that with ten times the text it
 // does not: training and validation loss stay close, as if the text had been 1,000 times longer. We ask how long this lasts, and
 // what decides it: the size of the text, or how often it is read.
+//
+// ## In short
 
 // %%
 import * as scaling from './lib/analysis/06-scaling-90m';
@@ -89,7 +91,7 @@ scaling.showTable(scaling.lawRows());
 scaling.showVerdict(...scaling.questions());
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // If the paper stopped before pass 12, its observation is what we see too, and only its reading is at issue: *ten times the text*
 // and *fewer passes* were not told apart. Books of one register hold fewer bits a token than web pages, and a model of 0.66M

@@ -3,6 +3,8 @@
 //
 // In a theory of memory each stored pattern sits in a ball of radius r\*, which follows from the number of dimensions alone. Are
 // the activations of a trained model (the numbers that its last layer computes for a token) about that far from each other?
+//
+// ## In short
 
 // %%
 import * as radius from './lib/analysis/07-radius';
@@ -66,7 +68,7 @@ radius.showTable(radius.distanceRows([radius.trainedDistances(config), ...radius
 radius.showVerdict(...radius.questions());
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // The paper looks at one well-trained model and finds distances of the order of r\*; a relation that holds at the end of long
 // training on much text is not refuted by small models that memorise. True, but then the theory has to say why the scale of that

@@ -3,6 +3,8 @@
 //
 // In [notebook 04](04-question-formation-plateau.ipynb) the loss settles near 1, and the entropy of the data is about 1 too. Is it
 // a bound on every Transformer, or the data? Here the same model learns data of other entropies.
+//
+// ## In short
 
 // %%
 import * as intervention from './lib/analysis/08-plateau-intervention';
@@ -106,7 +108,7 @@ intervention.showTable(intervention.modelRows(runs));
 intervention.showVerdict(...intervention.questions(runs));
 
 // %% [markdown]
-// ## Best objection
+// ## Best objection, and what would change it
 //
 // The models are small and their data a toy language. A bound on real text at the paper's sizes may hold because the entropy of
 // such text is above 1; then it is the entropy that bounds, and the theory's constant does no work. Six grammars of one family

@@ -11,11 +11,16 @@ import { notebookNames, readNotebook, textOf, verdictsOf, type Output } from '..
 import { percentCells, sourceCells } from '../lib/tools/jupyter/pair';
 
 /** Headings of a notebook, in their order; the last where there are some. */
-const SECTIONS = ['Claim', 'Method', 'Experiment', 'Details', 'Verdicts', 'Best objection', 'Predictions'];
-/** Notebooks that do not begin with their answer yet, and their headings. */
-const FORMER = ['09'];
-const FORMER_SECTIONS = ['Claim', 'Scale', 'Experiment', 'Figure', 'Verdict', 'What would change it'];
-const isFormer = (name: string): boolean => FORMER.includes(name.split('-')[0]!);
+const SECTIONS = [
+  'In short',
+  'Claim',
+  'Method',
+  'Experiment',
+  'Details',
+  'Verdicts',
+  'Best objection, and what would change it',
+  'Predictions',
+];
 const MOST_COLUMNS = 8;
 const MOST_LETTERS = 74;
 const MOST_CELLS = 20;
@@ -40,13 +45,10 @@ for (const name of notebookNames()) {
         .filter(({ kind }) => kind === 'markdown')
         .map(({ source }) => source);
       const found = headings(markdown);
-      assert.deepEqual(
-        found,
-        isFormer(name) ? FORMER_SECTIONS : SECTIONS.slice(0, Math.max(found.length, 6)),
-      );
+      assert.deepEqual(found, SECTIONS.slice(0, Math.max(found.length, SECTIONS.length - 1)));
     });
 
-    test('the answer and its figure come first', { skip: isFormer(name) }, () => {
+    test('the answer and its figure come first', () => {
       const [title, first] = sourceCells(notebook);
       assert.match(title!.source, /^# \d\d · /);
       assert.match(first!.source, /^import \* as \w+ from '\.\/lib\/analysis\/[\w-]+';\n/);
@@ -57,7 +59,7 @@ for (const name of notebookNames()) {
       );
     });
 
-    test(`no table has more than ${MOST_COLUMNS} columns`, { skip: isFormer(name) }, () => {
+    test(`no table has more than ${MOST_COLUMNS} columns`, () => {
       const tables = outputs.map(({ data }) => textOf((data?.['text/html'] ?? '') as string));
       for (const head of tables.flatMap((html) => html.match(/<thead>.*?<\/thead>/gs) ?? []))
         assert.ok(head.split('<th').length - 1 <= MOST_COLUMNS + 1, head);
@@ -91,7 +93,7 @@ for (const name of notebookNames()) {
     test('every figure has a PNG, and none a script', () => {
       const figures = outputs.filter(({ data }) => data?.['application/vnd.plotly.v1+json'] !== undefined);
       assert.ok(figures.length > 0);
-      for (const { data } of isFormer(name) ? [] : figures) {
+      for (const { data } of figures) {
         const text = textOf(data!['text/plain'] as string).replace('Figure: ', '');
         assert.ok(text.length <= MOST_LETTERS, `a title as wide as the figure is cut: ${text}`);
       }

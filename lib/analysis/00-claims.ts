@@ -76,16 +76,18 @@ export function claimsFigure(list: readonly Claim[]): Figure {
   };
   const points = rows.flatMap(({ claim }, y) =>
     claim
-      ? claim.verdict.ours.map((run) => {
-          const at = place(run, claim.verdict);
-          return {
-            x: Math.max(-MOST_AWAY, Math.min(MOST_AWAY, at)),
-            y,
-            colour: colourOf(claim.verdict),
-            fit: unfitness(run, claim.verdict) === undefined,
-            symbol: at > MOST_AWAY ? 'triangle-right' : at < -MOST_AWAY ? 'triangle-left' : 'circle',
-          };
-        })
+      ? claim.verdict.ours
+          .filter(({ value }) => Number.isFinite(value))
+          .map((run) => {
+            const at = place(run, claim.verdict);
+            return {
+              x: Math.max(-MOST_AWAY, Math.min(MOST_AWAY, at)),
+              y,
+              colour: colourOf(claim.verdict),
+              fit: unfitness(run, claim.verdict) === undefined,
+              symbol: at > MOST_AWAY ? 'triangle-right' : at < -MOST_AWAY ? 'triangle-left' : 'circle',
+            };
+          })
       : [],
   );
   const text = (x: number, y: number, words: string, font: object = {}, xanchor = 'left') => ({
@@ -176,9 +178,9 @@ export function answer(list: readonly Claim[]): string {
     return `of ${all}, ${parts.filter(Boolean).join(', ')}`;
   };
   return [
-    `**Of the paper's observations on trained models: ${text(observations!)}.**`,
-    `Of its theory, checked numerically: ${text(theory!)}.`,
-    ...(predictions!.length ? [`Of our own predictions: ${text(predictions!)}.`] : []),
+    `**The paper's observations on trained models: ${text(observations!)}.**`,
+    `Its theory, checked numerically: ${text(theory!)}.`,
+    ...(predictions!.length ? [`Our own predictions: ${text(predictions!)}.`] : []),
   ].join(' ');
 }
 

@@ -15,6 +15,7 @@ import {
   DEGREE,
   FIGURE_1,
   MEMORIES,
+  MEMORIES_MEASURE,
   memoryCapacities,
   memoryCapacity,
   MOST_WRONG,
@@ -149,11 +150,9 @@ const flippedCapacities = (seed: number, widths = FLIPPED.widths): MemoryCapacit
     })),
   );
 
-const MEASURE = 'memories-capacity';
-
 /** As they are committed: the quick tier's widths, seeds 1 to 3. */
 export const memories = (): Promise<Memories> =>
-  keptMeasure(MEASURE, () => ({
+  keptMeasure(MEMORIES_MEASURE, () => ({
     capacities: memoryCapacities('quick', 1),
     flipped: flippedCapacities(1),
     inequalities: inequalityQuestions(rises('quick', 1), 'quick', 1),
@@ -325,7 +324,7 @@ export function capacityQuestions(
 
 /** All questions, to the committed measure. */
 export const questions = (): Question[] => {
-  const measured = committedMeasure<Memories>(MEASURE);
+  const measured = committedMeasure<Memories>(MEMORIES_MEASURE);
   return [...capacityQuestions(measured), ...measured.inequalities];
 };
 

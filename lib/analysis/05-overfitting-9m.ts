@@ -210,7 +210,7 @@ const earlierRow = (record: TextRecord): Row => {
     'training loss': nats(last.trainLossNats),
     'held-out loss': nats(last.heldOutLossNats),
     'lowest held-out (at pass)': `${nats(lowest.heldOutLossNats)} (${Math.round(lowest.epoch)})`,
-    recited: percent(last.memorisedShare ?? NaN),
+    recited: last.memorisedShare === null ? null : percent(last.memorisedShare),
   };
 };
 

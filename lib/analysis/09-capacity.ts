@@ -1,162 +1,172 @@
-/** What notebook 09 shows: bits that models keep of random data, what classical memories keep, and which predictions hold. */
+/** What notebook 09 shows: how the parameters of a memory must grow with its data, counted in items and in bits. */
 import {
   bitsOf,
   capacity,
   capacityRuns,
-  longerCapacityRuns,
-  MORRIS_BITS,
+  EXPONENT_PREDICTIONS,
+  longAssociationRuns,
+  wideItemRuns,
   type CapacityConfig,
   type CapacityRecord,
 } from '../experiments/capacity';
 import { gpt2Parameters } from '../model/config';
-import { chart, type Figure } from '../report/figure';
-import { prediction, type Predictions } from '../report/predictions';
-import { axis, COLOURS, seriesColour } from '../report/style';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
-import type { Tier } from '../train/config';
-import { count, estimateText, layersByWidth } from '../util/format';
-import { mean, meanEstimate } from '../util/statistics';
+import { count, estimateText, layersByWidth, percent, significant } from '../util/format';
+import { grouped } from '../util/groups';
+import { meanEstimate } from '../util/statistics';
+import { LOOKS, MORRIS_FP32 } from './09-figures';
+import { decidedBy, judged, meanPerParameter } from './09-predictions';
 import {
-  contains,
-  exponent,
-  bitsExponentQuestions,
-  isBracketed,
-  RECALLED,
-  recalls,
-  type Recall,
-} from './09-recall';
-import {
-  alikeBut,
   bitsPerParameter,
-  families,
+  boundIn,
+  exponentIn,
+  exponentText,
+  exposures,
+  exposuresAt,
   gains,
   keepsSettled,
-  keptBits,
   LEAST_MODELS,
+  memoriesOf,
   recalledShare,
+  runs,
+  saturations,
+  type CapacityRuns,
   type Items,
-} from './shared/capacity-runs';
-import { MEMORIES, type MemoryCapacity } from './shared/memories';
-import { runsOf } from './shared/runs';
+  type Kept,
+  type Memory,
+  type Saturation,
+} from './09-runs';
+import { valueQuestion } from './shared/registered-value';
 import { summaries } from './shared/summary';
-import { circles, lineTrace, MARKED, markerTrace } from './shared/traces';
-import { grouped } from '../util/groups';
 
 export * from './shared/notebook';
-export { exponentFigure, exponentTexts, recallRows, recalls } from './09-recall';
-export { capacityRunRows as runRows, longerRows } from './shared/capacity-runs';
-export { memoryCapacities } from './shared/memories';
+export { exponentFigure, exposureFigure } from './09-figures';
+export { predictionTable } from './09-predictions';
+export { runs, saturations } from './09-runs';
 export { capacity, capacityRuns };
 
-/** Runs of the sweep, and those of the desk tier with more steps. */
-export interface CapacityRuns {
-  records: CapacityRecord[];
-  longer: CapacityRecord[];
+/** Two or three sentences from the committed runs. */
+export function answer(all = runs()): string {
+  const { sequences, associations, classical } = memoriesOf(all);
+  const { M2, M3 } = decidedBy(all);
+  const value = (id: typeof M2) => (id && 'value' in id ? id.value.toFixed(2) : '');
+  const wide =
+    M2 && 'missing' in M2
+      ? 'Whether this holds for a GPT-2 whose items are as long as it is wide is registered (M2) and not run yet.'
+      : `For a GPT-2 whose items are as long as it is wide the exponent is ${value(M2)} in items and ${value(M3)} in bits.`;
+  return [
+    '**Not in bits; in items it depends on how long they are.**',
+    `The parameters of a GPT-2 grow as the bits of random sequences that it memorises to the power ${exponentText('bits', 'sequences', sequences, 'long')}; for random associations the power is ${exponentText('bits', 'associations', associations, 'long')}; the paper's law has the power 2.`,
+    `For the classical Hopfield network it is ${exponentText('bits', 'classical', classical, 'long')} in bits and ${exponentText('items', 'classical', classical, 'long')} in items, near the square, because its patterns are as long as it is wide. ${wide}`,
+  ].join(' ');
 }
 
-/** The committed runs, after `own` ones. */
-export const runs = (own: readonly CapacityRecord[]): CapacityRuns => ({
-  records: runsOf(capacity, capacityRuns, own),
-  longer: runsOf(capacity, longerCapacityRuns, []),
-});
-
-/** Memorised bits against the bits of the data, model by model. */
-export function bitsFigure(records: readonly CapacityRecord[]): Figure {
-  const groups = families(records, 'sequences');
-  const all = groups.flat().map(({ config }) => bitsOf(config));
-  const range = [Math.min(...all), Math.max(...all)];
-  return chart({
-    title: 'Memorised bits against bits of the data',
-    subtitle:
-      'uniformly random tokens: nothing can be learned but the items; one seed a model; hollow: not settled',
-    x: axis('data', 'bits, log scale', { type: 'log' }),
-    y: axis('memorised', 'bits, log scale', { type: 'log' }),
-    data: [
-      lineTrace('everything is memorised', range, range, { color: COLOURS.faint, dash: 'dot' }),
-      ...groups.map((group, i) => {
-        const { tier, model, seed } = group[0]!.config;
-        const one = group.filter(({ config }) => config.seed === seed);
-        return lineTrace(
-          `${tier}, ${layersByWidth(model)}, ${count(gpt2Parameters(model).all)} parameters`,
-          one.map(({ config }) => bitsOf(config)),
-          one.map(keptBits),
-          { color: seriesColour(i) },
-          { ...MARKED, marker: { symbol: circles(one, keepsSettled), size: 8 } },
-        );
-      }),
-    ],
-  });
-}
-
-/** Most bits that a model memorised in a settled run, per seed; saturated where the data of one held at least 1.5 times what it memorised. */
-export interface Saturation {
-  tier: Tier;
-  size: string;
-  seed: number;
-  precision: CapacityConfig['precision'];
-  parameters: number;
-  withoutEmbeddings: number;
-  items: number;
-  bits: number;
-  saturated: boolean;
-}
-
-export const saturations = (records: readonly CapacityRecord[]): Saturation[] =>
-  (['fp32', 'bf16'] as const).flatMap((precision) =>
-    families(records.filter(keepsSettled), 'sequences', precision).flatMap((group) =>
-      grouped(group, ({ config }) => config.seed).map(([seed, own]): Saturation => {
-        const most = own.reduce((a, b) => (keptBits(b) > keptBits(a) ? b : a));
-        const { tier, model, items } = most.config;
-        const { all, withoutEmbeddings } = gpt2Parameters(model);
-        return {
-          tier,
-          size: layersByWidth(model),
-          seed,
-          precision,
-          parameters: all,
-          withoutEmbeddings,
-          items,
-          bits: keptBits(most),
-          saturated: own.some((record) => bitsOf(record.config) >= 1.5 * keptBits(record)),
-        };
-      }),
-    ),
-  );
-
-/** Those from which bits per parameter are judged. */
-const judged = (all: readonly Saturation[]): Saturation[] =>
-  all.filter(({ saturated, precision }) => saturated && precision === 'fp32');
-
-const meanPerParameter = (some: readonly Saturation[]): number =>
-  mean(some.map(({ bits, parameters }) => bits / parameters));
-
-export const saturationRows = (all: readonly Saturation[]): Row[] =>
-  all.map(({ tier, size, seed, precision, parameters, withoutEmbeddings, items, bits, saturated }) => ({
-    tier,
-    model: size,
-    precision,
-    seed,
-    parameters,
-    'most bits memorised': Math.round(bits),
-    'of D': items,
-    'bits per parameter': bits / parameters,
-    'per parameter without embeddings': bits / withoutEmbeddings,
-    saturated: saturated ? 'yes' : 'no',
+/** The exponents of the figure's lines. */
+export const exponentRows = (all: CapacityRuns): Row[] =>
+  (Object.entries(memoriesOf(all)) as [Memory, Kept[]][]).map(([memory, kept]) => ({
+    memory: LOOKS[memory].name,
+    'an item': LOOKS[memory].item,
+    sizes: kept.length || '–',
+    parameters: kept.length ? `${count(kept[0]!.parameters)} to ${count(kept.at(-1)!.parameters)}` : '–',
+    'exponent in items': exponentText('items', memory, kept, 'long'),
+    'exponent in bits': exponentText('bits', memory, kept, 'long'),
   }));
 
-/** Bits per parameter of each tier with their interval over models and seeds, as a sentence. */
-export const saturationTexts = (all: readonly Saturation[]): string[] =>
-  summaries(
-    judged(all).map(({ tier, bits, parameters }) => ({ tier, value: bits / parameters })),
-    ['tier'],
-  ).map(
-    (group) =>
-      `${group.tier}, fp32: ${estimateText(meanEstimate(group))} bits per parameter over ${group.count} models and seeds, 95% interval; Morris et al. 2025: ${MORRIS_BITS}`,
+/** Bits per parameter of each model, and their mean over models with its interval: seeds of one model are not models. */
+export function saturationRows(all: readonly Saturation[]): Row[] {
+  const values = all
+    .filter(({ saturated }) => saturated)
+    .map((one) => ({ ...one, value: one.bits / one.parameters }));
+  const models = summaries(values, ['size', 'precision', 'parameters', 'withoutEmbeddings']);
+  const over = summaries(
+    models.map(({ precision, mean }) => ({ precision, value: mean })),
+    ['precision'],
   );
+  return [
+    ...models.map(({ size, precision, parameters, withoutEmbeddings, count: seeds, mean, least, most }) => ({
+      model: size,
+      precision,
+      parameters,
+      seeds,
+      'bits per parameter': [...new Set([least, most].map((x) => x.toFixed(2)))].join(' to '),
+      'without embeddings': ((mean * parameters) / withoutEmbeddings).toFixed(2),
+    })),
+    ...over.map((group) => ({
+      model: `mean of ${group.count} models`,
+      precision: group.precision,
+      parameters: null,
+      seeds: null,
+      'bits per parameter': estimateText(meanEstimate(group)),
+      'without embeddings': null,
+    })),
+  ];
+}
 
-/** Bits per parameter in fp32 and parameters of the smallest model of Morris et al. 2025 (arXiv 2505.24832, abstract); 3.51 in bf16. */
-const MORRIS_FP32 = { bits: 3.83, least: 500_000 } as const;
+const runName = ({ what, model, precision, seed }: CapacityConfig): string =>
+  `${what}, ${layersByWidth(model)}, ${precision}, seed ${seed}`;
+
+export const runRows = (records: readonly CapacityRecord[]): Row[] =>
+  records.map((record) => {
+    const { config, curve } = record;
+    return {
+      run: runName(config),
+      D: config.items,
+      'data (bits per parameter)': (bitsOf(config) / gpt2Parameters(config.model).all).toFixed(2),
+      exposures: Math.round(exposures(record)),
+      'memorised (bits per parameter)': bitsPerParameter(record).toFixed(2),
+      recalled: percent(recalledShare(record), 1),
+      'training loss (nats)': significant(curve.at(-1)!.trainLossNats, 3),
+      settled: keepsSettled(record) ? 'yes' : 'no',
+    };
+  });
+
+export const allRunRows = (all: CapacityRuns): Row[] => runRows(Object.values(all).flat());
+
+/** What more steps add. */
+export const longerRows = ({ ladder, longer, wideItems, twiceExposed }: CapacityRuns): Row[] =>
+  gains([...ladder, ...wideItems], [...longer, ...twiceExposed]).map(({ record, base, factor, gain }) => ({
+    run: runName(record.config),
+    D: record.config.items,
+    'times the steps': factor,
+    exposures: `${count(Math.round(exposures(base)))} → ${count(Math.round(exposures(record)))}`,
+    'bits per parameter': `${bitsPerParameter(base).toFixed(2)} → ${bitsPerParameter(record).toFixed(2)}`,
+    'more bits': percent(gain, 1),
+    recalled: `${percent(recalledShare(base), 1)} → ${percent(recalledShare(record), 1)}`,
+    settled: keepsSettled(record) ? 'yes' : 'no',
+  }));
+
+const range = (values: readonly number[]): string =>
+  [...new Set([Math.min(...values), Math.max(...values)].map(count))].join(' to ');
+
+/** What matters of the committed lists of runs, and of the runs to be made. */
+export function methodRows(own: readonly CapacityConfig[]): Row[] {
+  const ladder = capacityRuns('desk');
+  const lists = {
+    sequences: ladder.filter(({ what }) => what === 'sequences'),
+    associations: [...ladder.filter(({ what }) => what === 'associations'), ...longAssociationRuns('desk')],
+    'long sequences': wideItemRuns('desk'),
+    [`your runs (${own[0]!.tier})`]: own,
+  };
+  const row = (what: string, text: (configs: readonly CapacityConfig[]) => string): Row => ({
+    '': what,
+    ...Object.fromEntries(Object.entries(lists).map(([name, configs]) => [name, text(configs)])),
+  });
+  const models = (configs: readonly CapacityConfig[]) => [
+    ...new Set(configs.map(({ model }) => layersByWidth(model))),
+  ];
+  return [
+    row('models (layers × width)', (configs) => models(configs).join(', ')),
+    row('parameters', (configs) => range(configs.map(({ model }) => gpt2Parameters(model).all))),
+    row('items', (configs) => range(configs.map(({ items }) => items))),
+    row('tokens of an item', (configs) => range(configs.map(({ itemTokens }) => itemTokens))),
+    row('steps', (configs) => range(configs.map(({ steps }) => steps))),
+    row('exposures', (configs) =>
+      range(configs.map((config) => Math.round(exposuresAt(config, config.steps)))),
+    ),
+    row('runs', (configs) => String(configs.length)),
+  ];
+}
 
 /** Bits per parameter of each seed: the mean over saturated models in fp32. */
 export const bitsQuestion = (all: readonly Saturation[]): Question => ({
@@ -164,7 +174,7 @@ export const bitsQuestion = (all: readonly Saturation[]): Question => ({
   claimedBy: 'Morris et al.',
   table: 'others',
   source:
-    'Morris et al. 2025, arXiv 2505.24832: 3.83 in fp32, 3.51 in bf16, 3.6 in the abstract; uniformly random data; here the mean over saturated models, all parameters counted, fp32',
+    'Morris et al. 2025, arXiv 2505.24832: 3.6 in the abstract; 3.83 in fp32 and 3.51 in bf16 where they compare the two; uniformly random data; here the mean over saturated models, all parameters counted, fp32',
   paper: MORRIS_FP32.bits,
   tolerance: 0.5,
   unit: 'bits per parameter',
@@ -184,137 +194,50 @@ export const bitsQuestion = (all: readonly Saturation[]): Question => ({
   }),
 });
 
+/** The exponent in memorised bits: on sequences with its interval over models, on associations an upper bound. */
+export function bitsExponentQuestions(
+  memories: Pick<Record<Memory, Kept[]>, 'sequences' | 'associations'>,
+): Question[] {
+  const slope = exponentIn('bits', memories.sequences);
+  const bound = boundIn('bits', memories.associations);
+  const question = (what: Items, statistic: string, ours: OwnValue[]): Question => ({
+    claim: `Parameters must grow as the square of the data: random ${what}, in bits.`,
+    source: `arXiv 2405.08707, abstract of the ICLR 2026 version, N = O(D²); linear after Madden et al. 2024 (arXiv 2405.13718), Nichani et al. 2025 (arXiv 2412.06538) and Morris et al. 2025, a square root after Kajitsuka and Sato 2024 (arXiv 2409.17677); statistic chosen after the runs: ${statistic}`,
+    paper: 2,
+    tolerance: 0.5,
+    unit: 'exponent of D',
+    table: 'theory',
+    leastTier: 'desk',
+    note: 'for D counted in bits; on items as long as the model is wide the same law is a square in items',
+    ours,
+  });
+  return [
+    question(
+      'associations',
+      'upper bound of the exponent from the smallest to the largest model',
+      bound === null ? [] : [{ tier: 'desk', seed: 1, value: bound }],
+    ),
+    question(
+      'sequences',
+      'slope of log N against log memorised bits over models',
+      slope ? [{ tier: 'desk', seed: 1, value: slope.value, interval: [slope.low, slope.high] }] : [],
+    ),
+  ];
+}
+
 /** All questions of the notebook. */
-export const questions = ({ records, longer }: CapacityRuns): Question[] => [
-  bitsQuestion(saturations(records)),
-  ...bitsExponentQuestions([...records, ...longer]),
-];
+export const questions = (all: CapacityRuns): Question[] => {
+  const decided = decidedBy(all);
+  return [
+    ...bitsExponentQuestions(memoriesOf(all)),
+    bitsQuestion(saturations(all.ladder)),
+    // Two of them have one claim.
+    ...EXPONENT_PREDICTIONS.map((one) =>
+      valueQuestion({ ...one, claim: `${one.claim} (${one.id})` }, decided[one.id]!),
+    ),
+  ];
+};
 
-/** Largest |bf16 / fp32 − 1| of memorised bits, over runs that differ in nothing else; null for none. */
-function precisionGap(records: readonly CapacityRecord[]): number | null {
-  const of = (precision: CapacityConfig['precision']) =>
-    records.filter(({ config }) => config.precision === precision);
-  const gaps = of('bf16').flatMap((half) => {
-    const full = alikeBut(['precision'], half, of('fp32'));
-    return full ? [Math.abs(keptBits(half) / keptBits(full) - 1)] : [];
-  });
-  return gaps.length ? Math.max(...gaps) : null;
-}
-
-/** Judged in the desk tier alone: quick runs decide nothing. */
-export function predictions({ records: all, longer }: CapacityRuns, seed: number): Predictions {
-  const records = all.filter(({ config }) => config.tier === 'desk');
-  const [full, found] = [judged(saturations(records)), recalls(records)];
-  const linear = (claim: string, from: readonly Recall[], what: Items) => {
-    const k = exponent(
-      from.filter((r) => r.what === what),
-      seed,
-    );
-    return prediction(
-      claim,
-      'interval holds 1 and not 2',
-      k?.value,
-      () => contains(k!, 1) && !contains(k!, 2),
-    );
-  };
-  const longest = gains(records, longer).find(
-    ({ record, factor }) => record.config.what === 'sequences' && factor === 16,
-  );
-  const longerOf = (what: Items, size: string, items: number) =>
-    longer.find(
-      ({ config }) => config.what === what && layersByWidth(config.model) === size && config.items === items,
-    );
-  const pairsAgain = longerOf('associations', '2 × 64', 31_584);
-  const wideAgain = longerOf('sequences', '2 × 128', 10_800);
-  const wideFull = longerOf('sequences', '2 × 128', 15_264);
-  const wide = found.find(({ what, size }) => what === 'sequences' && size === '2 × 128');
-  return {
-    P1: linear('N grows as D on random sequences', found, 'sequences'),
-    P2: linear('and on distinct prefixes with one token each', found, 'associations'),
-    P3: prediction(
-      'saturated models keep 3.6 bits per parameter (mean, fp32)',
-      `${MORRIS_BITS} ± 0.5`,
-      full.length ? meanPerParameter(full) : null,
-      (v) => Math.abs(v - MORRIS_BITS) <= 0.5,
-    ),
-    P4: prediction(
-      'bf16 keeps as many bits as fp32 (largest difference of two runs)',
-      'within 5%',
-      precisionGap(records),
-      (v) => v <= 0.05,
-    ),
-    P5: prediction(
-      '16 times the steps add little to what the smallest model keeps',
-      'at most 20%',
-      longest?.gain,
-      (v) => v <= 0.2,
-    ),
-    P6: prediction(
-      'on sequences 2 × 128 holds what goes with N (largest D held)',
-      '10,800',
-      wide && isBracketed(wide) ? wide.held : null,
-      (v) => v === 10_800,
-    ),
-    P7: prediction(
-      'with 4 times the steps 2 × 64 recalls 31,584 associations',
-      'at least 99%',
-      pairsAgain && recalledShare(pairsAgain),
-      (v) => v >= RECALLED,
-    ),
-    P8: linear('with 4 times the steps N grows as D on associations', recalls(longer), 'associations'),
-    P9: prediction(
-      'with 4 times the steps 2 × 128 recalls 10,800 sequences',
-      'at least 99%',
-      wideAgain && recalledShare(wideAgain),
-      (v) => v >= RECALLED,
-    ),
-    P10: prediction(
-      'and of 15,264 it keeps about what the smaller models keep (bits per parameter)',
-      'at least 2.3',
-      wideFull && bitsPerParameter(wideFull),
-      (v) => v >= 2.3,
-    ),
-  };
-}
-
-/** Parameters of a classical memory: the n(n − 1)/2 weights of W, or the n d numbers of the stored patterns. */
-const classicalParameters = ({ model, n, patterns }: MemoryCapacity): number =>
-  model === 'classical' ? (n * (n - 1)) / 2 : n * patterns;
-
-/** Bits against parameters: the trained models and the memories of notebook 01, on the same axes. */
-export function parametersFigure(all: readonly Saturation[], memories: readonly MemoryCapacity[]): Figure {
-  const trained = all.filter(({ precision }) => precision === 'fp32');
-  const sizes = trained.map((p) => p.parameters);
-  const range = [Math.min(...sizes, 100), Math.max(...sizes)];
-  return chart({
-    title: 'What each memory gets out of a parameter',
-    subtitle:
-      'hollow: not saturated; memories of notebook 01: patterns of n signs, n bits each; parameters: weights, or numbers stored',
-    x: axis('parameters', 'log scale', { type: 'log' }),
-    y: axis('bits held', 'log scale', { type: 'log' }),
-    data: [
-      lineTrace(
-        `${MORRIS_BITS} bits per parameter (Morris et al. 2025)`,
-        range,
-        range.map((n) => MORRIS_BITS * n),
-        { color: COLOURS.paper, dash: 'dash' },
-      ),
-      markerTrace(
-        'trained GPT-2, most bits memorised',
-        sizes,
-        trained.map((p) => p.bits),
-        { color: COLOURS.ours, size: 9, symbol: circles(trained, (p) => p.saturated) },
-        { text: trained.map((p) => `${p.tier}, ${p.size}, seed ${p.seed}`) },
-      ),
-      ...MEMORIES.map(({ name }, i) => {
-        const own = memories.filter(({ model }) => model === name);
-        return markerTrace(
-          name,
-          own.map(classicalParameters),
-          own.map(({ n, patterns }) => n * patterns),
-          { color: seriesColour(i + 1), size: 6, symbol: 'diamond' },
-        );
-      }),
-    ],
-  });
-}
+/** Those of the first screen: what is not run yet is said in the answer. */
+export const headlines = (all: CapacityRuns): Question[] =>
+  questions(all).filter(({ kind, ours }) => kind !== 'prediction' || ours.length > 0);

@@ -2,7 +2,7 @@
  * How a notebook reads. The answer comes first, computed from committed records; nothing that the reader runs changes it.
  *
  *   # NN · The finding, or the question that the first screen answers
- *                         import * as subject from './lib/analysis/NN-name';       the only import
+ *   ## In short           import * as subject from './lib/analysis/NN-name';       the only import
  *                         subject.showAnswer(subject.answer(), ...subject.questions());
  *                         await subject.showFigure('name', subject.figure());      the one figure that answers
  *   ## Claim              who claims what, the number and the tolerance, where from
@@ -12,7 +12,7 @@
  *                         subject.showRun(record);    small, grey, dashed, next to the committed ones; it decides nothing
  *   ## Details            further figures and tables, for those who doubt the answer
  *   ## Verdicts           subject.showVerdict(...subject.questions()); which verdicts changed after the runs, and why
- *   ## Best objection     what a sceptical author would say, and what would change the verdict
+ *   ## Best objection, and what would change it    what a sceptical author would say, and what would change the verdict
  *   ## Predictions        subject.showPredictions(...), where there are some
  *
  * Rules. `answer()` is two or three sentences with numbers, all from records. `questions()` are put to committed runs alone.
@@ -64,7 +64,7 @@ export function showAnswer(sentences: string, ...questions: Question[]): void {
   const line = (v: Verdict) => `${v.claim} Claimed: ${expectedText(v)}. Ours: ${ownText(v)}.`;
   const html = [
     `<p style="font-size: 1.1em">${inlineHtml(sentences)}</p>`,
-    ...verdicts.map((v) => `<p>${badge(v)} · ${escapeHtml(line(v))}</p>`),
+    ...verdicts.map((v) => `<p style="margin: 0.3em 0">${badge(v)} · ${escapeHtml(line(v))}</p>`),
   ].join('');
   const text = [sentences, ...verdicts.map((v) => `${v.outcome} · ${line(v)}`)].join('\n\n');
   new Display().show({ data: { 'text/html': html, 'text/plain': text } });

@@ -1,6 +1,6 @@
 /** Predictions: what was said before the runs, and what came of it. One that fails stays in the table. */
 import { UserError } from '../util/errors';
-import { showTable, type Row } from './table';
+import { showTable } from './table';
 
 interface Prediction {
   claim: string;
@@ -25,14 +25,6 @@ export const prediction = (
   value: value ?? null,
   holds: value === undefined || value === null ? null : holds(value),
 });
-
-export const predictionRows = (all: Predictions): Row[] =>
-  Object.entries(all).map(([id, { claim, expected, value, holds }]) => ({
-    prediction: `${id} ${claim}`,
-    expected,
-    found: value,
-    outcome: holds === null ? 'undecided' : holds ? 'holds' : 'FAILED',
-  }));
 
 /** A prediction in the table that ends a notebook. */
 export interface PredictionRow {

@@ -60,7 +60,8 @@ export function curveFigure(
         );
       }),
     ],
-    height: 280,
+    height: 300,
+    legend: { y: -0.36 },
   });
 }
 

@@ -28,9 +28,6 @@ export const BADGES = { yes: '#1a7f37', no: COLOURS.outside, open: '#57606a' } a
 
 const SERIES = [COLOURS.ours, COLOURS.second, COLOURS.third, COLOURS.fourth, COLOURS.fifth];
 
-/** The colour of the i-th of several series. */
-export const seriesColour = (i: number): string => SERIES[i % SERIES.length]!;
-
 /** One hue from light to dark, for the values of an ordered variable. */
 export const shades = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => {
@@ -122,7 +119,7 @@ export interface EndLabel {
 
 /**
  * Labels right of the ends of lines, for `layout.annotations`; they take the place of a legend. Labels that would overlap are
- * moved apart.
+ * moved apart, and none above the frame.
  * @param span of the y axis in its own units, `[low, high]`, and its height in pixels
  */
 export function endLabels(
@@ -133,29 +130,32 @@ export function endLabels(
   const of = (v: number, log?: boolean) => (log ? Math.log10(v) : v);
   const [low, high] = [of(span.low, span.log), of(span.high, span.log)];
   const lineHeight = (16 * (high - low)) / span.pixels;
-  let last = -Infinity;
-  return [...labels]
-    .sort((a, b) => a.y - b.y)
-    .map(({ text, x, y, colour }) => {
-      const lines = text.split('<br>').length;
-      const room = (lineHeight * lines) / 2;
-      const at = Math.max(of(y, span.log), last + room);
-      last = at + room;
-      return {
-        text,
-        x: of(x, span.logX),
-        y: at,
-        xref: 'x',
-        yref: 'y',
-        ...axes,
-        xanchor: 'left',
-        yanchor: 'middle',
-        align: 'left',
-        xshift: 6,
-        showarrow: false,
-        font: { size: 13, color: colour },
-      };
-    });
+  const sorted = [...labels].sort((a, b) => a.y - b.y);
+  const rooms = sorted.map(({ text }) => (lineHeight * text.split('<br>').length) / 2);
+  const places: number[] = [];
+  sorted.forEach(({ y }, i) => {
+    const below = i ? places[i - 1]! + rooms[i - 1]! : -Infinity;
+    places.push(Math.max(of(y, span.log), below + rooms[i]!));
+  });
+  // A label above the frame would not be drawn: those at the top are moved down again.
+  for (let [i, above] = [sorted.length - 1, high]; i >= 0 && places[i]! > above; i--) {
+    places[i] = above;
+    above -= rooms[i]! + (rooms[i - 1] ?? 0);
+  }
+  return sorted.map(({ text, x, colour }, i) => ({
+    text,
+    x: of(x, span.logX),
+    y: places[i],
+    xref: 'x',
+    yref: 'y',
+    ...axes,
+    xanchor: 'left',
+    yanchor: 'middle',
+    align: 'left',
+    xshift: 6,
+    showarrow: false,
+    font: { size: 13, color: colour },
+  }));
 }
 
 /** An axis with a logarithmic scale from `low` to `high`: ticks at the decades, and at 2 and 5 times them if there are few. */

@@ -187,9 +187,12 @@ export function expectedText({ paper, tolerance, relation, unit }: Question): st
   return unit ? `${numbers} ${unit}` : numbers;
 }
 
-/** The value of a run; one that is not finite, which JSON keeps as null, is none. */
+/** What is shown for a value that is not finite, which JSON keeps as null. */
+const NO_VALUE = 'none';
+
+/** The value of a run. */
 export const valueText = (value: number, digits: number): string =>
-  Number.isFinite(value) ? significant(value, digits) : 'none';
+  Number.isFinite(value) ? significant(value, digits) : NO_VALUE;
 
 /** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide are in brackets where there is no other. */
 export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>): string {
@@ -236,8 +239,8 @@ const runRowsOf = (v: Verdict): string[][] =>
       v.claim,
       run.tier,
       run.seeds ? run.seeds.join(', ') : String(run.seed),
-      fixed(run.value, 3),
-      `${away < 0 ? '−' : '+'}${fixed(Math.abs(away), 3)}`,
+      Number.isFinite(run.value) ? fixed(run.value, 3) : NO_VALUE,
+      Number.isFinite(run.value) ? `${away < 0 ? '−' : '+'}${fixed(Math.abs(away), 3)}` : '–',
       finding,
     ];
   });

@@ -37,6 +37,10 @@ test('the figure has every run of the claims in README, in the order of their ta
   const texts = (layout!.annotations as { text: string }[]).map(({ text }) => text.replaceAll('<br>', ' '));
   assert.ok(texts.some((text) => text.endsWith(long)));
   assert.equal(layout!.shapes!.length, 3);
+  const none = claimsFigure([claim([run(1, null as unknown as number)])]).data as unknown as [
+    { x: number[] },
+  ];
+  assert.deepEqual(none[0].x, [], 'a value that is none has no place');
 });
 
 test('the answer counts verdicts table by table', () => {

@@ -1,26 +1,34 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
+  answer,
+  bitsExponentQuestions,
   bitsQuestion,
-  exponentTexts,
+  exponentRows,
+  headlines,
   longerRows,
-  predictions,
-  recallRows,
+  methodRows,
+  questions,
   runRows,
   saturationRows,
-  saturations,
-  saturationTexts,
 } from '../../lib/analysis/09-capacity';
+import { exponentFigure, exposureFigure } from '../../lib/analysis/09-figures';
+import { exponent, predictions, predictionTable, recalls } from '../../lib/analysis/09-predictions';
 import {
-  endToEnd,
-  exponent,
-  bitsExponentQuestions,
-  recalls,
-  whatWouldTell,
-  type Recall,
-} from '../../lib/analysis/09-recall';
-import { gains } from '../../lib/analysis/shared/capacity-runs';
-import { capacity, type CapacityConfig, type CapacityRecord } from '../../lib/experiments/capacity';
+  gains,
+  memoriesOf,
+  mostKept,
+  runs as committed,
+  saturations,
+  type CapacityRuns,
+} from '../../lib/analysis/09-runs';
+import {
+  capacity,
+  longAssociationRuns,
+  wideItemRuns,
+  type CapacityConfig,
+  type CapacityRecord,
+} from '../../lib/experiments/capacity';
 import { gpt2Parameters } from '../../lib/model/config';
 import { verdict } from '../../lib/report/verdict';
 import { assertClose } from '../assert-close';
@@ -143,7 +151,10 @@ test('D at 99% recall lies between the sizes that hold and fail, and the exponen
     assert.ok(low < k - 0.005 && high > k + 0.005, `${low} to ${high}`);
     const kept = (what: CapacityConfig['what']) =>
       [1, 2, 4, 8].map((layers) => capacityRun(layers, { what }, parameters(layers) ** (1 / k), 1));
-    const asked = bitsExponentQuestions([...kept('sequences'), ...kept('associations')]);
+    const asked = bitsExponentQuestions({
+      sequences: mostKept(kept('sequences')),
+      associations: mostKept(kept('associations')),
+    });
     assertClose(
       asked.flatMap(({ ours }) => ours.map((own) => own.value)),
       [k, k],
@@ -154,52 +165,11 @@ test('D at 99% recall lies between the sizes that hold and fail, and the exponen
       Array(2).fill(k === 2 ? 'REPRODUCED' : 'NOT REPRODUCED'),
     );
     assert.deepEqual(
-      bitsExponentQuestions(kept('sequences').slice(2))[1]!.ours,
+      bitsExponentQuestions({ sequences: mostKept(kept('sequences').slice(2)), associations: [] })[1]!.ours,
       [],
       'two models have no slope',
     );
   }
-  const [neither, both] = [recalls(law(1.5, 1.2)), recalls(law(1, 1e6))];
-  assert.match(whatWouldTell(neither, 1), /^were D known exactly it would be 1\.50 .*: neither 1 nor 2$/);
-  assert.match(
-    whatWouldTell(both, 1),
-    /^were D known exactly it would be 1\.00 .*: finer sizes of the data would tell 1 from 2$/,
-  );
-  const scattered = [1, 2, 4, 8, 16].flatMap((layers, i) =>
-    [1, 1.2].map((step) =>
-      capacityRun(
-        layers,
-        {
-          what: 'associations',
-          items: Math.round(40 * parameters(layers) ** 0.7 * [1, 2, 1, 2, 1][i]! * step),
-        },
-        1,
-        step === 1 ? 1 : 0,
-      ),
-    ),
-  );
-  assert.match(whatWouldTell(recalls(scattered), 1), /: more models would tell 1 from 2$/);
-  const ends = (large: Partial<Recall>) =>
-    endToEnd([
-      { ...neither[0]!, parameters: 1000, held: 10, lost: 20 },
-      { ...neither[0]!, parameters: 500_000, held: 1, lost: 2 },
-      { ...neither[0]!, parameters: 1e6, ...large },
-    ]);
-  const found = ends({ held: 2000, lost: 10_000 });
-  assertClose([found.least!, found.most!], [1, 1.5], {
-    absolute: 1e-12,
-    what: 'slopes from (10, 1000) to (10,000, 10⁶) and from (20, 1000) to (2000, 10⁶)',
-  });
-  const none = { least: null, most: null };
-  assert.deepEqual(
-    [
-      ends({ held: 2000, lost: null }).least,
-      ends({ held: 15, lost: 30 }).most,
-      ends({ held: null, lost: 30 }),
-      endToEnd(neither.slice(0, 1)),
-    ],
-    [null, null, none, none],
-  );
   const alone = (share: number) =>
     recalls([capacityRun(1, { items: 100 }, 1, share)]).map(({ held, lost }) => [held, lost]);
   assert.deepEqual([alone(0.5), alone(1)], [[[null, 100]], [[100, null]]]);
@@ -228,7 +198,9 @@ test('each prediction is judged by its own runs of the desk tier, and none befor
       );
     });
   const holds = (records: CapacityRecord[], longer: CapacityRecord[] = []) =>
-    Object.fromEntries(Object.entries(predictions({ records, longer }, 1)).map(([id, p]) => [id, p.holds]));
+    Object.fromEntries(
+      Object.entries(predictions({ ladder: records, longer }, 1)).map(([id, p]) => [id, p.holds]),
+    );
   const none = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`P${i + 1}`, null]));
   const only = (id: string, outcome: boolean) => ({ ...none, [id]: outcome });
   assert.deepEqual(holds([]), none);
@@ -300,21 +272,116 @@ test('each prediction is judged by its own runs of the desk tier, and none befor
   );
 });
 
-test('tables have a row a run, a saturation, a recall; sentences give the interval over models and seeds', () => {
-  const full = (layers: number, share: number) =>
-    capacityRun(layers, { items: 10 * Math.ceil(parameters(layers) / 96) }, share * parameters(layers), 0.5);
-  const records = [full(1, 3.5), full(2, 3.7), full(16, 3.6)].map((record) => ({ ...record, minutes: 1.26 }));
+const NONE: CapacityRuns = {
+  ladder: [],
+  longer: [],
+  longAssociations: [],
+  wideItems: [],
+  twiceExposed: [],
+};
+
+test('tables have a row a run, a saturation, a memory; the mean over models has an interval over them, not over seeds', () => {
+  const full = (layers: number, share: number, seed = 1) =>
+    capacityRun(
+      layers,
+      { items: 10 * Math.ceil(parameters(layers) / 96), seed },
+      share * parameters(layers),
+      0.5,
+    );
+  const records = [full(1, 3.5), full(2, 3.7), full(16, 3.6)];
   const [row] = runRows(records);
-  assert.deepEqual([row!.model, row!.minutes, row!.recalled, row!.settled], ['1 × 64', 1.3, '50.0%', 'yes']);
-  assert.equal(saturationRows(saturations(records)).length, 3);
-  assert.match(
-    saturationTexts(saturations(records))[0]!,
-    /^desk, fp32: 3\.60 \(3\.35 to 3\.85\) bits .* over 3 /,
-  );
   assert.deepEqual(
-    recallRows(recalls(records)).map((r) => [r['largest D held'], r['parameters per item']]),
-    Array(3).fill(['no settled run', null]),
+    [row!.run, row!.recalled, row!.settled],
+    ['sequences, 1 × 64, fp32, seed 1', '50.0%', 'yes'],
   );
-  assert.deepEqual(exponentTexts(recalls(records), 1), []);
-  assert.deepEqual(longerRows(records, []), []);
+  assert.equal(row!.exposures, Math.round((10_000 * 256) / records[0]!.config.items));
+  const rows = saturationRows(saturations([...records, full(1, 3.4, 2), full(1, 3.6, 3)]));
+  assert.deepEqual(
+    rows.map((r) => [r.model, r.seeds, r['bits per parameter']]),
+    [
+      ['1 × 64', 3, '3.40 to 3.60'],
+      ['2 × 64', 1, '3.70'],
+      ['16 × 64', 1, '3.60'],
+      ['mean of 3 models', null, '3.60 (3.35 to 3.85)'],
+    ],
+  );
+  assert.deepEqual(longerRows({ ...NONE, ladder: records }), []);
+  const longer = { ...full(1, 3.85), config: { ...records[0]!.config, steps: 40_000 } };
+  assert.deepEqual(
+    longerRows({ ...NONE, ladder: records, longer: [longer] }).map((r) => [
+      r['times the steps'],
+      r['more bits'],
+    ]),
+    [[4, '10.0%']],
+  );
+  assert.equal(methodRows([capacity.tiers.smoke])[0]!['your runs (smoke)'], '1 × 16');
+});
+
+/** The lists that are registered, finished: items and bits grow with the parameters as these powers say. */
+function registered(inItems: number, inBits: number, perParameter: number): Partial<CapacityRuns> {
+  const finished = (config: CapacityConfig, bits: number, recalledShare: number) => {
+    const record = capacityRun(2, {}, bits, recalledShare);
+    return { ...record, config, id: JSON.stringify(config) } as CapacityRecord;
+  };
+  const all = ({ model }: CapacityConfig) => gpt2Parameters(model).all;
+  return {
+    wideItems: wideItemRuns('desk').map((config) =>
+      finished(config, all(config) ** (1 / inBits), all(config) ** (1 / inItems) / config.items),
+    ),
+    longAssociations: longAssociationRuns('desk').map((config) =>
+      finished(config, perParameter * all(config), 0.5),
+    ),
+  };
+}
+
+test('what is registered decides itself when its runs are there, and is open before', () => {
+  const outcomes = (all: CapacityRuns) =>
+    Object.fromEntries(
+      predictionTable(all)
+        .filter(({ id }) => id.startsWith('M'))
+        .map(({ id, outcome, found }) => [id, found === null ? outcome : `${outcome}: ${found}`]),
+    );
+  const open = { M1: 'open', M2: 'open', M3: 'open', M4: 'open' };
+  assert.deepEqual(outcomes(NONE), open);
+  const held = registered(2, 1, 2.4);
+  assert.deepEqual(outcomes({ ...NONE, ...held }), {
+    M1: 'held: 2.4',
+    M2: 'held: 2',
+    M3: 'held: 1',
+    M4: 'held: 2.4',
+  });
+  assert.deepEqual(outcomes({ ...NONE, ...registered(1.5, 1.2, 1.7) }), {
+    M1: 'failed: 1.7',
+    M2: 'failed: 1.5',
+    M3: 'failed: 1.2',
+    M4: 'failed: 1.7',
+  });
+  assert.deepEqual(
+    outcomes({ ...NONE, wideItems: held.wideItems!.slice(1) }),
+    open,
+    'one of twelve runs is missing',
+  );
+});
+
+test('the first screen holds without the registered runs and with them', () => {
+  const all = committed();
+  const cases: [CapacityRuns, RegExp][] = [
+    [{ ...all, wideItems: [], longAssociations: [] }, /not run yet/],
+    [{ ...all, ...registered(2, 1, 2.4) }, /2\.00 in items and 1\.00 in bits/],
+  ];
+  for (const [runs, wide] of cases) {
+    assert.match(answer(runs), wide);
+    assert.doesNotMatch(answer(runs), /NaN|undefined|null|Infinity/);
+    const shown = Object.values(memoriesOf(runs)).filter((kept) => kept.length > 0).length;
+    const names = (panel: string) =>
+      exponentFigure(runs).data.filter((t) => 'marker' in t && (t as { xaxis?: string }).xaxis === panel)
+        .length;
+    assert.deepEqual([names('x'), names('x2')], [shown, shown], 'a line a memory in both panels');
+    assert.equal(exponentRows(runs).length, 4);
+    assert.equal(
+      headlines(runs).length,
+      questions(runs).filter(({ kind, ours }) => !kind || ours.length).length,
+    );
+    assert.ok(exposureFigure(runs).data.length >= 7);
+  }
 });

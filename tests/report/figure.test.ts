@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { loadImage, createCanvas } from '@napi-rs/canvas';
 import { figureBundle, plainFigure, pngOf, saveFigure, type Figure } from '../../lib/report/figure';
-import { COLOURS, referenceBand, referenceLine } from '../../lib/report/style';
+import { COLOURS, endLabels, referenceBand, referenceLine } from '../../lib/report/style';
 import { transformMatrix } from '../../lib/report/text-boxes';
 import { refusal } from '../refusal';
 
@@ -171,4 +171,21 @@ test('transforms: translate, then rotate about a point', () => {
     [a * x + c * y + e, b * x + d * y + f].map((v) => Math.round(v * 1e9) / 1e9);
   assert.deepEqual(apply(1, 0), [11, 20]);
   assert.deepEqual(apply(2, 0), [11, 21]);
+});
+
+test('labels at the ends of lines are apart, and none is above the frame, where it would not be drawn', () => {
+  const labels = [84, 85, 88, 99].map((y) => ({ text: `at ${y}`, x: 3, y, colour: '#000' }));
+  const span = { low: 0, high: 100, pixels: 320 };
+  const places = (endLabels(labels, span) as { text: string; y: number }[]).map(({ text, y }) => [text, y]);
+  assert.deepEqual(places, [
+    ['at 84', 84],
+    ['at 85', 89],
+    ['at 88', 94],
+    ['at 99', 99],
+  ]);
+  const many = endLabels([...labels, { text: 'two<br>lines', x: 3, y: 99, colour: '#000' }], span);
+  assert.deepEqual(
+    (many as { y: number }[]).map(({ y }) => y),
+    [77.5, 82.5, 87.5, 92.5, 100],
+  );
 });

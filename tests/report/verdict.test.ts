@@ -122,6 +122,19 @@ test('the output shows each seed and carries the verdict for reproduce', () => {
   );
 });
 
+test('a value that is not finite, or was kept as null, is shown as none', () => {
+  for (const value of [Infinity, null as unknown as number]) {
+    const text = verdictBundle(verdict(question(desk(1, value)))).data['text/plain'] as string;
+    assert.deepEqual(
+      text
+        .split('\n')
+        .at(-1)!
+        .split(/\s{2,}/),
+      ['c < d', 'desk', '1', 'none', '–', 'outside'],
+    );
+  }
+});
+
 test('each kind of claim has its own words and its table', () => {
   const runs = { all: [desk(1, 1)], none: [desk(1, 2)], some: [desk(1, 1), desk(2, 2)] };
   const words = (more: Partial<Question>) =>

@@ -8,6 +8,7 @@ import {
   type AssociativeMemory,
 } from '../../energy/hopfield';
 import type { Matrix } from '../../energy/matrix';
+import { committedMeasure } from '../../report/measure';
 import type { Tier } from '../../train/config';
 import { Random } from '../../util/random';
 
@@ -178,3 +179,10 @@ export function memoryCapacities(tier: Tier, seed: number): MemoryCapacity[] {
     ),
   ).filter((c): c is MemoryCapacity => c.patterns !== null);
 }
+
+/** Where notebook 01 keeps what it has measured. */
+export const MEMORIES_MEASURE = 'memories-capacity';
+
+/** The capacities that notebook 01 shows. */
+export const committedCapacities = (): MemoryCapacity[] =>
+  committedMeasure<{ capacities: MemoryCapacity[] }>(MEMORIES_MEASURE).capacities;

@@ -1,8 +1,7 @@
 /** A prediction that one value decides, such as a slope over all runs, as a question and as a row of the table of predictions. */
 import { ruleText, type RegisteredPrediction } from '../../experiments/prediction';
 import type { PredictionRow } from '../../report/predictions';
-import { verdict, type OwnValue, type Question } from '../../report/verdict';
-import { significant } from '../../util/format';
+import { valueText, verdict, type OwnValue, type Question } from '../../report/verdict';
 import { bounds } from './registered';
 
 /** The value, or which runs are missing. */
@@ -26,7 +25,7 @@ export function valueRow(prediction: RegisteredPrediction, decided: Decided, com
     id: prediction.id,
     prediction: `${prediction.claim} (${ruleText(prediction.rule)})`,
     registered: commit,
-    found: 'missing' in decided ? null : significant(decided.value, 4),
+    found: 'missing' in decided ? null : valueText(decided.value, 4),
     outcome: outcome.toLowerCase(),
   };
 }

@@ -1,8 +1,7 @@
 /** Predictions that were registered before their runs, as questions that get a verdict and as rows of the table of predictions. */
 import { judge, ruleText, type DecisionRule, type SeededPrediction } from '../../experiments/prediction';
 import type { PredictionRow } from '../../report/predictions';
-import type { Question } from '../../report/verdict';
-import { significant } from '../../util/format';
+import { valueText, type Question } from '../../report/verdict';
 
 /** A rule as a number and a tolerance. */
 export function bounds({
@@ -45,7 +44,7 @@ export function registeredRow<R>(
 ): PredictionRow {
   const { id, claim, rule } = prediction;
   const { values, outcome } = judge(prediction, records);
-  const found = values.flatMap(({ value }) => (value === null ? [] : [significant(value, 4)]));
+  const found = values.flatMap(({ value }) => (value === null ? [] : [valueText(value, 4)]));
   return {
     id,
     prediction: `${claim} (${ruleText(rule)})`,

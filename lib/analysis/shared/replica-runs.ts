@@ -92,7 +92,9 @@ export function summaryRow(name: string, config: ReplicaConfig, runs: readonly R
     'lowest held-out (at pass)': runs.length
       ? `${range(({ lowest }) => lowest.heldOutLossNats)} (${range(({ lowest }) => lowest.epoch, whole)})`
       : range(() => NaN),
-    recited: range(({ end }) => end.memorisedShare ?? NaN, percent),
+    recited: runs.some(({ end }) => end.memorisedShare === null)
+      ? '–'
+      : range(({ end }) => end.memorisedShare!, percent),
   };
 }
 
@@ -107,8 +109,8 @@ export const replicaRunRows = (
       'held-out loss': nats(end.heldOutLossNats),
       gap: nats(gapOf(end)),
       'lowest held-out (at pass)': `${nats(lowest.heldOutLossNats)} (${Math.round(lowest.epoch)})`,
-      recited: percent(end.memorisedShare ?? NaN),
-      AUC: (end.energyAuc ?? NaN).toFixed(2),
+      recited: end.memorisedShare === null ? null : percent(end.memorisedShare),
+      AUC: end.energyAuc === null ? null : end.energyAuc.toFixed(2),
       minutes:
         record.config.steps === config.steps
           ? record.minutes.toFixed(1)

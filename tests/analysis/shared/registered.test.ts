@@ -51,4 +51,5 @@ test('a row of the table says the rule, the commit, the values and the outcome',
   });
   const { found, outcome } = registeredRow(prediction(), [null, null], 'abcdef0');
   assert.deepEqual([found, outcome], [null, 'open']);
+  assert.equal(registeredRow(prediction(), [Infinity, 0.5], 'abcdef0').found, 'none, 0.5');
 });
