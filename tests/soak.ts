@@ -87,8 +87,8 @@ function start(line: string): Command {
   const [name, ...args] = line.split(' ') as [string, ...string[]];
   const child = spawn('npm', ['run', '--silent', name, '--', ...args], {
     cwd: paths.root,
-    // A trainer that is stopped is replaced after so many seconds.
-    env: { ...process.env, SOAK: String(process.pid), LEASE_SECONDS: '3' },
+    // Who is stopped is replaced after so many seconds, and not after 60.
+    env: { ...process.env, SOAK: String(process.pid), LEASE_SECONDS: '15' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise((resolve) => child.on('exit', resolve));
@@ -235,7 +235,7 @@ const FAULTS: Record<string, Fault> = {
   'a process is ended': toOneProcess((pids) => signal(pids, oneOf(['SIGTERM', 'SIGINT', 'SIGKILL']))),
   'a process is stopped for a while': toOneProcess(async (pids) => {
     signal(pids, 'SIGSTOP');
-    await sleep(random.int(6000));
+    await sleep(random.int(20_000));
     signal(pids, 'SIGCONT');
   }),
   'all are stopped, and another command takes over': overtaken,

@@ -209,7 +209,9 @@ export async function takeLease(
   waits: (owner: string) => void | Promise<void>,
   { beatMs = BEAT_MS, pollMs = POLL_MS } = {},
 ): Promise<Lease> {
-  const seconds = wholeNumber('LEASE_SECONDS', process.env.LEASE_SECONDS ?? String(LEASE_SECONDS), 1);
+  // Of one that lives, two heartbeats may be late.
+  const least = Math.ceil((3 * beatMs) / 1000);
+  const seconds = wholeNumber('LEASE_SECONDS', process.env.LEASE_SECONDS ?? String(LEASE_SECONDS), least);
   const [folder, own] = [dirname(path), newOwner()];
   const lease = join(folder, 'lease');
   const attempt = <T>(operation: () => T): T => {

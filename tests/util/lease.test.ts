@@ -178,3 +178,9 @@ test('a folder that cannot be made is one line', async () => {
   writeAtomically(dirname(path), 'a file');
   await assert.rejects(take(), refusal(basename(path), 'expected to write it', 'there was none before'));
 });
+
+test('a lease that would be taken over between two heartbeats is refused', async () => {
+  process.env.LEASE_SECONDS = '3';
+  const taking = takeLease(path, () => undefined).finally(() => delete process.env.LEASE_SECONDS);
+  await assert.rejects(taking, refusal('LEASE_SECONDS', 'at least 15', '"3"'));
+});
