@@ -42,8 +42,8 @@ function flush(path: string): void {
   }
 }
 
-/** Gives a complete file its name, also on the disk. */
-function renameFlushed(aside: string, path: string): void {
+/** Gives a complete file or folder its name, also on the disk. */
+export function renameFlushed(aside: string, path: string): void {
   flush(aside);
   renameSync(aside, path);
   flush(dirname(path));

@@ -1,11 +1,11 @@
 /** Makes data sets: shards are written to a temporary folder that is renamed when it is complete. */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { takeLease } from '../../util/lease';
 import { UserError } from '../../util/errors';
 import { count } from '../../util/format';
-import { cannotWrite, writeAtomically } from '../../util/files';
+import { cannotWrite, renameFlushed } from '../../util/files';
 import {
   datasetFolder,
   readMeta,
@@ -166,7 +166,9 @@ async function build(
       train: shards.train.finish(),
       validation: shards.validation.finish(),
     };
-    writeAtomically(join(folder, 'meta.json'), `${JSON.stringify(meta, null, 2)}\n`);
+    const path = join(folder, 'meta.json');
+    // Trap: what makes the folder where it is gone would bring back one that another process has taken over and removed.
+    writing(path, () => writeFileSync(path, `${JSON.stringify(meta, null, 2)}\n`, { flush: true }));
     return meta;
   } finally {
     for (const split of SPLITS) shards[split].close();
@@ -204,7 +206,7 @@ export async function makeDataset(
     const aside = join(parts, name);
     writing(aside, () => mkdirSync(aside));
     const meta = await build(aside, name, request, limits, vocabulary, fill);
-    renameSync(aside, folder);
+    writing(folder, () => renameFlushed(aside, folder));
     return { meta, made: true };
   });
 }

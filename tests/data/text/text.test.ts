@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { refusal } from '../../refusal';
@@ -177,6 +177,25 @@ test('of two that need one data set at once, one makes it and the other waits fo
   assert.deepEqual(both.map((one) => one.made).sort(), [false, true]);
   assert.deepEqual(both[0]!.meta, both[1]!.meta);
   assert.match(String(warn.mock.calls[0]!.arguments[0]), /is working on it; waiting until it ends$/);
+});
+
+test('a process that was stopped while it made a data set, and overtaken, puts nothing in place', async () => {
+  const name = made.name();
+  const parts = `${datasetFolder(name)}.part`;
+  /** As another process takes over. */
+  const overtake = () => {
+    const [owner] = readdirSync(join(parts, 'lease')) as [string];
+    renameSync(join(parts, 'lease', owner), join(parts, 'lease', 'other.machine.1.1.1'));
+    rmSync(join(parts, `${owner}.part`), { recursive: true });
+  };
+  let isOvertaken = false;
+  const making = makeGenerated(
+    STORIES,
+    { name, limits: { train: 2000, validation: 500 }, seed: 1 },
+    () => isOvertaken || (overtake(), (isOvertaken = true)),
+  );
+  await assert.rejects(making, refusal(name, 'process 1 on other has taken it over'));
+  assert.ok(!existsSync(datasetFolder(name)));
 });
 
 test('files that are cut off or damaged are refused', async () => {
