@@ -6,6 +6,13 @@ import type { Experiment } from './experiment';
 import { overfitting9m } from './overfitting-9m';
 import { gpt2Of, onText, type TextConfig, type TextMeasures } from './text-task';
 
+/** Ids for a text of fewer training tokens: GPT-2's would be most of a small model, and most of them too rare to be learned. */
+const SMALL = { tokens: 1e6, vocabulary: 2048 } as const;
+
+/** The vocabulary that fits a data set; one that is smaller than GPT-2's is kept. */
+export const vocabularyFor = (meta: DatasetMeta): number =>
+  meta.vocabulary === undefined && meta.train.tokens < SMALL.tokens ? SMALL.vocabulary : vocabularyOf(meta);
+
 /** Sizes up to a number of training tokens, with the windows of a step. The largest needs a GPU. */
 const SIZES = [
   { upTo: 1e6, layers: 4, width: 128, heads: 4, context: 128, batch: 16 },

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { DatasetMeta } from '../../lib/data/text/shards';
 import { experimentNamed } from '../../lib/experiments';
 import { checkConfig } from '../../lib/experiments/experiment';
-import { ownTextExperiment, ownTextRun } from '../../lib/experiments/own-text';
+import { ownTextExperiment, ownTextRun, vocabularyFor } from '../../lib/experiments/own-text';
 import { refusal } from '../refusal';
 
 const meta = (train: number, validation: number, vocabulary?: number): DatasetMeta => ({
@@ -56,6 +56,18 @@ test('what is set is taken, heads divide the width, the vocabulary is that of th
   assert.equal(config.schedule.peak, 0.01);
   assert.equal(ownTextRun('mine', meta(50_000, 5000), { seed: 1, width: 66 }).model.heads, 3);
   checkConfig(ownTextExperiment, ownTextRun('mine', meta(50_000, 5000), settings));
+});
+
+test('a small text has few ids, a large one and one whose vocabulary was chosen keep theirs', () => {
+  const cases: [tokens: number, vocabulary: number | undefined, expected: number][] = [
+    [50_000, undefined, 2048],
+    [999_999, undefined, 2048],
+    [1e6, undefined, 50257],
+    [50_000, 300, 300],
+    [50_000, 8192, 8192],
+  ];
+  for (const [tokens, vocabulary, expected] of cases)
+    assert.equal(vocabularyFor(meta(tokens, 5000, vocabulary)), expected);
 });
 
 test('a text without a window in both splits is refused', () => {

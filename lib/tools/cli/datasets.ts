@@ -1,6 +1,6 @@
 /** `npm run data -- openwebtext | text | synthetic | list | verify | remove`: makes and manages data sets of GPT-2 ids. */
 import { existsSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { STORIES } from '../../data/grammar/synthetic-entropy';
 import { makeGenerated } from '../../data/text/generated';
 import {
@@ -14,6 +14,7 @@ import { makeOpenWebText } from '../../data/text/openwebtext';
 import {
   datasetFolder,
   datasetHash,
+  SHARD_FILES,
   datasetNames,
   VOCABULARY,
   type DatasetMeta,
@@ -277,7 +278,8 @@ export const makeCut = (dataset: string, name: string, vocabulary: number): Prom
     makeText(
       {
         name,
-        from: datasetFolder(dataset),
+        from: join(datasetFolder(dataset), SHARD_FILES.train),
+        validation: join(datasetFolder(dataset), SHARD_FILES.validation),
         column: 'text',
         limits: { train: Infinity, validation: Infinity },
         vocabulary,

@@ -3,13 +3,18 @@ import { existsSync } from 'node:fs';
 import { EXPERIMENTS, experimentNamed } from '../../experiments/index';
 import { runId, type Experiment } from '../../experiments/experiment';
 import { commitRecord, run } from '../../experiments/run';
-import { ownTextExperiment, ownTextRun, type OwnTextSettings } from '../../experiments/own-text';
+import {
+  ownTextExperiment,
+  ownTextRun,
+  vocabularyFor,
+  type OwnTextSettings,
+} from '../../experiments/own-text';
 import { datasetNames, readMeta, VOCABULARY, vocabularyOf } from '../../data/text/shards';
 import { GPT2_SIZES, gpt2Parameters } from '../../model/config';
 import { isText, tokensPerStep, type TextConfig } from '../../experiments/text-task';
 import { TIERS, type TrainingConfig } from '../../train/config';
 import { banner } from '../../tensor/engine';
-import { committedPath, recordPath } from '../../train/record';
+import { bestStep, committedPath, recordPath } from '../../train/record';
 import { learningRate } from '../../train/schedule';
 import { takeThreads } from '../../train/trainer';
 import { writeRunsTable } from '../../analysis/shared/runs-table';
@@ -38,7 +43,7 @@ const OPTIONS = {
   dropout: { type: 'string', help: 'share of activations dropped in training, for the experiment text' },
   vocabulary: {
     type: 'string',
-    help: 'number of ids, for the experiment text; one smaller than that of the data set makes another data set first',
+    help: 'number of ids, for the experiment text; one smaller than that of the data set makes another data set first (default: 2048 for a text below 1M tokens, else that of the data set)',
   },
   commit: {
     type: 'boolean',
@@ -55,9 +60,14 @@ const OWN_TEXT = ['dataset', 'width', 'heads', 'context', 'batch', 'rate', 'drop
 
 /** The name of a data set in a vocabulary, which is made from another one if need be. */
 async function inVocabulary(dataset: string, vocabulary: string | undefined): Promise<string> {
-  const own = vocabularyOf(readMeta(dataset));
-  const wanted = vocabularyFrom(vocabulary ?? String(own));
+  const meta = readMeta(dataset);
+  const own = vocabularyOf(meta);
+  const wanted = vocabulary === undefined ? vocabularyFor(meta) : vocabularyFrom(vocabulary);
   if (wanted === own) return dataset;
+  if (vocabulary === undefined)
+    console.log(
+      `${count(wanted)} ids, which fit ${short(meta.train.tokens)} training tokens; --vocabulary ${own} keeps all`,
+    );
   const name = `${dataset}-${wanted}`;
   if (own !== VOCABULARY)
     throw new UserError(
@@ -176,10 +186,15 @@ main('train', async (argv) => {
   takeThreads(runId(experiment, config));
   console.log(banner());
   if (experiment.name === ownTextExperiment.name) console.log(sizeText(config as TextConfig));
-  const { id } = await run(experiment, config, terminalObserver(experiment.summary), {
+  const { id, curve } = await run(experiment, config, terminalObserver(experiment.summary), {
     weights: values.weights,
   });
   console.log(`record: ${[recordPath(id), committedPath(id)].find((path) => existsSync(path))}`);
-  if (experiment.name === ownTextExperiment.name)
-    console.log(`next: npm run sample -- ${id} --prompt "TEXT", or --memorised: what it knows of its text`);
+  if (experiment.name !== ownTextExperiment.name) return;
+  const lowest = curve.find(({ step }) => step === bestStep(curve));
+  if (lowest && lowest !== curve.at(-1))
+    console.log(
+      `lowest held-out loss: ${lowest.heldOutLossNats.toFixed(4)} nats per token at step ${count(lowest.step)}, which --checkpoint best samples from`,
+    );
+  console.log(`next: npm run sample -- ${id} --prompt "TEXT", or --memorised: what it knows of its text`);
 });
