@@ -118,7 +118,7 @@ export function claimsFigure(list: readonly Claim[]): Figure {
       title: {
         ...(title(
           'What was claimed, and what was found',
-          'grey: claimed number with its tolerance, or the side of a bound that agrees;<br>a mark a run; hollow: not counted; arrow: further out',
+          'grey: what agrees with the claim; a mark a run; hollow: not counted; arrow: further out',
         ) as object),
         xref: 'container',
         x: 0.01,

@@ -270,11 +270,11 @@ export function lossesFigure(records?: readonly RunRecord[]): Figure {
     layout: {
       title: title(
         'Runs end at the entropy of their data, above 1 or below it',
-        'filled: decides (cannot have memorised; its data have an entropy below 0.95); hollow: does not;<br>black: entropy of the data; arrow: a loss below 0.001',
+        'filled: decides, hollow: does not; black: entropy of the data; arrow: a loss below 0.001',
       ),
-      height: 130 + 34 * all.length,
+      height: 110 + 34 * all.length,
       showlegend: false,
-      margin: { l: 240, t: 104 },
+      margin: { l: 240 },
       xaxis: logAxis('training loss', 'nats per token', [EDGE, 8], {
         range: [Math.log10(EDGE * 0.85), Math.log10(8)],
       }),

@@ -101,7 +101,13 @@ export function alongFigure(records = runs()): Figure {
         colour: colours[i]!,
       })),
       span,
-    ) as never,
+    ).map((label) => {
+      // Right of the ends of runs in the middle are the curves of longer ones.
+      const { x } = label as { x: number };
+      return x > 0 && x < 1
+        ? { ...label, xanchor: 'right', align: 'right', yanchor: 'bottom', xshift: 0, yshift: 4 }
+        : label;
+    }) as never,
   });
 }
 
