@@ -310,11 +310,12 @@ export interface FigureChange extends Two<Buffer> {
   note?: string;
 }
 
-/** The image of a figure: as its JSON draws it, or as committed where it does not. */
+/** The image of a figure: in the working tree as its JSON draws it, or as committed where that is not so; in a commit as committed. */
 async function image(tree: Tree, name: string): Promise<{ png?: Buffer; note?: string }> {
   const [json, png] = [`figures/${name}.json`, `figures/${name}.png`];
   const committed = tree.files.has(png) ? tree.read(png) : undefined;
   if (!tree.files.has(json)) return { png: committed, note: committed && `PNG without JSON in ${tree.name}` };
+  if (committed && tree.folder === undefined) return { png: committed };
   try {
     return { png: await drawn(tree.read(json), committed) };
   } catch {
