@@ -9,6 +9,8 @@ import { CLAIMS_PAGE } from '../lib/report/claims';
 import { execute } from '../lib/tools/jupyter/execute';
 import { notebookNames, readNotebook, textOf, verdictsOf, type Output } from '../lib/report/notebook-files';
 import { percentCells, sourceCells } from '../lib/tools/jupyter/pair';
+import { VERDICT_MIME } from '../lib/report/verdict';
+import { rounded } from '../lib/util/format';
 
 /** Headings of a notebook, in their order; the last where there are some. */
 const SECTIONS = [
@@ -30,6 +32,16 @@ const MOST_BYTES = 1_000_000;
 /** All `## headings` of a notebook. */
 const headings = (sources: string[]): string[] =>
   sources.flatMap((source) => [...source.matchAll(/^## (.*)$/gm)].map((match) => match[1]!.trim()));
+
+/** All numbers in a figure or a verdict, those of packed arrays too. */
+function numbersIn(value: unknown): number[] {
+  if (typeof value === 'number') return [value];
+  if (value === null || typeof value !== 'object') return [];
+  const { dtype, bdata } = value as { dtype?: string; bdata?: string };
+  if (bdata === undefined) return Object.values(value).flatMap(numbersIn);
+  const bytes = Uint8Array.from(Buffer.from(bdata, 'base64')).buffer;
+  return [...(dtype === 'f8' ? new Float64Array(bytes) : new Float32Array(bytes))];
+}
 
 test('there are notebooks', () => assert.ok(notebookNames().length > 0));
 
@@ -104,6 +116,19 @@ for (const name of notebookNames()) {
       assert.ok(
         !outputs.some(({ data }) => textOf((data?.['text/html'] ?? '') as string).includes('<script')),
       );
+    });
+
+    test('its numbers have at most six digits, and it keeps no time or speed of a machine', () => {
+      const numbers = outputs.flatMap(({ data }) =>
+        numbersIn([data?.['application/vnd.plotly.v1+json'], data?.[VERDICT_MIME]]),
+      );
+      assert.ok(numbers.length > 0);
+      assert.deepEqual(
+        numbers.filter((x) => x !== rounded(x) && x !== Math.fround(rounded(x))),
+        [],
+      );
+      const said = outputs.map(({ data }) => textOf((data?.['text/plain'] ?? '') as string)).join('\n');
+      assert.doesNotMatch(said, /tokens\/s|after [\d.]+ minutes|Node \d/);
     });
 
     test('it names its tier, and ends with verdicts of a tier that counts', () => {

@@ -160,10 +160,12 @@ export function verdict(question: Question): Verdict {
 /** Of numbers that cancel, what is left is 0. */
 const kept = (x: number): number => (Number.isFinite(x) && Math.abs(x) < 1e-12 ? 0 : rounded(x));
 
-/** The verdict that a notebook keeps: on values rounded before the rule, so that every machine comes to the same. */
+/** The verdict that a notebook keeps: on numbers rounded before the rule, so that every machine comes to the same. */
 export const keptVerdict = (question: Question): Verdict =>
   verdict({
     ...question,
+    paper: rounded(question.paper),
+    tolerance: rounded(question.tolerance),
     ours: question.ours.map(({ interval, ...own }) => ({
       ...own,
       value: kept(own.value),

@@ -48,11 +48,11 @@ function machinePath(text: string): string | undefined {
   return own ?? MACHINE_PATH.exec(text)?.[0];
 }
 
-/** Whether the code is another than that which the outputs were made from, where the notebook says so (pair.py). */
+/** Whether the notebook says (pair.py) that its outputs were made from its code. */
 function staleFault({ metadata, cells }: Notebook): string[] {
   const code = cells.filter(({ cell_type }) => cell_type === 'code').map(({ source }) => textOf(source));
   const madeFrom = (metadata.memorization as { code?: string } | undefined)?.code;
-  return madeFrom === undefined || madeFrom === createHash('sha256').update(code.join('\0')).digest('hex')
+  return madeFrom === createHash('sha256').update(code.join('\0')).digest('hex')
     ? []
     : [
         `its outputs ${madeFrom ? 'were made from other code' : 'do not say which code they were made from'}: run "npm run reproduce" with --save`,

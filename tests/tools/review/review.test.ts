@@ -234,6 +234,11 @@ test('each fault is one line with its file', async () => {
       'notebooks/04-a.ipynb',
       /made from other code/,
     ],
+    [
+      { 'notebooks/04-a.ipynb': ipynb(source, shown, { memorization: undefined }) },
+      'notebooks/04-a.ipynb',
+      /do not say which code/,
+    ],
     [{ 'notebooks/04-a.ts': '<<<<<<< HEAD\n// %%\n' }, 'notebooks/04-a.ipynb', /merge conflict/],
     [{ 'notebooks/04-a.ts': null }, 'notebooks/04-a.ipynb', /no \.ts/],
     [
