@@ -18,6 +18,11 @@ const { Worker } = require('node:worker_threads');
 
 process.chdir(path.join(__dirname, '..', '..', '..'));
 
+/** The compiler of tsx, which runs the same files everywhere else. */
+const ESBUILD = require.resolve('esbuild', { paths: [require.resolve('tsx')] });
+// A process for each file: one for all would end with the first interrupt, which reaches the whole group.
+process.env.ESBUILD_WORKER_THREADS = '0';
+
 /** Changes to tslab's source, made in memory. Each `find` must be there, or tslab has changed and this file must follow. */
 const PATCHES = [
   {
@@ -44,16 +49,25 @@ const PATCHES = [
   },
   {
     file: 'converter.js',
-    // An imported file needs no declarations, which take ten times as long as its JavaScript.
+    // An imported file is checked above and needs no declarations: as everywhere, esbuild makes its JavaScript.
     find: 'builder.emit(builder.getSourceFile(dep), (fileName, data) => {',
     replace: `if (dep !== srcFilename && !dep.endsWith(".js")) {
                 const name = path_1.default.relative(cwd, dep).replace(/\\.tsx?$/, ".js");
-                const compilerOptions = { ...builder.getCompilerOptions(), module: ts.ModuleKind.CommonJS, declaration: false };
-                const data = ts.transpileModule(builder.getSourceFile(dep).text, { compilerOptions, fileName: dep }).outputText;
+                const data = require(${JSON.stringify(ESBUILD)}).transformSync(builder.getSourceFile(dep).text, { loader: "ts", format: "cjs", target: "node20" }).code;
                 (sideOutputs ??= []).push({ path: (0, tspath_1.normalizeJoin)(cwd, name), data });
                 continue;
             }
             builder.emit(builder.getSourceFile(dep), (fileName, data) => {`,
+  },
+  {
+    file: 'converter.js',
+    // Every cell checked all imported files again; now they are once, and again when one of them changes.
+    find: 'return ts.getPreEmitDiagnosticsOfFiles(builder.getProgram(), files);',
+    replace: `const wellTyped = (getPreEmitDiagnosticsWithDependencies.wellTyped ??= new WeakSet());
+    const known = files.every((file) => file === sourceFile || wellTyped.has(file));
+    const found = ts.getPreEmitDiagnosticsOfFiles(builder.getProgram(), known ? [sourceFile] : files);
+    if (!found.length) files.forEach((file) => wellTyped.add(file));
+    return found;`,
   },
   {
     file: 'converter.js',
@@ -264,9 +278,11 @@ handler.handleExecuteImpl = async function (request, writeStream, writeDisplay) 
     noLongerWaits();
     send(type, content);
   };
-  const write = (/** @type {any[]} */ ...args) => {
+  const write = (/** @type {string} */ name, /** @type {string} */ text) => {
+    // Node writes the empty complaints of esbuild's processes.
+    if (!text) return;
     noLongerWaits();
-    return writeStream(...args);
+    writeStream(name, text);
   };
   try {
     const count = await cellOfCode.run(cell, () => runCell.call(this, request, write, writeDisplay));

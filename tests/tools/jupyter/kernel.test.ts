@@ -76,6 +76,8 @@ await wait(600);
 fs.mkdirSync(folder + '/node_modules/@types/some', { recursive: true });
 await wait(1500);
 console.log('still here', good);`,
+  `fs.writeFileSync(folder + '/good.ts', "export const good: number = 'text';");\nawait wait(600);`,
+  `import { good as again } from './data/local/kernel-test/good';\nconsole.log(again);`,
 ] as const;
 
 let ran: Ran[];
@@ -193,6 +195,9 @@ test('a type error in an imported file names the file, and is one error however 
     /^data[\\/]local[\\/]kernel-test[\\/]broken\.ts 2:14 - Type '\(x: string\) => string' is not assignable[^]*\n +Type 'number' is not assignable to type 'string'\.$/,
   );
 });
+
+test('an imported file that has changed is checked again', () =>
+  assert.match(error(at('good as again')).value!, /good\.ts 1:14 - Type 'string' is not assignable/));
 
 test('an exception has its name, message and stack, without lines of the kernel', () => {
   const { name, value, trace } = error(at('RangeError'));
