@@ -13,6 +13,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -28,6 +29,16 @@ export const cannotWrite = (path: string, error: unknown): UserError =>
   new UserError(
     `${path}: expected to write it; ${(error as Error).message}: free the disk or make the folder writable and start again; ${existsSync(path) ? 'what was there before is intact' : 'there was none before'}`,
   );
+
+/** Throws a UserError unless files can be put into a folder without a mix with others. */
+export function checkEmpty(what: string, folder: string): void {
+  if (!existsSync(folder)) return;
+  const found = statSync(folder).isDirectory() ? readdirSync(folder)[0] : 'a file of that name';
+  if (found !== undefined)
+    throw new UserError(
+      `${what}: expected a new or empty folder; ${folder} holds ${found}: choose another or empty it`,
+    );
+}
 
 /** Waits until the disk has a file or the entries of a folder, so that they outlast a loss of power. */
 function flush(path: string): void {

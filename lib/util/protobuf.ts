@@ -18,6 +18,13 @@ export function float(field: number, x: number): Buffer {
   return Buffer.concat([varint(field * 8 + 5), bytes]);
 }
 
+/** A number in 8 bytes. */
+export function double(field: number, x: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(x);
+  return Buffer.concat([varint(field * 8 + 1), bytes]);
+}
+
 /** Bytes, or the fields of a message. */
 export function message(field: number, ...parts: Buffer[]): Buffer {
   const body = Buffer.concat(parts);

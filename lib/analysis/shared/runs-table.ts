@@ -7,17 +7,16 @@ import { isText, type TextRecord } from '../../experiments/text-task';
 import { gpt2Parameters } from '../../model/config';
 import type { TrainingConfig } from '../../train/config';
 import { allCommitted, type RunRecord } from '../../train/record';
+import { csvOf, type CsvField } from '../../util/csv';
 import { writeAtomically } from '../../util/files';
 import { paths } from '../../util/paths';
 import { sum } from '../../util/statistics';
 import { dataFloor, drawOf, entropiesOf, keepDrawnLines } from './floors';
 
-type Cell = string | number | null | undefined;
-
 const isItems = (config: TrainingConfig): config is CapacityConfig => 'items' in config;
 
 /** What a run was trained on, and how often it saw it. */
-function dataColumns(record: RunRecord): Record<string, Cell> {
+function dataColumns(record: RunRecord): Record<string, CsvField> {
   const { config, curve } = record;
   const { tokensSeen } = curve.at(-1)!;
   const steps = curve.at(-1)!.step;
@@ -52,7 +51,7 @@ function dataColumns(record: RunRecord): Record<string, Cell> {
 }
 
 /** Losses at the end, nats a token, and what is known by then. */
-function lossColumns({ curve }: RunRecord): Record<string, Cell> {
+function lossColumns({ curve }: RunRecord): Record<string, CsvField> {
   const last = curve.at(-1)! as RunRecord['curve'][number] &
     Partial<
       PlateauRecord['curve'][number] & CapacityRecord['curve'][number] & ReplicaRecord['curve'][number]
@@ -67,7 +66,7 @@ function lossColumns({ curve }: RunRecord): Record<string, Cell> {
   };
 }
 
-function row(record: RunRecord): Record<string, Cell> {
+function row(record: RunRecord): Record<string, CsvField> {
   const { config, curve, hardware, parameters } = record;
   const { model } = config;
   const { step, tokensSeen } = curve.at(-1)!;
@@ -112,23 +111,9 @@ function row(record: RunRecord): Record<string, Cell> {
   };
 }
 
-/** Whole numbers as they are, others to six digits; a text with a comma or a quote is quoted; nothing for what is not known. */
-function cell(value: Cell): string {
-  if (typeof value === 'number')
-    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
-  return value === null || value === undefined
-    ? ''
-    : /[",\n]/.test(value)
-      ? `"${value.replaceAll('"', '""')}"`
-      : value;
-}
-
 export function runsTable(records: readonly RunRecord[]): string {
   const rows = records.map(row);
-  const columns = Object.keys(rows[0] ?? {});
-  return [columns.join(), ...rows.map((values) => columns.map((name) => cell(values[name])).join())]
-    .map((text) => `${text}\n`)
-    .join('');
+  return csvOf(Object.keys(rows[0] ?? {}), rows, (x) => String(Number(x.toPrecision(6))));
 }
 
 export const runsTablePath = join(paths.runs, '..', 'runs.csv');

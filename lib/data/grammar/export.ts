@@ -1,8 +1,6 @@
 /** A grammar's lines and exact losses as files, for programs in any language. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../../util/errors';
-import { writeAtomically } from '../../util/files';
+import { checkEmpty, writeAtomically } from '../../util/files';
 import { mean } from '../../util/statistics';
 import {
   floor,
@@ -50,23 +48,13 @@ const floorOnly = ({ nats, tokensPerLine, natsPerToken }: Floor): Floor => ({
   natsPerToken,
 });
 
-/** Throws a UserError unless files can be put there without a mix with others. */
-function checkEmpty(folder: string): void {
-  if (!existsSync(folder)) return;
-  const found = statSync(folder).isDirectory() ? readdirSync(folder)[0] : 'a file of that name';
-  if (found !== undefined)
-    throw new UserError(
-      `--export: expected a new or empty folder; ${folder} holds ${found}: choose another or empty it`,
-    );
-}
-
 /** Writes `<split>.txt`, a line `SENTENCE MARKER<TAB>OUTPUT` each, and `floors.json`, which is last. */
 export function exportLines(
   folder: string,
   name: FamilyName,
   { seed, train }: { seed: number; train: number },
 ): ExportedFloors {
-  checkEmpty(folder);
+  checkEmpty('--export', folder);
   const grammar = FAMILY[name];
   const splits = sampleSplits(grammar, { seed, train });
   const drawn = train + PUBLISHED_LINES.dev + PUBLISHED_LINES.test;

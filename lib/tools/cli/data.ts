@@ -29,6 +29,7 @@ import {
   toLine,
 } from '../../data/grammar/question-formation';
 import type { Line } from '../../data/grammar/question-formation';
+import { allCurves, writeCurvesTable, writeEvents } from '../../report/curves';
 import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { helpText, main, parse } from './arguments';
 import {
@@ -86,14 +87,22 @@ const COMMANDS: Record<string, (argv: string[]) => Promise<void> | void> = {
 
 const RUNS = {
   command: 'data',
-  summary: 'Writes data/runs.csv, a row a committed record, as --commit does.',
+  summary:
+    "Writes data/runs.csv, a row a committed record, as --commit does; or the curves of all runs, committed and this folder's own.",
   positionals: 'runs',
-  options: {},
+  options: {
+    tensorboard: { type: 'string', help: 'new folder: their curves as event files, a folder a run' },
+    csv: { type: 'string', help: 'new file: their curves as one table, a row a point' },
+  },
 } as const;
 
 function runs(argv: string[]): void {
-  none(parse(RUNS, argv).positionals);
-  console.log(`written: ${writeRunsTable()}`);
+  const { values, positionals } = parse(RUNS, argv);
+  none(positionals);
+  const { tensorboard, csv } = values;
+  if (tensorboard !== undefined) writeEvents(resolve(tensorboard), allCurves());
+  if (csv !== undefined) writeCurvesTable(resolve(csv), allCurves());
+  console.log(`written: ${[tensorboard, csv].filter(Boolean).join(', ') || writeRunsTable()}`);
 }
 
 function print(result: Record<string, unknown>, rows: TableRow[], json: boolean | undefined): void {
