@@ -22,7 +22,7 @@ const isThere = (path: string): boolean =>
     ? readdirSync(dirname(path)).some((name) => name.startsWith(basename(path, '*')))
     : existsSync(path);
 
-for (const document of ['README.md', 'CONTRIBUTING.md', 'data/README.md'])
+for (const document of ['README.md', 'CLUSTER.md', 'CONTRIBUTING.md', 'data/README.md'])
   test(`every path that ${document} names exists`, () => {
     const text = readFileSync(join(paths.root, document), 'utf8');
     const all = [

@@ -20,12 +20,17 @@ export interface TrainingObserver<M extends Measures = Measures> {
     fromStep: number;
     curve: readonly CurvePoint<M>[];
   }): Promise<void> | void;
+  /** Asked after every step: whether to save a checkpoint and end with a StoppedError, before the run is finished. */
+  stops?(): boolean;
   /** After every step. */
   progressed(at: TrainingProgress): Promise<void> | void;
   /** After every evaluation; `point` is the last of `curve`. */
   evaluated(point: CurvePoint<M>, curve: readonly CurvePoint<M>[]): Promise<void> | void;
   finished(record: RunRecord<TrainingConfig, M>): Promise<void> | void;
 }
+
+/** A run was asked to stop, and goes on from its checkpoint when it is started again. */
+export class StoppedError extends Error {}
 
 /** Shows nothing. */
 export const silent: TrainingObserver = { started() {}, progressed() {}, evaluated() {}, finished() {} };

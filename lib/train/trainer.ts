@@ -24,7 +24,7 @@ import {
 import type { TrainingConfig } from './config';
 import type { Task } from './evaluate';
 import { disposeGraphs } from './gradients';
-import { showFinished, type TrainingObserver } from './observer';
+import { showFinished, StoppedError, type TrainingObserver } from './observer';
 import {
   bestStep,
   configHash,
@@ -208,8 +208,10 @@ class Training<C extends TrainingConfig, M extends Measures> {
       });
       if (this.step === config.steps || this.step % config.evaluateEverySteps === 0)
         await observer.evaluated(this.evaluate(result), record.curve);
-      if (this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0)
+      const stops = !this.isOver() && observer.stops?.() === true;
+      if (stops || this.isOver() || this.isBest() || this.step % config.checkpointEverySteps === 0)
         await this.writeCheckpoint();
+      if (stops) throw new StoppedError(`a checkpoint of step ${this.step} of ${config.steps} is saved`);
     }
     const [last, best] = [weightsIn(checkpointPath(this.id)), checkpointPath(this.id, 'best')];
     const weights = existsSync(best) ? { last, best: weightsIn(best) } : { last };

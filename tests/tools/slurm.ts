@@ -17,6 +17,7 @@ export const noSlurm = (): string | false => {
 };
 
 export class OneMachine {
+  readonly node = hostname().split('.')[0]!;
   readonly folder = mkdtempSync(join(tmpdir(), 'slurm-'));
   readonly env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -29,7 +30,7 @@ export class OneMachine {
     const at = (name: string) => join(this.folder, name);
     for (const name of ['state', 'spool']) mkdirSync(at(name));
     writeFileSync(at('munge.key'), randomBytes(1024), { mode: 0o400 });
-    const node = hostname().split('.')[0]!;
+    const { node } = this;
     const port = 20_000 + (process.pid % 20_000);
     writeFileSync(
       at('slurm.conf'),
@@ -47,7 +48,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
 JobRequeue=1
-SchedulerParameters=requeue_delay=1
+SchedulerParameters=sched_interval=2
+KillWait=5
 StateSaveLocation=${at('state')}
 SlurmdSpoolDir=${at('spool')}
 SlurmctldPidFile=${at('slurmctld.pid')}
@@ -94,7 +96,7 @@ PartitionName=all Nodes=${node} Default=YES MaxTime=INFINITE State=UP
   async stop(): Promise<void> {
     this.run('scancel', '--signal=KILL', '--full', '--me');
     this.run('scancel', '--me');
-    await sleep(2000);
+    await this.until(() => this.run('squeue', '--noheader') === '', 20).catch(() => undefined);
     for (const daemon of this.daemons.reverse()) {
       const ended = new Promise((resolve) => daemon.once('exit', resolve));
       if (daemon.exitCode === null && daemon.kill('SIGTERM')) await Promise.race([ended, sleep(10_000)]);

@@ -16,18 +16,40 @@ const logPath = (id: string): string => join(FOLDER, `${id}.log`);
 export const runCommand = (name: string, tier: Tier, id: string): string =>
   `npm run --silent sweep -- ${name} --tier ${tier} --run ${id}`;
 
-/** The job's script. A task that a signal or its time limit ends is put into the queue again, and goes on from its last checkpoint. */
+const quoted = (text: string): string => `'${text.replace(/'/g, `'\\''`)}'`;
+
+/** How often a task that a signal ended unasked, as where memory ran out, is queued again. */
+const RESTARTS = 3;
+
+/**
+ * The job's script. TERM, which Slurm sends before time runs out, has the run save a checkpoint and end; the task is then
+ * queued again and goes on from there. One that was cancelled is no longer RUNNING, and stays cancelled. A node that does
+ * not see the project folder can write no file there, and tells Slurm instead.
+ */
 const script = (name: string, tier: Tier, ids: readonly string[]): string => `#!/bin/sh
-cd '${paths.root.replace(/'/g, `'\\''`)}' || exit 1
+task="\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+root=${quoted(paths.root)}
+if ! cd "$root" || ! [ -f package.json ]; then
+  scontrol update JobId="$task" Comment="$(hostname) does not see $root: share it with the nodes, then run: scontrol release $task"
+  scontrol requeuehold "$task"
+  exit 1
+fi
 set -- ${ids.join(' ')}
 shift "$SLURM_ARRAY_TASK_ID"
 exec >>"data/local/slurm/$1.log" 2>&1
-again() { scontrol requeue "$SLURM_JOB_ID"; }
-trap again TERM
+echo "task $task began on $(hostname); where this is the last line, it was killed"
+trap 'kill -TERM "$!"' TERM
 ${runCommand(name, tier, '"$1"')} &
-wait $!
+wait "$!"
 status=$?
-[ "$status" -le 128 ] || again
+# A signal ends the first wait, and not the run.
+while kill -0 "$!" 2>/dev/null; do
+  wait "$!"
+  status=$?
+done
+if [ "$status" -eq 143 ] || { [ "$status" -gt 128 ] && [ "\${SLURM_RESTART_COUNT:-0}" -lt ${RESTARTS} ]; }; then
+  [ "$(squeue --noheader --jobs="$task" --format=%T)" != RUNNING ] || scontrol requeue "$task"
+fi
 exit "$status"
 `;
 
@@ -37,21 +59,31 @@ function slurm(program: string, argv: string[], input = ''): string | null {
   if (error) return null;
   if (status === 0) return stdout;
   throw new UserError(
-    `${program}: expected Slurm to answer; got "${stderr.trim().split('\n').at(-1)}": correct what follows -- or ask whoever runs the cluster`,
+    `${program}: expected Slurm to answer; got "${stderr.trim().split('\n').at(-1)}": correct the flags, or ask whoever runs the cluster`,
   );
 }
 
-/** Runs that this user has in the queue, and whether each runs or waits. Slurm is asked only where jobs were submitted from here. */
-export function queuedRuns(): Map<string, 'running' | 'waiting'> {
-  const queued = new Map<string, 'running' | 'waiting'>();
+/** A run's task in the queue. */
+export interface QueuedRun {
+  isRunning: boolean;
+  /** Why it does not start by itself; empty where it does. */
+  why: string;
+}
+
+/** Runs in the queue, whoever submitted them. Slurm is asked only where jobs were submitted from here. */
+export function queuedRuns(): Map<string, QueuedRun> {
+  const queued = new Map<string, QueuedRun>();
   const lists = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.json')) : [];
   if (!lists.length) return queued;
-  const lines = slurm('squeue', ['--me', '--noheader', '--array', '--format=%F %K %T']) ?? '';
-  for (const [, job, task, state] of lines.matchAll(/^(\d+) (\d+) (\w+)$/gm)) {
-    const list = join(FOLDER, `${job}.json`);
-    if (!existsSync(list)) continue;
-    const id = (JSON.parse(readFileSync(list, 'utf8')) as string[])[Number(task)];
-    if (id) queued.set(id, state === 'RUNNING' ? 'running' : 'waiting');
+  const lines = slurm('squeue', ['--noheader', '--array', '--format=%F|%K|%T|%Q|%r|%k']) ?? '';
+  for (const line of lines.trim().split('\n')) {
+    const [job, task, state, priority, reason = '', ...comment] = line.split('|');
+    if (!lists.includes(`${job}.json`)) continue;
+    const id = (JSON.parse(readFileSync(join(FOLDER, `${job}.json`), 'utf8')) as string[])[Number(task)];
+    const said = comment.join('|').replace('(null)', '');
+    // A task that is held has no priority.
+    const why = priority === '0' || /never/i.test(reason) ? said || reason : '';
+    if (id) queued.set(id, { isRunning: state === 'RUNNING', why });
   }
   return queued;
 }
@@ -62,7 +94,8 @@ export const lastLogged = (id: string): string | undefined =>
     ? readFileSync(logPath(id), 'utf8')
         .trim()
         .split(/[\r\n]/)
-        .at(-1)
+        .at(-1)!
+        .replace(/^1 of 1 {2}\S+ {2}(FAILED: )?/, '')
     : undefined;
 
 /**
@@ -78,11 +111,19 @@ export function submit(
   atATime: number | null,
 ): string {
   mkdirSync(FOLDER, { recursive: true });
-  const array = `--array=0-${ids.length - 1}${atATime === null ? '' : `%${atATime}`}`;
-  const output = `--output=${join(FOLDER, 'before-%A_%a.log')}`;
-  const own = ['--parsable', array, output, `--job-name=${name}-${tier}`, '--requeue', '--signal=B:TERM@60'];
-  // Held until the list of its runs is written.
-  const printed = slurm('sbatch', [...own, '--hold', ...flags], script(name, tier, ids));
+  const own = [
+    '--parsable',
+    // Held until the list of its runs is written.
+    '--hold',
+    `--array=0-${ids.length - 1}${atATime === null ? '' : `%${atATime}`}`,
+    `--job-name=${name}-${tier}`,
+    '--ntasks=1',
+    '--requeue',
+    '--signal=B:TERM@60',
+    // The script writes its own log: Slurm could not, on a node that does not see the folder, and would not say why.
+    '--output=/dev/null',
+  ];
+  const printed = slurm('sbatch', [...own, ...flags], script(name, tier, ids));
   if (printed === null)
     throw new UserError(
       '--slurm: expected sbatch on the PATH; found none: start it on a node that submits to Slurm, or give the lines of --print to what queues jobs here',

@@ -4,7 +4,7 @@ import { tick } from '../../report/display';
 import { lossText, Throttle } from '../../report/terminal';
 import { experimentOf, sweeps } from '../../experiments/index';
 import { run } from '../../experiments/run';
-import { silent } from '../../train/observer';
+import { silent, StoppedError } from '../../train/observer';
 import { errorText } from './arguments';
 
 /** A run of a list. */
@@ -20,6 +20,7 @@ export type WorkerMessage =
   | { kind: 'progress'; share: number }
   | { kind: 'done'; minutes: number; text: string }
   | { kind: 'failed'; message: string }
+  | { kind: 'stopped'; message: string }
   | { kind: 'busy' };
 
 /** A parent that was killed hears nothing, and this process ends too: see below. */
@@ -27,14 +28,19 @@ const answer = (message: WorkerMessage) => process.send!(message, undefined, und
 
 class Busy extends Error {}
 
+let stopping = false;
+process.on('SIGTERM', () => (stopping = true));
+
 async function train({ name, tier, index, wait }: ListedRun): Promise<void> {
   const pace = new Throttle(0.5);
   const config = sweeps()[name]!(tier)[index]!;
   const record = await run(experimentOf(config), config, {
     ...silent,
-    waits() {
+    waits(owner) {
       if (!wait) throw new Busy();
+      if (stopping) throw new StoppedError(`${owner} trains it`);
     },
+    stops: () => stopping,
     progressed({ step, steps }) {
       if (!pace.passes()) return;
       answer({ kind: 'progress', share: step / steps });
@@ -49,7 +55,9 @@ process.on('message', (listed: ListedRun) => {
     answer(
       error instanceof Busy
         ? { kind: 'busy' }
-        : { kind: 'failed', message: errorText('sweep', error).replace(/^sweep: /, '') },
+        : error instanceof StoppedError
+          ? { kind: 'stopped', message: error.message }
+          : { kind: 'failed', message: errorText('sweep', error).replace(/^sweep: /, '') },
     ),
   );
 });

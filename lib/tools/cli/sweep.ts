@@ -9,14 +9,14 @@ import { commitWeights } from '../../train/weights';
 import { oneOf, UserError, wholeNumber } from '../../util/errors';
 import { bar, TerminalLine } from '../../report/terminal';
 import { duration } from '../../util/format';
-import { experimentOf, sweeps } from '../../experiments/index';
-import { runId } from '../../experiments/experiment';
+import { experimentOf, idOf, sweeps } from '../../experiments/index';
 import { commitRecord, finishedRecord } from '../../experiments/run';
 import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { main, parse } from './arguments';
 import { hasGpu } from '../setup/environment.cjs';
 import { crashLine, exitCode, onStop } from '../setup/processes.cjs';
-import { lastLogged, queuedRuns, runCommand, submit } from './slurm';
+import { planOf } from './plan';
+import { lastLogged, queuedRuns, runCommand, submit, type QueuedRun } from './slurm';
 import type { ListedRun, WorkerMessage } from './sweep-worker';
 
 const USAGE = {
@@ -36,7 +36,15 @@ const USAGE = {
     print: { type: 'boolean', help: 'print a command for each run that is not finished, and train none' },
     slurm: {
       type: 'boolean',
-      help: 'send the runs that are neither finished nor queued to Slurm, a task each; --jobs: most at a time',
+      help: 'send the runs that are neither finished nor queued to Slurm, a task each; what follows -- goes to sbatch',
+    },
+    partition: { type: 'string', help: 'with --slurm: partition of the tasks' },
+    time: { type: 'string', help: 'with --slurm: time limit of a task, after which it is queued again' },
+    'gpus-per-task': { type: 'string', help: 'with --slurm: GPUs of a task; a run uses one' },
+    'array-limit': { type: 'string', help: 'with --slurm: most tasks that run at a time' },
+    plan: {
+      type: 'string',
+      help: 'print what the runs that are not finished cost at so many TFLOP/s a worker, and train none',
     },
     list: { type: 'boolean', help: 'list the runs and where each is, and train none' },
     commit: {
@@ -53,6 +61,8 @@ class Sweep {
   private readonly shares = new Map<number, number>();
   private readonly startedAt = performance.now();
   private finished = 0;
+  /** Exit code of a worker that a signal ended, or that was told to stop. */
+  signalled = 0;
   readonly failed: string[] = [];
 
   /** @param indices of the runs to train, in their order @param ids of all runs */
@@ -93,6 +103,11 @@ class Sweep {
     this.line.clear();
   }
 
+  /** Has each worker save a checkpoint after its step and end. */
+  stop(): void {
+    for (const worker of this.workers) worker.kill('SIGTERM');
+  }
+
   private worker(gpu: string | undefined): ChildProcess {
     const n = this.threads;
     const threads = n && { TF_NUM_INTRAOP_THREADS: n, TF_NUM_INTEROP_THREADS: n, OMP_NUM_THREADS: n };
@@ -123,17 +138,22 @@ class Sweep {
         this.line.print(`${this.finished} of ${this.indices.length}  ${id}  ${text}${failure ?? ''}`);
         stop(false);
       };
-      const died = (code: number | null, signal: NodeJS.Signals | null) =>
+      const died = (code: number | null, signal: NodeJS.Signals | null) => {
+        if (signal) this.signalled = exitCode(null, signal);
         end(
           'FAILED: ',
           crashLine('its process', signal) ?? `its process ended with code ${exitCode(code, signal)}`,
         );
+      };
       worker.on('exit', died);
       worker.on('message', (answer: WorkerMessage) => {
         if (answer.kind === 'progress') this.shares.set(index, answer.share);
         else if (answer.kind === 'failed') end('FAILED: ', answer.message);
         else if (answer.kind === 'busy') stop(true);
-        else end(`${answer.minutes.toFixed(1)} min  ${answer.text}`);
+        else if (answer.kind === 'stopped') {
+          this.signalled = exitCode(null, 'SIGTERM');
+          end('stopped: ', answer.message);
+        } else end(`${answer.minutes.toFixed(1)} min  ${answer.text}`);
         this.line.update(this.status());
       });
       // One that cannot be told has ended, or is about to.
@@ -174,59 +194,114 @@ function visibleGpus(): string[] {
 }
 
 /** Where a run that is not finished is. */
-function whereIs(config: TrainingConfig, id: string, queued: 'running' | 'waiting' | undefined): string {
-  if (queued === 'waiting') return `waiting   ${id}`;
-  if (queued === 'running') {
+function whereIs(config: TrainingConfig, id: string, queue: Map<string, QueuedRun> | null): string {
+  const queued = queue?.get(id);
+  if (queued?.isRunning) {
     const step = checkpointState(checkpointPath(id))?.step ?? 0;
     return `running   ${id}  ${Math.floor((100 * step) / config.steps)}% in its last checkpoint`;
   }
+  if (queued) return `waiting   ${id}${queued.why && `  ${queued.why}`}`;
   const logged = lastLogged(id);
-  return logged === undefined ? `to do     ${id}` : `failed    ${id}  ${logged}`;
+  return logged === undefined ? `to do     ${id}` : `${queue ? 'failed ' : 'unknown'}   ${id}  ${logged}`;
 }
+
+/** Runs in the queue that no list has: their code was changed while they waited. */
+function withoutList(queue: Map<string, QueuedRun>): string[] {
+  const listed = new Set(
+    TIERS.flatMap((tier) => Object.values(sweeps()).flatMap((list) => list(tier).map(idOf))),
+  );
+  return [...queue.keys()].filter((id) => !listed.has(id));
+}
+
+/** Lists the runs and where each is. */
+function list(configs: readonly TrainingConfig[]): void {
+  let queue: Map<string, QueuedRun> | null = null;
+  try {
+    queue = queuedRuns();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    console.error(`sweep: ${error.message}; which runs are queued is not known`);
+  }
+  for (const config of configs) {
+    const [id, { isFinished, fault }] = [idOf(config), stateOf(config)];
+    console.log(
+      fault ? `damaged   ${id}  ${fault}` : isFinished ? `finished  ${id}` : whereIs(config, id, queue),
+    );
+  }
+  for (const id of withoutList(queue ?? new Map()))
+    console.log(
+      `changed   ${id}  its settings have changed since it was queued; its task will refuse it and end`,
+    );
+}
+
+/** Flags of sbatch that are the sweep's own as well. */
+const SBATCH = ['partition', 'time', 'gpus-per-task'] as const;
 
 /** Commits a record, and its weights where its experiment says so. @returns their paths */
 async function commit(config: TrainingConfig): Promise<string[]> {
   const experiment = experimentOf(config);
   const record = commitRecord(experiment, config);
   const withWeights = experiment.weights?.(config.tier).some((run) => isDeepStrictEqual(run, config));
-  return withWeights ? [record, await commitWeights({ id: runId(experiment, config), config })] : [record];
+  return withWeights ? [record, await commitWeights({ id: idOf(config), config })] : [record];
 }
 
 main('sweep', async (argv) => {
   const { values, positionals } = parse(USAGE, argv);
   if (positionals.length > 1 && !values.slurm)
     throw new UserError(`expected one sweep; got ${positionals.join(' ')}`);
+  const forSlurm = [...SBATCH, 'array-limit' as const].find((flag) => values[flag] !== undefined);
+  if (forSlurm && !values.slurm)
+    throw new UserError(`--${forSlurm}: expected --slurm with it; got it alone: add --slurm`);
+  if (values.slurm && values.jobs !== undefined)
+    throw new UserError(
+      '--jobs: expected without --slurm; got both: --array-limit bounds the tasks that run at a time',
+    );
   const name = oneOf('sweep', positionals[0], Object.keys(sweeps()));
   const tier = oneOf('--tier', values.tier, TIERS);
   const wantedJobs = values.jobs === undefined ? null : wholeNumber('--jobs', values.jobs, 1, 256);
   const configs = sweeps()[name]!(tier);
-  const ids = configs.map((config) => runId(experimentOf(config), config));
-  if (values.run !== undefined) oneOf('--run', values.run, ids);
+  const ids = configs.map(idOf);
+  if (values.run !== undefined && !ids.includes(values.run))
+    throw new UserError(
+      `--run: expected a run of ${name} in the ${tier} tier, as --list prints them; got "${values.run}": the name is wrong, or its settings have changed since it was queued; queue the sweep again`,
+    );
+  if (values.list) return list(configs);
   const states = configs.map(stateOf);
   const indices = states.flatMap((state, i) =>
     (values.run ?? ids[i]) !== ids[i] || state.isFinished ? [] : [i],
   );
   if (values.print) return indices.forEach((i) => console.log(runCommand(name, tier, ids[i]!)));
+  if (values.plan !== undefined) {
+    const rate = Number(values.plan);
+    if (!(rate > 0 && rate < Infinity))
+      throw new UserError(`--plan: expected a number of TFLOP/s above 0, such as 90; got "${values.plan}"`);
+    return planOf(
+      indices.map((i) => configs[i]!),
+      1e12 * rate,
+    ).forEach((line) => console.log(line));
+  }
   if (values.slurm) {
     const queued = queuedRuns();
     const missing = indices.map((i) => ids[i]!).filter((id) => !queued.has(id));
-    const job = missing.length ? submit(name, tier, missing, positionals.slice(1), wantedJobs) : null;
+    const limit = values['array-limit'];
+    const atATime = limit === undefined ? null : wholeNumber('--array-limit', limit, 1);
+    const own = SBATCH.flatMap((flag) => (values[flag] === undefined ? [] : `--${flag}=${values[flag]}`));
+    const flags = [...own, ...positionals.slice(1)];
+    const job = missing.length ? submit(name, tier, missing, flags, atATime) : null;
     const rest = `${configs.length - indices.length} finished, ${indices.length - missing.length} in the queue`;
     return console.log(
       job ? `job ${job}: ${missing.length} runs submitted (${rest})` : `nothing to submit: ${rest}`,
     );
   }
-  if (values.list || values.commit) {
-    const queued = values.list ? queuedRuns() : new Map<string, 'running' | 'waiting'>();
+  if (values.commit) {
     for (const [i, config] of configs.entries())
       if (states[i]!.fault) console.log(`damaged   ${ids[i]}  ${states[i]!.fault}`);
-      else if (!states[i]!.isFinished) console.log(whereIs(config, ids[i]!, queued.get(ids[i]!)));
-      else if (values.commit) for (const path of await commit(config)) console.log(`committed ${path}`);
-      else console.log(`finished  ${ids[i]}`);
-    if (values.commit) console.log(`written   ${writeRunsTable()}`);
-    return;
+      else if (!states[i]!.isFinished) console.log(`to do     ${ids[i]}`);
+      else for (const path of await commit(config)) console.log(`committed ${path}`);
+    return console.log(`written   ${writeRunsTable()}`);
   }
-  console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);
+  if (values.run === undefined)
+    console.error(`${configs.length - indices.length} of ${configs.length} runs are finished`);
   const gpus = visibleGpus();
   const jobs = wantedJobs ?? (gpus.length || os.availableParallelism());
   if (gpus.length && jobs > gpus.length)
@@ -237,6 +312,7 @@ main('sweep', async (argv) => {
   const threads = values.run !== undefined ? alone : jobs > 1 ? '1' : null;
   const sweep = new Sweep(name, tier, indices, ids, jobs, threads, gpus);
   onStop((signal) => {
+    if (values.run !== undefined && signal === 'SIGTERM') return sweep.stop();
     sweep.abandon();
     console.error(
       '\nsweep: stopped; runs continue from their last checkpoints when the sweep is started again',
@@ -244,6 +320,8 @@ main('sweep', async (argv) => {
     process.exit(exitCode(null, signal));
   });
   await sweep.train();
+  // Its own line has said why, and is the last of its log.
+  if (values.run !== undefined) process.exit(sweep.signalled || Math.sign(sweep.failed.length));
   if (sweep.failed.length)
     throw new UserError(
       `${sweep.failed.length} of ${indices.length} runs failed (${sweep.failed.join(', ')}): fix what their lines say and start the sweep again`,

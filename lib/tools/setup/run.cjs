@@ -114,11 +114,30 @@ function checkFolder() {
 }
 
 /**
+ * What a command has to do with a queue: it is a task there, perhaps one of many that start at once on several nodes that
+ * share this folder; or it fills the queue and shows it, perhaps on a node that is of another kind than those that train.
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {'task' | 'front' | null}
+ */
+function queueRole(command, args) {
+  const has = (/** @type {string} */ flag) => args.some((arg) => arg.split('=')[0] === flag);
+  if (command !== 'sweep') return null;
+  return has('--run') ? 'task' : ['--slurm', '--print', '--plan', '--list'].some(has) ? 'front' : null;
+}
+
+/**
  * Runs set-up if there is anything to do, one at a time in a project folder.
  * @param {string | null} wish why to look at each step even if nothing has changed
+ * @param {'task' | 'front' | null} role
  */
-async function ensureSetUp(wish) {
-  if (!(reasonToSetUp() ?? wish)) return;
+async function ensureSetUp(wish, role) {
+  const lacks = reasonToSetUp() ?? wish;
+  if (!lacks || (role === 'front' && /^changed: (GPU|CPU|, )+$/.test(lacks))) return;
+  if (role === 'task')
+    throw new Problem(
+      `expected the project to be set up for ${os.hostname()}; ${lacks}; tasks of a queue do not set up, since many would at once; run "npm run doctor" on a node of this kind, then queue the run again`,
+    );
   checkFolder();
   const held = await lock(cache('setup'), () =>
     console.error('set-up: another command is setting up; waiting for it'),
@@ -213,10 +232,11 @@ async function run(command, args) {
     console.error(problem);
     process.exit(1);
   }
+  const role = queueRole(command, args);
   const endTree = watchTree();
   stopWithNpm(command);
   try {
-    await ensureSetUp(command === 'doctor' ? 'doctor checks each step' : null);
+    await ensureSetUp(command === 'doctor' ? 'doctor checks each step' : null, role);
   } catch (error) {
     console.error(`set-up: ${problemLine(error)}`);
     // What is missing is doctor's subject: it runs as soon as the packages are there.
@@ -225,8 +245,9 @@ async function run(command, args) {
   }
   const child = start(command, args);
   onStop((signal) => {
-    // JupyterLab asks whether Ctrl-C is meant.
-    if (command !== 'lab' || signal !== 'SIGINT') setTimeout(() => child.kill('SIGKILL'), STOP_MS).unref();
+    // JupyterLab asks whether Ctrl-C is meant, and a task saves a checkpoint first.
+    const mayTakeLong = command === 'lab' ? signal === 'SIGINT' : role === 'task' && signal === 'SIGTERM';
+    if (!mayTakeLong) setTimeout(() => child.kill('SIGKILL'), STOP_MS).unref();
   });
   const code = await ended(child);
   await endTree();

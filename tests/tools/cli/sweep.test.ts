@@ -11,8 +11,6 @@ import { paths } from '../../../lib/util/paths';
 import { recordPath, runFolder } from '../../../lib/train/record';
 import { inTurn } from '../../in-turn';
 import { assertOneLine } from '../../refusal';
-// Of the same runs: in this process, so that they do not train at the same time.
-import { forget } from './slurm-sweep';
 
 function sweep(...argv: string[]): { status: number | null; stdout: string; stderr: string } {
   const env: NodeJS.ProcessEnv = { ...process.env };
@@ -35,6 +33,11 @@ before(async () => {
 
 const configs = capacityRuns('smoke');
 const [first, second] = configs.map((config) => runId(capacity, config)) as [string, string];
+
+/** Removes the runs. */
+function forget(these = [first, second]): void {
+  for (const id of these) rmSync(runFolder(id), { recursive: true, force: true });
+}
 
 after(() => {
   // What was trained here had other numbers of threads than a notebook has.
