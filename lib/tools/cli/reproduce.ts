@@ -58,10 +58,10 @@ function placesOf(tier: Tier): Places {
   return { notebooks, figures, venv, reports: tier === 'smoke' ? join(reports, 'smoke') : reports };
 }
 
-/** What the moving line says of a notebook: its training, or else the time so far. Two and the rest fit 80 columns. */
+/** What the moving line says of a notebook: its training while that lasts, or else the time so far. Two and the rest fit 80 columns. */
 export function statusLine(name: string, elapsedSeconds: number, at: TrainingProgress | null): string {
   const number = name.split('-')[0]!;
-  return at
+  return at && at.step < at.steps
     ? `${number} step ${count(at.step)} of ${count(at.steps)}, loss ${at.lossNats.toFixed(3)}, ${duration(at.secondsLeft)} left`
     : `${number}: ${duration(elapsedSeconds)} so far`;
 }

@@ -95,4 +95,5 @@ test('the moving line tells what is known', () => {
   assert.equal(statusLine('04', 65, null), '04: 1:05 so far');
   const at = { step: 300, steps: 1200, lossNats: 1.23456, tokensPerSecond: 10, secondsLeft: 65 };
   assert.equal(statusLine('04-a', 65, at), '04 step 300 of 1,200, loss 1.235, 1:05 left');
+  assert.equal(statusLine('04', 65, { ...at, step: 1200 }), '04: 1:05 so far', 'its training is over');
 });

@@ -182,12 +182,20 @@ test('equal data give equal pixels, however the JSON is written', async () => {
   );
 });
 
-test('no clone, an unknown BASE or COMMIT, a shallow clone: one line each', () => {
+test('no git, no clone, an unknown BASE or COMMIT, a shallow clone: one line each', () => {
   const archive = write(join(folder, 'archive'), start);
   assert.throws(() => twoTrees(undefined, undefined, archive), refusal('git clone', archive));
   assert.throws(() => twoTrees('nowhere', undefined, sound), refusal('BASE', 'nowhere', 'git fetch'));
   assert.throws(() => twoTrees('main', 'nowhere', sound), refusal('COMMIT', 'nowhere'));
   assert.throws(() => twoTrees('--all', undefined, sound), refusal('BASE', '--all'));
+
+  const { PATH } = process.env;
+  try {
+    process.env.PATH = '/nowhere';
+    assert.throws(() => twoTrees(undefined, undefined, sound), refusal('git on PATH', 'install'));
+  } finally {
+    process.env.PATH = PATH;
+  }
 
   const grown = repository('grown', start);
   git(grown, 'checkout', '-q', '--orphan', 'other');
@@ -240,6 +248,11 @@ test('each fault is one line with its file', async () => {
       /do not say which code/,
     ],
     [{ 'notebooks/04-a.ts': '<<<<<<< HEAD\n// %%\n' }, 'notebooks/04-a.ipynb', /merge conflict/],
+    [
+      { 'notebooks/04-a.ipynb': '{\n<<<<<<< HEAD\n "cells": []\n=======\n>>>>>>> other\n}' },
+      'notebooks/04-a.ipynb',
+      /merge conflict/,
+    ],
     [{ 'notebooks/04-a.ts': null }, 'notebooks/04-a.ipynb', /no \.ts/],
     [
       { 'notebooks/04-a.ipynb': withOutput({ output_type: 'error', ename: 'E' }) },
