@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -32,6 +40,26 @@ test('what killed processes left beside a file goes when it is written; what oth
     readdirSync(folder).sort(),
     [`best.${ended}.part`, 'last', 'last.part', `last.${ended}.part.old`, `last.${running}.part`].sort(),
   );
+});
+
+test('content is on the disk before its name is there, and the name before the write ends', async (t) => {
+  const file = join(folder, 'last');
+  let calls: string[] = [];
+  t.mock.method(fs, 'fsyncSync', (descriptor: number) => {
+    calls.push(readlinkSync(`/proc/self/fd/${descriptor}`) === folder ? 'flush folder' : 'flush file');
+  });
+  const rename = fs.renameSync;
+  t.mock.method(fs, 'renameSync', (from: string, to: string) => (calls.push('rename'), rename(from, to)));
+  const writes: [name: string, write: () => void | Promise<void>][] = [
+    ['whole', () => writeAtomically(file, 'a')],
+    ['in parts', () => writePartsAtomically(file, [Buffer.from('a')])],
+    ['second name', () => linkAtomically(file, join(folder, 'best'))],
+  ];
+  for (const [name, write] of writes) {
+    calls = [];
+    await write();
+    assert.deepEqual(calls, ['flush file', 'rename', 'flush folder'], name);
+  }
 });
 
 test('a second name takes the place of what had it, shares the bytes, and keeps them when the first is written anew', async () => {
