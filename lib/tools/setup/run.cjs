@@ -17,7 +17,7 @@ const {
   Problem,
   step,
 } = require('./processes.cjs');
-const { watchTree } = require('./tree.cjs');
+const { stopWithNpm, watchTree } = require('./tree.cjs');
 const { lock } = require('../../util/lock.cjs');
 const {
   clearStamp,
@@ -204,15 +204,6 @@ const start = (command, args) =>
 
 /** Longest time that a command may take to end when it is told to; what it started has ended within two seconds more. */
 const STOP_MS = 3000;
-
-/** npm that was killed stops its command too. Only npm: a shell that started it may end and leave it running. */
-function stopWithNpm(/** @type {string} */ command) {
-  if (process.env.npm_lifecycle_event !== command) return;
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
-  }, 500).unref();
-}
 
 /**
  * @param {string | undefined} command

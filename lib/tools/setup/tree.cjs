@@ -84,7 +84,16 @@ function watchTree() {
   };
 }
 
+/** npm that was killed stops its command too. Only npm: a shell that started it may end and leave it running. */
+function stopWithNpm(/** @type {string} */ command) {
+  if (process.env.npm_lifecycle_event !== command) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
+}
+
 if (require.main === module)
   process.stdin.resume().on('end', () => void endMarked(String(process.argv[2]), [process.pid]));
 
-module.exports = { VARIABLE, watchTree };
+module.exports = { VARIABLE, stopWithNpm, watchTree };

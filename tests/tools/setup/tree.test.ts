@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { paths } from '../../../lib/util/paths';
 
-const isRunning = (pid: number): boolean =>
-  existsSync(`/proc/${pid}/stat`) && !/^.*\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+/** Whether a process has not ended: one that has keeps no environment, though its parent may not know yet. */
+function isRunning(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`).length > 0;
+  } catch {
+    return false;
+  }
+}
 
 /** Starts the command of the fixture, and returns it with the ids of all that it started. */
 async function started() {
@@ -38,11 +44,12 @@ test(
   'what a command started ends with it: busy, stopped, in a session of its own or without a parent',
   { timeout: 60_000 },
   async () => {
-    const { command, closed, pids } = await started();
+    const { command, closed, pids, gone } = await started();
     const watcher = watcherOf(command.pid!);
     command.stdin.write('end\n');
     await closed;
-    assert.deepEqual([...pids, watcher].filter(isRunning), []);
+    assert.deepEqual(pids.filter(isRunning), []);
+    await gone([watcher]);
   },
 );
 
@@ -50,6 +57,21 @@ test('it ends too where the command was killed', { timeout: 60_000 }, async () =
   const { command, gone } = await started();
   command.kill('SIGKILL');
   await gone();
+});
+
+test('a command ends with the npm that started it', { timeout: 60_000 }, async () => {
+  const tree = JSON.stringify(join(paths.root, 'lib/tools/setup/tree.cjs'));
+  const command = `require(${tree}).stopWithNpm('train'); console.log(process.pid); setInterval(() => {}, 1000);`;
+  const parent = `const { spawn } = require('child_process');
+    spawn(process.execPath, ['-e', ${JSON.stringify(command)}], { stdio: 'inherit' }); setInterval(() => {}, 1000);`;
+  const npm = spawn(process.execPath, ['-e', parent], {
+    env: { ...process.env, npm_lifecycle_event: 'train' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const pid = Number(await new Promise((resolve) => npm.stdout.once('data', resolve)));
+  assert.ok(isRunning(pid));
+  npm.kill('SIGKILL');
+  while (isRunning(pid)) await sleep(20);
 });
 
 test('a watcher that was killed has a successor', { timeout: 60_000 }, async () => {
