@@ -380,6 +380,39 @@ test(
   },
 );
 
+const canMount = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+test(
+  'a disk that fills up in the middle of a record is one line; freed, the same bits are recorded',
+  { skip: !canMount && 'mount is not allowed here' },
+  () => {
+    const expected = trained(ours.slice(0, 1));
+    const [runs, trainer] = [copy.path('data', 'local', 'runs'), 'lib/train/trainer.ts'];
+    const write = 'const written = await this.lease.writing(';
+    // Zeros until nothing fits, between the last checkpoint and the record.
+    const fill = `process.env.FILL && require('node:child_process').spawnSync('sh', ['-c', 'cat /dev/zero >${runs}/zeros']);`;
+    copy.edit(trainer, write, `${fill} ${write}`);
+    const run = `${process.execPath} --import tsx lib/tools/cli/sweep.ts capacity --tier smoke --run ${first}`;
+    const script = `mkdir -p ${runs} && mount -t tmpfs -o size=2m tmpfs ${runs}
+      FILL=1 ${run}; echo "status $?" >&2; ls ${runs}/${first} >&2
+      rm ${runs}/zeros && ${run} && cp -r ${runs} ${runs}-after`;
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
+      cwd: copy.root,
+      env,
+      encoding: 'utf8',
+    });
+    copy.edit(trainer, `${fill} `, '');
+    const [failed, one, ...names] = stderr.split('\n');
+    assertOneLine(failed!, 'FAILED: ', 'record.json: expected to write it', 'ENOSPC', 'free the disk');
+    assert.equal(one, 'status 1');
+    assert.deepEqual(names.slice(0, 2), ['best.safetensors', 'last.safetensors']);
+    assert.equal(status, 0, stderr);
+    rmSync(runs, { recursive: true });
+    renameSync(`${runs}-after`, runs);
+    assert.deepEqual(results([first]), expected);
+  },
+);
+
 test('each worker has a GPU of its own, whose memory grows; more workers than GPUs are refused', () => {
   const worker = copy.path('lib', 'tools', 'cli', 'sweep-worker.ts');
   const source = readFileSync(worker, 'utf8');
