@@ -92,7 +92,7 @@ export function answer(all = runs()): string {
     ? `Without dropout ${ofKind(none, 'copies').length} of ${none.length} runs copy.`
     : 'Runs without dropout, which decide whether all of them can, are not run yet.';
   return [
-    `**The plateau follows the data.** The same model learns grammars whose entropy runs from 0.60 to 1.50 nats per token; ${copying.length} settled runs end ${range(copying.map(excessPerToken))} above what their held-out lines cost at best (slope ${estimateText(slopeOf(copying), 3)}).`,
+    `**The plateau follows the data.** The same model learns grammars whose entropy runs from 0.60 to 1.50 nats per token; ${copying.length} settled runs, ${copying.filter((r) => lastOf(r).heldOutLossNats < LEAST).length} of them below ${LEAST}, end ${range(copying.map(excessPerToken))} above what their held-out lines cost at best (slope ${estimateText(slopeOf(copying), 3)}).`,
     `If about 1 bounded every Transformer, none could end below it: all ${low.length} settled runs on data of lower entropy do, at ${range(
       low.map((r) => lastOf(r).trainLinesLossNats),
       2,

@@ -150,7 +150,7 @@ export function findingOf(notebook: Notebook): string | null {
 }
 
 /** Numbers of the notebooks whose findings README tells. */
-const TOLD = ['04', '08', '03', '05', '06', '09'];
+const TOLD = ['04', '08', '05', '06', '09'];
 
 /** A text with the findings of some notebooks, as a list, between its two marks. */
 export const withFindings = (text: string): string =>
