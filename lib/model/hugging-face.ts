@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { checkModel, type Gpt2Config } from './config';
-import { lfsPointer, UserError } from '../util/errors';
+import { excerpt, lfsPointer, UserError } from '../util/errors';
 import { writeAtomically, writePartsAtomically } from '../util/files';
 import { Gpt2, gpt2Shapes } from './gpt2';
 import { SafetensorsFile, safetensorsParts } from '../util/safetensors';
@@ -58,7 +58,7 @@ function readConfig(path: string): Gpt2Config {
   const c = readObject(path, 'a GPT-2 config');
   const refuse = (field: string, expected: string): never => {
     throw new UserError(
-      `${path}: ${field}: expected ${expected}; got ${JSON.stringify(c[field]) ?? 'nothing'}: models of this kind are not supported`,
+      `${path}: ${field}: expected ${expected}; got ${excerpt(c[field])}: models of this kind are not supported`,
     );
   };
   for (const [field, known] of Object.entries(FIXED))
@@ -123,7 +123,7 @@ class TensorFolder {
     const odd = [...fileNames.values()].find((name) => !/^[^/\\]+\.safetensors$/.test(String(name)));
     if (fileNames.size === 0 || odd !== undefined)
       throw new UserError(
-        `${this.path}: weight_map: expected names of tensors with the file next to it that has them; got ${JSON.stringify(odd ?? map) ?? 'nothing'}: download it again`,
+        `${this.path}: weight_map: expected names of tensors with the file next to it that has them; got ${excerpt(odd ?? map)}: download it again`,
       );
     for (const fileName of new Set(fileNames.values() as Iterable<string>)) {
       const path = join(dirname(this.path), fileName);
@@ -171,6 +171,10 @@ class TensorFolder {
 /** Names of tensors by parameter names. Throws, before anything is read, for tensors that are missing, unexpected, or of another shape or dtype. */
 function tensorNames(weights: TensorFolder, config: Gpt2Config): Map<string, string> {
   const there = [...weights.fileOf.keys()];
+  if (config.layers > there.length)
+    throw new UserError(
+      `${weights.path}: expected the tensors of GPT-2 with ${config.layers} layers; got ${there.length} tensors: the file is of another model or config`,
+    );
   const prefix = there.some((name) => name.startsWith(PREFIX)) ? PREFIX : '';
   const shapes = gpt2Shapes(config);
   const names = new Map(shapes.map(([name]) => [name, prefix + name]));

@@ -9,6 +9,17 @@ export class UserError extends Error {
   }
 }
 
+/** The first characters of a value as JSON, for a message. */
+export function excerpt(value: unknown, length = 60): string {
+  if (value === undefined) return 'nothing';
+  try {
+    return JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)).slice(0, length);
+  } catch {
+    // JSON.stringify calls itself for what is inside.
+    return 'a value inside too many others';
+  }
+}
+
 /** The UserError for the few lines that Git LFS leaves in place of a file that it has not fetched. */
 export const lfsPointer = (path: string, expected: string): UserError =>
   new UserError(

@@ -3,7 +3,7 @@
  * little-endian; the header, JSON: name → dtype, shape, from and to; then all values, row by row, without gaps.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { lfsPointer, UserError } from './errors';
+import { excerpt, lfsPointer, UserError } from './errors';
 
 /** Entry of the header. `from` and `to` are byte offsets after the header. */
 export interface TensorEntry {
@@ -99,9 +99,7 @@ export class SafetensorsFile {
   private checked(header: object, bytes: number): Map<string, TensorEntry> {
     const entries = Object.entries(header).map(([name, entry]) => {
       if (!isEntry(entry))
-        throw this.broken(
-          `${name}: expected dtype, shape and data_offsets; got ${JSON.stringify(entry).slice(0, 100)}`,
-        );
+        throw this.broken(`${name}: expected dtype, shape and data_offsets; got ${excerpt(entry, 100)}`);
       const {
         dtype,
         shape,

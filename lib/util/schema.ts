@@ -1,5 +1,7 @@
 /** Shapes of what is read from disk as JSON, checked before anything else looks at it. */
 
+import { excerpt } from './errors';
+
 /** `count`: a whole number from 0 on. `number`: finite. `hash`: of SHA-256. */
 const KINDS = {
   text: (x: unknown) => typeof x === 'string',
@@ -22,7 +24,7 @@ export type Schema = keyof typeof KINDS | readonly [Schema] | { readonly [field:
 /** Where a value first departs from a shape, `curve.3.step: expected a number; got null`, or null. */
 export function mismatch(value: unknown, schema: Schema, name = ''): string | null {
   const refuse = (expected: string) =>
-    `${name ? `${name}: ` : ''}expected ${expected}; got ${JSON.stringify(value)?.slice(0, 40) ?? 'nothing'}`;
+    `${name ? `${name}: ` : ''}expected ${expected}; got ${excerpt(value, 40)}`;
   if (typeof schema === 'string') return KINDS[schema](value) ? null : refuse(CALLED[schema]);
   const isList = Array.isArray(schema);
   if (value === null || typeof value !== 'object' || Array.isArray(value) !== isList)

@@ -283,6 +283,7 @@ test('broken headers and offsets are refused', () => {
   bad(Buffer.alloc(5), 'expected at least 8', 'got 5');
   bad(joined('{"wte.weight": ', body), 'header', 'JSON');
   bad(joined('[1]', body), 'header');
+  bad(joined(`{"a": ${'['.repeat(1e5)}${']'.repeat(1e5)}}`, body), 'a: expected dtype', 'too many others');
   bad(
     joined(
       { ...header, 'transformer.wte.weight': { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } },
@@ -330,6 +331,8 @@ test('configs of models that are not computed here, and folders without files, a
   refused(folderWith(weights, { attn_pdrop: 0.5 }), 'attn_pdrop: ', 'resid_pdrop', 'got 0.5');
   refused(folderWith(weights, { n_head: 5 }), 'model.heads: ', 32, 'got 5');
   refused(folderWith(weights, { n_layer: undefined }), 'model.layers: ', 'undefined');
+  // Far more than the memory would hold, if their shapes were listed.
+  refused(folderWith(weights, { n_layer: 1e9 }), '1000000000 layers', 'model.safetensors: ');
   refused(folderWith(weights, { n_positions: 64 }), 'wpe.weight: ', '[64,32]', '[32,32]');
   refused(join(ROOM, 'nowhere'), 'config.json', 'ENOENT');
   const empty = folderWith(weights);

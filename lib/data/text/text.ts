@@ -73,14 +73,14 @@ async function tokeniseFiles(
   reading: Reading,
   onTokens: () => void,
 ): Promise<Filled> {
-  const run = (files: InputFile[], rule: SplitRule, splits: Split[]) =>
-    fill(jobsOf(files, column, rule, reading), rule, shards, splits, onTokens);
+  const run = (files: InputFile[], rule: SplitRule, splits: Split[], how = reading) =>
+    fill(jobsOf(files, column, rule, how), rule, shards, splits, onTokens);
   if (validation.length) {
     const { hashes, withoutText } = await run(validation, { all: 'validation' }, ['validation']);
     const filled = await run(train, { trainExcept: hashes }, ['train']);
     return { ...filled, withoutText: filled.withoutText + withoutText };
   }
-  const both = (rule: SplitRule) => run(train, rule, ['train', 'validation']);
+  const both = (rule: SplitRule, how = reading) => run(train, rule, ['train', 'validation'], how);
   // A single file of plain text is known to be a single document before it is read.
   const [first] = train;
   if (train.length === 1 && first!.format === 'txt' && first!.bytes >= 4 * SHORTEST_DOCUMENT)
@@ -89,7 +89,8 @@ async function tokeniseFiles(
   const rule = ruleForFew(filled, shards, validationShare);
   if (rule === null) return filled;
   for (const split of SPLITS) shards[split].restart();
-  return both(rule);
+  // What is odd was said at the first reading.
+  return both(rule, { ...reading, onNotice: () => undefined });
 }
 
 /** How few documents are divided, if their share has left one split without any: at least one is in each. */

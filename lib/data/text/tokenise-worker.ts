@@ -1,6 +1,6 @@
 /** Worker thread of `tokenise`: documents in, ids out. */
 import { parentPort } from 'node:worker_threads';
-import { UserError } from '../../util/errors';
+import { excerpt, UserError } from '../../util/errors';
 import { Ids } from './byte-pair';
 import { readPages } from './parquet';
 import { END_OF_TEXT, type Split } from './shards';
@@ -21,16 +21,6 @@ class Problem extends Error {}
 
 let rule: SplitRule;
 const ids = { train: new Ids(), validation: new Ids() };
-
-/** The first characters of a value that is no text. */
-function excerpt(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  try {
-    return JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)).slice(0, 60);
-  } catch {
-    return 'a value inside too many others';
-  }
-}
 
 /** A text, or null where a row has none; `columns` are the names that a row without the column has. */
 type Row = { text: string } | { text: null; columns: string[] | null };

@@ -1,4 +1,4 @@
-/** `npm run data -- COMMAND`: question formation (entropy, splits, export, checks of published lines); data sets of text are in datasets.ts. */
+/** `npm run data -- COMMAND`: question formation (entropy, splits, export, checks of published lines); data sets of text are in datasets.ts and inventory.ts. */
 import { resolve } from 'node:path';
 import { UserError, oneOf, wholeNumber } from '../../util/errors';
 import { count } from '../../util/format';
@@ -32,17 +32,8 @@ import type { Line } from '../../data/grammar/question-formation';
 import { allCurves, writeCurvesTable, writeEvents } from '../../report/curves';
 import { writeRunsTable } from '../../analysis/shared/runs-table';
 import { helpText, main, parse } from './arguments';
-import {
-  list,
-  none,
-  openwebtext,
-  printRows,
-  remove,
-  synthetic,
-  text,
-  verify,
-  type TableRow,
-} from './datasets';
+import { none, openwebtext, printRows, synthetic, text, type TableRow } from './datasets';
+import { list, remove, verify } from './inventory';
 
 const QUESTION_FORMATION = {
   command: 'data',
