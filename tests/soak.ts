@@ -7,6 +7,7 @@
  * It takes about an hour and ends with a table; what it compares with, and the output of failures, stays in a folder.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
@@ -17,14 +18,15 @@ import { readRecord, recordPath } from '../lib/train/record';
 import { wholeNumber } from '../lib/util/errors';
 import { paths } from '../lib/util/paths';
 import { Random } from '../lib/util/random';
-import { weightsIn } from './train/checkpoints';
+import { differingBits, weightsIn } from './train/checkpoints';
 
 const { values } = parseArgs({
   options: { faults: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },
 });
 const faults = wholeNumber('--faults', values.faults, 1);
 const random = new Random(wholeNumber('--seed', values.seed, 1), 'soak');
-const oneOf = <T>(items: readonly T[]): T => items[random.int(items.length)]!;
+/** Undefined where there is none. */
+const oneOf = <T>(items: readonly T[]): T => items[random.int(items.length || 1)]!;
 
 const COMMANDS = [
   ...EXPERIMENTS.map(({ name }) => `train ${name} --tier smoke`),
@@ -41,17 +43,10 @@ const kept = fs.mkdtempSync(join(os.tmpdir(), 'soak-'));
 const expectedOf = (line: string) => join(kept, line.replaceAll(' ', '_'));
 
 /** `failed`: without a fault, or without saying why. */
-const failures = {
-  'differing bits': 0,
-  'lost records': 0,
-  orphans: 0,
-  'stack traces': 0,
-  hung: 0,
-  failed: 0,
-};
-function fail(what: keyof typeof failures, number: number, line: string, detail: string): void {
+const found = { 'differing bits': 0, 'lost records': 0, orphans: 0, 'stack traces': 0, hung: 0, failed: 0 };
+function fail(what: keyof typeof found, number: number, line: string, detail: string): void {
   if (number === 0) return;
-  failures[what] += number;
+  found[what] += number;
   const file = join(kept, `failure-${fs.readdirSync(kept).length}.txt`);
   fs.writeFileSync(file, `${what}: ${number}\n${line}\n${detail}\n`);
   console.log(`  ${what}: ${number}, ${file}`);
@@ -91,8 +86,7 @@ function start(line: string): Command {
     env: { ...process.env, SOAK: String(process.pid), LEASE_SECONDS: '15' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const ended = new Promise((resolve) => child.on('exit', resolve));
-  const command: Command = { line, output: '', ended };
+  const command: Command = { line, output: '', ended: once(child, 'exit') };
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (command.output += text));
   child.on('exit', (code, by) => (command.code = code ?? by!));
@@ -142,12 +136,6 @@ function bitsOf(folder: string): Buffer[] {
   return [Buffer.from(JSON.stringify({ curve, weights, configHash, dataHash })), ...checkpoints];
 }
 
-function differing(a: Buffer, b: Buffer): number {
-  let bits = 8 * Math.abs(a.length - b.length);
-  for (let i = 0; i < Math.min(a.length, b.length); i++) for (let x = a[i]! ^ b[i]!; x; x &= x - 1) bits++;
-  return bits;
-}
-
 /** Compares a command's runs with those of the undisturbed one. */
 function compare(line: string): void {
   for (const id of fs.readdirSync(expectedOf(line))) {
@@ -157,7 +145,7 @@ function compare(line: string): void {
     }
     readRecord(recordPath(id));
     const [ours, theirs] = [bitsOf(join(RUNS, id)), bitsOf(join(expectedOf(line), id))];
-    const bits = ours.reduce((sum, part, i) => sum + differing(part, theirs[i]!), 0);
+    const bits = ours.reduce((sum, part, i) => sum + differingBits(part, theirs[i]!), 0);
     fail('differing bits', bits, line, id);
   }
 }
@@ -166,12 +154,11 @@ function compare(line: string): void {
 type Fault = (command: Command) => Promise<boolean>;
 
 const toOneProcess =
-  (act: (pids: number[]) => unknown): Fault =>
-  async ({ code }) => {
-    const pids = tree();
-    if (code !== undefined || !pids.length) return false;
-    await act([oneOf(pids)]);
-    return true;
+  (act: (pid: number) => unknown): Fault =>
+  async () => {
+    const pid = oneOf(tree());
+    if (pid !== undefined) await act(pid);
+    return pid !== undefined;
   };
 
 /** Folder of a run that is being trained, and who trains it. */
@@ -213,11 +200,9 @@ const damaged =
     if (random.int(2)) signal(tree(), 'SIGKILL');
     await end(command, false);
     await clear(command.line);
-    const files = (fs.readdirSync(paths.local, { recursive: true }) as string[]).filter((name) =>
-      file.test(name),
-    );
-    if (!files.length) return false;
-    const name = oneOf(files);
+    const all = fs.readdirSync(paths.local, { recursive: true }) as string[];
+    const name = oneOf(all.filter((path) => file.test(path)));
+    if (name === undefined) return false;
     const path = join(paths.local, name);
     const bytes = fs.readFileSync(path);
     const content = oneOf(['null', bytes.subarray(0, random.int(bytes.length)), bytes]);
@@ -232,11 +217,11 @@ const damaged =
   };
 
 const FAULTS: Record<string, Fault> = {
-  'a process is ended': toOneProcess((pids) => signal(pids, oneOf(['SIGTERM', 'SIGINT', 'SIGKILL']))),
-  'a process is stopped for a while': toOneProcess(async (pids) => {
-    signal(pids, 'SIGSTOP');
+  'a process is ended': toOneProcess((pid) => signal([pid], oneOf(['SIGTERM', 'SIGINT', 'SIGKILL']))),
+  'a process is stopped for a while': toOneProcess(async (pid) => {
+    signal([pid], 'SIGSTOP');
     await sleep(random.int(20_000));
-    signal(pids, 'SIGCONT');
+    signal([pid], 'SIGCONT');
   }),
   'all are stopped, and another command takes over': overtaken,
   'the same command twice at once': async ({ line }) => (await end(start(line), true), true),
@@ -274,8 +259,8 @@ async function soak(): Promise<void> {
     counts.set(name, counts.get(name)! + 1);
     console.log(`${++done} of ${faults}  ${name}: ${line}`);
   }
-  for (const [what, n] of [...counts, ...Object.entries(failures)])
+  for (const [what, n] of [...counts, ...Object.entries(found)])
     console.log(`${String(n).padStart(8)}  ${what}`);
-  process.exit(Object.values(failures).some(Boolean) ? 1 : 0);
+  process.exit(Object.values(found).some(Boolean) ? 1 : 0);
 }
 void soak();

@@ -27,6 +27,13 @@ export function weightsIn(path: string): Buffer {
   return file.subarray(8 + Number(file.readBigUInt64LE()));
 }
 
+/** Bits in which two files differ; of the longer one all that the other lacks. */
+export function differingBits(a: Buffer, b: Buffer): number {
+  let bits = 8 * Math.abs(a.length - b.length);
+  for (let i = 0; i < Math.min(a.length, b.length); i++) for (let x = a[i]! ^ b[i]!; x; x &= x - 1) bits++;
+  return bits;
+}
+
 /** Replaces text of a checkpoint's header by text of the same length, and its hash by the right one. */
 export function changeHeader(path: string, change: (header: string) => string): void {
   const before = readFileSync(path).toString('latin1');

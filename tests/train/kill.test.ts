@@ -11,7 +11,7 @@ import { wholeNumber } from '../../lib/util/errors';
 import { paths } from '../../lib/util/paths';
 import { checkpointPath } from '../../lib/train/checkpoint';
 import { readRecord, recordPath, runFolder } from '../../lib/train/record';
-import { weightsIn } from './checkpoints';
+import { differingBits, weightsIn } from './checkpoints';
 import { trainText } from './killed-run';
 
 const KILLS = wholeNumber('KILLS', process.env.KILLS ?? '2', 1, 1000);
@@ -111,14 +111,6 @@ function taken(config: TextConfig) {
   };
   rmSync(runFolder(runId(overfitting9m, config)), { recursive: true });
   return all;
-}
-
-/** Bits in which two files of one length differ. */
-function differingBits(a: Buffer, b: Buffer): number {
-  assert.equal(a.length, b.length);
-  let bits = 0;
-  for (let i = 0; i < a.length; i++) for (let x = a[i]! ^ b[i]!; x; x &= x - 1) bits++;
-  return bits;
 }
 
 for (const precision of ['fp32', 'bf16'] as const) {
