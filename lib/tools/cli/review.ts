@@ -27,7 +27,7 @@ main('review', async (argv) => {
   const { base, head } = twoTrees(...positionals);
   const changes = await changesBetween(base, head);
   const gone = changes.records.flatMap(({ before, after }) => (before && !after ? [before] : []));
-  const review: Review = { base, head, ...changes, faults: await faultsOf(head, { gone }) };
+  const review: Review = { base, head, ...changes, faults: await faultsOf(head, { gone, base }) };
   const folder = join(paths.reports, 'review');
   writeAtomically(join(folder, 'index.html'), reviewPage(review));
   writeAtomically(join(folder, 'summary.md'), summaryMarkdown(review));

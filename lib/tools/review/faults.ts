@@ -115,13 +115,19 @@ function notebookFaults(tree: Tree, name: string): { faults: string[]; notebook?
 }
 
 /** @param shown PNGs, as base64, in the outputs of the notebooks; null where some notebook cannot be read */
-async function figureFaults(tree: Tree, name: string, shown: Set<string> | null): Promise<string[]> {
+async function figureFaults(
+  tree: Tree,
+  name: string,
+  shown: Set<string> | null,
+  base?: Tree,
+): Promise<string[]> {
   const [json, png] = [`figures/${name}.json`, `figures/${name}.png`];
   if (!tree.files.has(json)) return ['a PNG without its JSON'];
   if (!tree.files.has(png)) return ['a JSON without its PNG'];
   const committed = tree.read(png);
+  const isOld = [json, png].every((path) => base?.files.get(path) === tree.files.get(path));
   try {
-    if (!(await drawn(tree.read(json), committed)).equals(committed))
+    if (!isOld && !(await drawn(tree.read(json), committed)).equals(committed))
       return ['the PNG is not what its JSON draws'];
   } catch (error) {
     return [`expected the JSON of a figure and its PNG; ${(error as Error).message.split('\n')[0]}`];
@@ -178,11 +184,12 @@ async function keptVerdictFaults(tree: Tree, stored: Stored): Promise<Record<str
 /**
  * All that is wrong with a tree. Records are read, verdicts computed and PNGs drawn in the working tree alone: those of a
  * commit belong to its own code.
- * @param gone records that the tree it is compared with has and it has not
+ * @param options.gone records that the tree it is compared with has and it has not
+ * @param options.base that tree: figures that are the same there are not drawn again, since its own review did that
  */
 export async function faultsOf(
   tree: Tree,
-  { gone = [], verdicts = true }: { gone?: readonly RunRecord[]; verdicts?: boolean } = {},
+  { gone = [], base, verdicts = true }: { gone?: readonly RunRecord[]; base?: Tree; verdicts?: boolean } = {},
 ): Promise<Fault[]> {
   const names = namesIn(tree, 'notebooks', '.ipynb', '.ts');
   const notebooks = names.map((name) => ({ name, ...notebookFaults(tree, name) }));
@@ -204,7 +211,7 @@ export async function faultsOf(
       ? new Set(images.map((image) => textOf(image).replace(/\s/g, '')))
       : null;
   for (const name of namesIn(tree, 'figures', '.json', '.png'))
-    for (const what of await figureFaults(tree, name, shown))
+    for (const what of await figureFaults(tree, name, shown, base))
       found.push({ where: `figures/${name}.png`, what });
   for (const [name, lines] of Object.entries((await computing) as Record<string, string[]>))
     for (const what of lines) found.push({ where: notebookPath(name), what });

@@ -289,6 +289,21 @@ test('each fault is one line with its file', async () => {
   }
 });
 
+test('of two trees a figure is drawn where it differs', async () => {
+  const other = { 'figures/a.png': await toPng(figureOf([3, 2, 1]), ...SIZE) };
+  const faults = async (root: string) => {
+    const { base, head } = twoTrees('main', undefined, root);
+    return (await faultsOf(head, { base, verdicts: false })).map(({ what }) => what);
+  };
+  const drawing = /not what its JSON draws/;
+  assert.ok(
+    (await faults(write(repository('figure-edited', start), other))).some((what) => drawing.test(what)),
+  );
+  assert.ok(
+    !(await faults(repository('figure-old', { ...start, ...other }))).some((what) => drawing.test(what)),
+  );
+});
+
 test('a record that is damaged, and one that is missing while a list names it, are faults', async () => {
   const [gone] = allCommitted();
   const found = await faultsOf(workingTree(sound), { gone: [gone!], verdicts: false });
