@@ -7,7 +7,7 @@ import { writtenAs, writtenAsText, type Written } from '../../experiments/writte
 import { generateOn, recalled } from '../../model/generate';
 import { readGpt2 } from '../../model/hugging-face';
 import type { LanguageModel } from '../../model/model';
-import { checkpointPath, checkpointState, loadedModel } from '../../train/checkpoint';
+import { checkpointPath, checkpointState, loadCheckpoint, loadedModel } from '../../train/checkpoint';
 import { committedPath, readRecord, type RunRecord } from '../../train/record';
 import { committedModel, weightsPath } from '../../train/weights';
 import { UserError, oneOf, wholeNumber } from '../../util/errors';
@@ -92,12 +92,12 @@ async function sourceOf(part: string | undefined, which: 'last' | 'best'): Promi
   }
   const id = idOf(part);
   const path = checkpointPath(id, which);
-  const state = existsSync(path) ? checkpointState(path) : null;
-  if (state || existsSync(path)) {
-    // Reading a checkpoint without a state says what is wrong with it.
-    const record = state?.record ?? readRecord(join(path, '..', 'record.json'));
+  // Loading a checkpoint without a state says what is wrong with it.
+  const state = existsSync(path) ? (checkpointState(path) ?? loadCheckpoint(path, '', [])) : null;
+  if (state) {
+    const { record } = state;
     const model = loadedModel(path, record.config);
-    return { name: id, about: `after step ${state!.step}`, model, written: writtenAs(record.config), record };
+    return { name: id, about: `after step ${state.step}`, model, written: writtenAs(record.config), record };
   }
   if (which === 'best')
     throw new UserError(`--checkpoint: expected last; got best: of ${id} only the last weights are here`);

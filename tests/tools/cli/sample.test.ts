@@ -1,7 +1,7 @@
 /** From a text to text: the commands as a new user types them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -82,6 +82,14 @@ test('a text is prepared, trained on and sampled from; what is memorised is told
   const shown = sample('--memorised').stdout;
   assert.match(shown, /continues «as the text does» or \[otherwise\]\n\n1\. (all )?\d+ /);
   assert.match(lastLine(shown), /^memorised whole: \d of 5 windows; on average/);
+
+  // A damaged checkpoint of a run that was interrupted before it had a record.
+  const place = join(paths.local, 'runs', run);
+  rmSync(join(place, 'record.json'));
+  truncateSync(join(place, 'last.safetensors'), 1000);
+  const damaged = sample('--tokens', '1');
+  assert.equal(damaged.status, 1);
+  assertOneLine(damaged.stderr, 'sample: checkpoint ', 'it is damaged or cut off');
 });
 
 /** Ids and text of a sample, the same by the likeliest tokens whenever it is drawn. */
