@@ -231,9 +231,8 @@ export const questions = (all: CapacityRuns): Question[] => {
   return [
     ...bitsExponentQuestions(memoriesOf(all)),
     bitsQuestion(saturations(all.ladder)),
-    // Two of them have one claim, and differ in what is measured.
     ...EXPONENT_PREDICTIONS.map((one) =>
-      valueQuestion({ ...one, claim: `${one.claim}: ${one.rule.quantity} (${one.id})` }, decided[one.id]!),
+      valueQuestion({ ...one, claim: `${one.claim} (${one.id})` }, decided[one.id]!),
     ),
   ];
 };

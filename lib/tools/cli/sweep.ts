@@ -47,6 +47,7 @@ const USAGE = {
       help: 'print what the runs that are not finished cost at so many TFLOP/s a worker, and train none',
     },
     list: { type: 'boolean', help: 'list the runs and where each is, and train none' },
+    json: { type: 'boolean', help: 'with --list: print JSON' },
     commit: {
       type: 'boolean',
       help: 'copy the records of finished runs to data/runs, some weights to data/weights, and train none',
@@ -193,16 +194,31 @@ function visibleGpus(): string[] {
   return (visible ?? all()).split(/[\s,]+/).filter((name) => name !== '' && name !== '-1');
 }
 
-/** Where a run that is not finished is. */
-function whereIs(config: TrainingConfig, id: string, queue: Map<string, QueuedRun> | null): string {
+/** Where a run is, and what there is to say of that. */
+interface Where {
+  state: 'finished' | 'damaged' | 'running' | 'waiting' | 'failed' | 'unknown' | 'changed' | 'to do';
+  id: string;
+  says: string;
+}
+
+function whereIs(config: TrainingConfig, id: string, queue: Map<string, QueuedRun> | null): Where {
+  const { isFinished, fault } = stateOf(config);
+  if (fault) return { state: 'damaged', id, says: fault };
+  if (isFinished) return { state: 'finished', id, says: '' };
   const queued = queue?.get(id);
   if (queued?.isRunning) {
     const step = checkpointState(checkpointPath(id))?.step ?? 0;
-    return `running   ${id}  ${Math.floor((100 * step) / config.steps)}% in its last checkpoint`;
+    return {
+      state: 'running',
+      id,
+      says: `${Math.floor((100 * step) / config.steps)}% in its last checkpoint`,
+    };
   }
-  if (queued) return `waiting   ${id}${queued.why && `  ${queued.why}`}`;
+  if (queued) return { state: 'waiting', id, says: queued.why };
   const logged = lastLogged(id);
-  return logged === undefined ? `to do     ${id}` : `${queue ? 'failed ' : 'unknown'}   ${id}  ${logged}`;
+  return logged === undefined
+    ? { state: 'to do', id, says: '' }
+    : { state: queue ? 'failed' : 'unknown', id, says: logged };
 }
 
 /** Runs in the queue that no list has: their code was changed while they waited. */
@@ -213,8 +229,8 @@ function withoutList(queue: Map<string, QueuedRun>): string[] {
   return [...queue.keys()].filter((id) => !listed.has(id));
 }
 
-/** Lists the runs and where each is. */
-function list(configs: readonly TrainingConfig[]): void {
+/** Prints where each run is. */
+function list(configs: readonly TrainingConfig[], json = false): void {
   let queue: Map<string, QueuedRun> | null = null;
   try {
     queue = queuedRuns();
@@ -222,16 +238,14 @@ function list(configs: readonly TrainingConfig[]): void {
     if (!(error instanceof UserError)) throw error;
     console.error(`sweep: ${error.message}; which runs are queued is not known`);
   }
-  for (const config of configs) {
-    const [id, { isFinished, fault }] = [idOf(config), stateOf(config)];
-    console.log(
-      fault ? `damaged   ${id}  ${fault}` : isFinished ? `finished  ${id}` : whereIs(config, id, queue),
-    );
-  }
-  for (const id of withoutList(queue ?? new Map()))
-    console.log(
-      `changed   ${id}  its settings have changed since it was queued; its task will refuse it and end`,
-    );
+  const changed = withoutList(queue ?? new Map()).map((id): Where => ({
+    state: 'changed',
+    id,
+    says: 'its settings have changed since it was queued; its task will refuse it and end',
+  }));
+  const all = [...configs.map((config) => whereIs(config, idOf(config), queue)), ...changed];
+  if (json) console.log(JSON.stringify(all, null, 2));
+  else for (const { state, id, says } of all) console.log(`${state.padEnd(10)}${id}  ${says}`.trimEnd());
 }
 
 /** Flags of sbatch that are the sweep's own as well. */
@@ -265,7 +279,9 @@ main('sweep', async (argv) => {
     throw new UserError(
       `--run: expected a run of ${name} in the ${tier} tier, as --list prints them; got "${values.run}": the name is wrong, or its settings have changed since it was queued; queue the sweep again`,
     );
-  if (values.list) return list(configs);
+  if (values.json && !values.list)
+    throw new UserError('--json: expected with --list; got it alone: add --list');
+  if (values.list) return list(configs, values.json);
   const states = configs.map(stateOf);
   const indices = states.flatMap((state, i) =>
     (values.run ?? ids[i]) !== ids[i] || state.isFinished ? [] : [i],

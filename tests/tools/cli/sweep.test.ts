@@ -66,6 +66,10 @@ test('a run that fails stops no other; the next start trains what is missing, an
     sweep('capacity', '--tier', 'smoke', '--list').stdout,
     new RegExp(`^to do     ${first}\nfinished  ${second}\n$`),
   );
+  assert.deepEqual(JSON.parse(sweep('capacity', '--tier', 'smoke', '--list', '--json').stdout), [
+    { state: 'to do', id: first, says: '' },
+    { state: 'finished', id: second, says: '' },
+  ]);
   const again = sweep('capacity', '--tier', 'smoke', '--jobs', '1');
   assert.equal(again.status, 0, again.stderr);
   assert.match(
