@@ -7,7 +7,7 @@ import type { CurvePoint, RunRecord } from '../../train/record';
 import { count, rounded, significant } from '../../util/format';
 import { paths } from '../../util/paths';
 import { differences, type Hunk } from './diff';
-import { drawn, pixelDifference, type PixelDifference } from './pixels';
+import { drawn, drawnApart, figurePaths, pixelDifference, type PixelDifference } from './pixels';
 import { namesIn, notebookPath, texts, type Tree } from './trees';
 
 /** The same thing in both trees; undefined where it is missing. */
@@ -312,7 +312,7 @@ export interface FigureChange extends Two<Buffer> {
 
 /** The image of a figure: in the working tree as its JSON draws it, or as committed where that is not so; in a commit as committed. */
 async function image(tree: Tree, name: string): Promise<{ png?: Buffer; note?: string }> {
-  const [json, png] = [`figures/${name}.json`, `figures/${name}.png`];
+  const [json, png] = figurePaths(name);
   const committed = tree.files.has(png) ? tree.read(png) : undefined;
   if (!tree.files.has(json)) return { png: committed, note: committed && `PNG without JSON in ${tree.name}` };
   if (committed && tree.folder === undefined) return { png: committed };
@@ -325,14 +325,14 @@ async function image(tree: Tree, name: string): Promise<{ png?: Buffer; note?: s
 
 async function figureChanges(base: Tree, head: Tree): Promise<FigureChange[]> {
   const names = new Set([base, head].flatMap((tree) => namesIn(tree, 'figures', '.json', '.png')));
+  const changed = [...names]
+    .sort()
+    .filter((name) => figurePaths(name).some((path) => base.files.get(path) !== head.files.get(path)));
+  const half = Math.ceil(changed.length / 2);
+  const drawing = head.folder === undefined ? undefined : drawnApart(changed.slice(half));
   const changes: FigureChange[] = [];
-  for (const name of [...names].sort()) {
-    if (
-      ['json', 'png'].every(
-        (end) => base.files.get(`figures/${name}.${end}`) === head.files.get(`figures/${name}.${end}`),
-      )
-    )
-      continue;
+  for (const [i, name] of changed.entries()) {
+    if (i === half) await drawing;
     const [old, now] = [await image(base, name), await image(head, name)];
     const note = [old.note, now.note].filter(Boolean).join('; ') || undefined;
     const difference = old.png && now.png ? await pixelDifference(old.png, now.png) : undefined;

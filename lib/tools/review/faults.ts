@@ -17,7 +17,7 @@ import { writeAtomically } from '../../util/files';
 import { megabytes } from '../../util/format';
 import { paths } from '../../util/paths';
 import { percentCells, sourceCells } from '../jupyter/pair';
-import { drawn } from './pixels';
+import { drawn, figurePaths } from './pixels';
 import { namesIn, notebookPath, type Tree } from './trees';
 import { verdictFaultsApart, type Stored } from './verdicts';
 
@@ -121,7 +121,7 @@ async function figureFaults(
   shown: Set<string> | null,
   base?: Tree,
 ): Promise<string[]> {
-  const [json, png] = [`figures/${name}.json`, `figures/${name}.png`];
+  const [json, png] = figurePaths(name);
   if (!tree.files.has(json)) return ['a PNG without its JSON'];
   if (!tree.files.has(png)) return ['a JSON without its PNG'];
   const committed = tree.read(png);

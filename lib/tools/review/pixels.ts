@@ -1,4 +1,5 @@
 /** Figures drawn from their JSON, and compared pixel by pixel: the renderer is exact, so equal data give equal pixels. */
+import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -46,6 +47,23 @@ export async function drawn(json: Buffer, png: Buffer | undefined): Promise<Buff
   return drawing;
 }
 
+/** The files of a figure in a tree. */
+export const figurePaths = (name: string): [json: string, png: string] => [
+  `figures/${name}.json`,
+  `figures/${name}.png`,
+];
+
+/** Fewer figures are drawn sooner than a process starts. */
+const WORTH_A_PROCESS = 3;
+
+/** Draws figures of the working tree in a process of its own: `drawn` finds them afterwards, and tells of those that cannot be drawn. */
+export const drawnApart = (names: readonly string[]): Promise<void> =>
+  new Promise((resolve) => {
+    if (names.length < WORTH_A_PROCESS) return resolve();
+    const child = fork(__filename, names, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    child.once('error', () => resolve()).once('close', () => resolve());
+  });
+
 export interface PixelDifference {
   /** Pixels that differ, of how many. */
   different: number;
@@ -76,10 +94,22 @@ export async function pixelDifference(before: Buffer, after: Buffer): Promise<Pi
     Uint32Array,
     Uint32Array,
   ];
-  const shown = now.map((pixel, i) => (pixel === old[i] ? paler(paler(pixel)) : RED));
-  const different = now.reduce((sum, pixel, i) => sum + Number(pixel !== old[i]), 0);
+  let different = 0;
+  for (let i = 0; i < now.length; i++) {
+    const differs = now[i] !== old[i];
+    different += Number(differs);
+    now[i] = differs ? RED : paler(paler(now[i]!));
+  }
   const { context, data } = layers[1]!;
-  data.data.set(new Uint8ClampedArray(shown.buffer));
   context.putImageData(data, 0, 0);
   return { different, pixels: width * height, image: context.canvas.toBuffer('image/png') };
 }
+
+async function drawAll(names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const [json, png] = figurePaths(name).map((path) => join(paths.root, path)) as [string, string];
+    await drawn(readFileSync(json), existsSync(png) ? readFileSync(png) : undefined);
+  }
+}
+
+if (require.main === module) void drawAll(process.argv.slice(2));
