@@ -19,10 +19,15 @@ export function selectTests(files: string[], names: string[]): string[] {
   return names.length ? files.filter((file) => names.some((name) => file.includes(name))) : files;
 }
 
-const allTests = (): string[] =>
-  (readdirSync(join(paths.root, 'tests'), { recursive: true }) as string[])
+/** These take minutes and begin first, so that none of them runs alone at the end. */
+const LONG = ['notebooks.test.ts', join('tools', 'cli', 'slurm.test.ts'), 'browser.test.ts'];
+
+const allTests = (): string[] => {
+  const files = (readdirSync(join(paths.root, 'tests'), { recursive: true }) as string[])
     .filter((file) => file.endsWith('.test.ts'))
     .sort();
+  return [...LONG, ...files.filter((file) => !LONG.includes(file))];
+};
 
 /** Path of an installed Chromium or Chrome; the variable CHROMIUM names another. */
 export function findChromium(): string | undefined {
@@ -74,7 +79,7 @@ if (require.main === module)
     );
     const files = selectTests(allTests(), positionals);
     console.log(
-      `types, format, unused code, ${files.length} test files${positionals.length ? '' : ': about 5 minutes on 2 CPU cores'}; ` +
+      `types, format, unused code, ${files.length} test files${positionals.length ? '' : ': about 6 minutes on 2 CPU cores'}; ` +
         `${findChromium() ? '' : 'without Chromium no browser tests; '}skipped tests are named at the end`,
     );
     for (const [program, args, advice] of CHECKS)
