@@ -1,5 +1,5 @@
 /** `npm run train -- EXPERIMENT`: one run without Jupyter. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { EXPERIMENTS, experimentNamed } from '../../experiments/index';
 import { runId, type Experiment } from '../../experiments/experiment';
 import { commitRecord, run } from '../../experiments/run';
@@ -49,6 +49,7 @@ const OPTIONS = {
     type: 'boolean',
     help: "copy the record of this run, which is finished and one of the experiment's lists, to data/runs, and train none",
   },
+  json: { type: 'boolean', help: 'print the record as JSON, and all else as messages' },
   weights: {
     type: 'boolean',
     help: 'train it here for its weights, also where its record came with the repository',
@@ -176,6 +177,8 @@ main('train', async (argv) => {
   );
   if (positionals.length > 1) throw new UserError(`expected one experiment; got ${positionals.join(' ')}`);
   const experiment = experimentNamed(positionals[0]);
+  const print = console.log;
+  if (values.json) console.log = console.error;
   const config = await configOf(experiment, values);
   if (values.commit) {
     console.log(`record: ${commitRecord(experiment, config)}`);
@@ -189,7 +192,9 @@ main('train', async (argv) => {
   const { id, curve } = await run(experiment, config, terminalObserver(experiment.summary), {
     weights: values.weights,
   });
-  console.log(`record: ${[recordPath(id), committedPath(id)].find((path) => existsSync(path))}`);
+  const path = [recordPath(id), committedPath(id)].find((path) => existsSync(path))!;
+  if (values.json) print(readFileSync(path, 'utf8').trim());
+  console.log(`record: ${path}`);
   if (experiment.name !== ownTextExperiment.name) return;
   const lowest = curve.find(({ step }) => step === bestStep(curve));
   if (lowest && lowest !== curve.at(-1))

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { EXPERIMENTS } from '../../../lib/experiments';
 import { TIERS } from '../../../lib/train/config';
+import { recordPath, type RunRecord } from '../../../lib/train/record';
 import { writeAtomically } from '../../../lib/util/files';
 import { paths } from '../../../lib/util/paths';
 import { assertOneLine, refusal } from '../../refusal';
 
-function train(args: string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stderr: string } {
+function train(args: string[], env: NodeJS.ProcessEnv = {}) {
   const clean: NodeJS.ProcessEnv = { ...process.env, ...env };
   delete clean.NODE_TEST_CONTEXT;
   return spawnSync(
@@ -82,6 +83,17 @@ test('DEVICE: a word that is no device, and a GPU that is not there, are refused
   });
   assertOneLine(lastLine(none.stderr), 'train: DEVICE=gpu');
   assert.deepEqual([wrong.status, none.status], [1, 1]);
+});
+
+test('--json prints the record alone', () => {
+  const { stdout, stderr, status } = train(['capacity', '--tier', 'smoke', '--seed', '987653', '--json']);
+  const { id, config } = JSON.parse(stdout) as RunRecord;
+  try {
+    assert.deepEqual([config.seed, status], [987653, 0]);
+    assert.ok(stderr.endsWith(`\nrecord: ${recordPath(id)}\n`), stderr);
+  } finally {
+    rmSync(join(paths.local, 'runs', id), { recursive: true });
+  }
 });
 
 test('steps beyond the schedule are said to change nothing', () => {
