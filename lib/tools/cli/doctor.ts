@@ -166,6 +166,23 @@ function computed(fused: boolean): Record<string, Check> {
   };
 }
 
+/** @param gpu whether a driver is here @param wanted the variable DEVICE */
+export function tensorflowItem(
+  { device, tensorflowVersion }: Pick<Engine, 'device' | 'tensorflowVersion'>,
+  gpu: boolean,
+  wanted: string | undefined,
+): Item {
+  const [name, value] = ['TensorFlow', `${tensorflowVersion} on the ${device.toUpperCase()}`];
+  if (device === 'gpu' || !gpu || wanted === 'cpu') return { name, state: 'ok', value };
+  return {
+    name,
+    state: 'slow',
+    value: `${value}, though an NVIDIA driver is here`,
+    advice:
+      'TF_CPP_MIN_LOG_LEVEL=0 TF_CPP_MAX_VLOG_LEVEL=1 before the same command names the library that does not load; DEVICE=cpu says that the CPU is meant',
+  };
+}
+
 function opsItem({ device, fused }: Engine): Item {
   const name = 'fused ops';
   if (fused) return { name, state: 'ok', value: relative(paths.root, opsFile) };
@@ -185,9 +202,9 @@ function opsItem({ device, fused }: Engine): Item {
 function engineItems(): { items: Item[]; checks: Record<string, Check> } {
   const advice = 'remove node_modules and run the same command again';
   try {
-    const { device, tensorflowVersion, tfjsVersion, bf16, fused } = engine();
+    const { tfjsVersion, bf16, fused } = engine();
     const items: Item[] = [
-      { name: 'TensorFlow', state: 'ok', value: `${tensorflowVersion} on the ${device.toUpperCase()}` },
+      tensorflowItem(engine(), hasGpu(), process.env.DEVICE),
       { name: 'TFJS', state: 'ok', value: tfjsVersion },
       { name: 'bf16', state: 'ok', value: bf16 ? 'in hardware' : 'not in hardware: fp32 is used' },
       opsItem(engine()),

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { paths } from '../../../lib/util/paths';
 import { engine } from '../../../lib/tensor/engine';
-import { cpuFeatures, type Item } from '../../../lib/tools/cli/doctor';
+import { cpuFeatures, tensorflowItem, type Item } from '../../../lib/tools/cli/doctor';
 import { assertOneLine } from '../../refusal';
 import { cpuFlags } from '../../../lib/tools/setup/state.cjs';
 
@@ -86,4 +86,14 @@ test('doctor --bundle: one archive with findings and logs, without paths of home
     rmSync(log);
     rmSync(folder, { recursive: true });
   }
+});
+
+test('a GPU that TensorFlow does not use is told, unless the CPU is asked for', () => {
+  const of = (device: 'cpu' | 'gpu', gpu: boolean, wanted?: string) =>
+    tensorflowItem({ device, tensorflowVersion: '2.21.0' }, gpu, wanted);
+  for (const item of [of('cpu', false), of('gpu', true), of('cpu', true, 'cpu')])
+    assert.deepEqual([item.state, item.advice], ['ok', undefined]);
+  const unused = of('cpu', true);
+  assert.equal(unused.state, 'slow');
+  assertOneLine(`${unused.value}; ${unused.advice}`, '2.21.0 on the CPU', 'NVIDIA', 'DEVICE=cpu');
 });
