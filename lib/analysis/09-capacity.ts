@@ -225,6 +225,9 @@ export function bitsExponentQuestions(
   ];
 }
 
+/** Two predictions have one claim: what each was asked of. */
+const ASKED_OF: Record<string, string> = { M1: ', 37,568 associations', M4: ', 44,672 associations' };
+
 /** All questions of the notebook. */
 export const questions = (all: CapacityRuns): Question[] => {
   const decided = decidedBy(all);
@@ -232,7 +235,7 @@ export const questions = (all: CapacityRuns): Question[] => {
     ...bitsExponentQuestions(memoriesOf(all)),
     bitsQuestion(saturations(all.ladder)),
     ...EXPONENT_PREDICTIONS.map((one) =>
-      valueQuestion({ ...one, claim: `${one.claim} (${one.id})` }, decided[one.id]!),
+      valueQuestion({ ...one, claim: `${one.claim} (${one.id}${ASKED_OF[one.id] ?? ''})` }, decided[one.id]!),
     ),
   ];
 };

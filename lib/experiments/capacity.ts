@@ -387,7 +387,7 @@ export const capacity: Experiment<CapacityConfig, CapacityMeasures> = {
 export const EXPONENT_PREDICTIONS: RegisteredPrediction[] = [
   {
     id: 'M1',
-    claim: 'At constant depth, parameters grow less than as items to the 1.19, by 37,568 associations',
+    claim: 'At constant depth, parameters grow less than as items to the 1.19',
     by: 'ours',
     rule: { quantity: 'memorised by 2 × 64 on 37,568 associations', atLeast: 2.3, unit: 'bits a parameter' },
   },
@@ -405,7 +405,7 @@ export const EXPONENT_PREDICTIONS: RegisteredPrediction[] = [
   },
   {
     id: 'M4',
-    claim: 'At constant depth, parameters grow less than as items to the 1.19, by 44,672 associations',
+    claim: 'At constant depth, parameters grow less than as items to the 1.19',
     by: 'ours',
     rule: {
       quantity: 'memorised by 2 × 64 on 44,672 associations, each read 1,946 times',
