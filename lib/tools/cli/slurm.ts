@@ -66,6 +66,8 @@ function slurm(program: string, argv: string[], input = ''): string | null {
 /** A run's task in the queue. */
 export interface QueuedRun {
   isRunning: boolean;
+  /** Its task has been cancelled or is about to be queued again, and its process may still be there. */
+  isEnding: boolean;
   /** Why it does not start by itself; empty where it does. */
   why: string;
 }
@@ -83,7 +85,7 @@ export function queuedRuns(): Map<string, QueuedRun> {
     const said = comment.join('|').replace('(null)', '');
     // A task that is held has no priority.
     const why = priority === '0' || /never/i.test(reason) ? said || reason : '';
-    if (id) queued.set(id, { isRunning: state === 'RUNNING', why });
+    if (id) queued.set(id, { isRunning: state === 'RUNNING', isEnding: state === 'COMPLETING', why });
   }
   return queued;
 }

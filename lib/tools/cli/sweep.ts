@@ -214,7 +214,7 @@ function whereIs(config: TrainingConfig, id: string, queue: Map<string, QueuedRu
       says: `${Math.floor((100 * step) / config.steps)}% in its last checkpoint`,
     };
   }
-  if (queued) return { state: 'waiting', id, says: queued.why };
+  if (queued) return { state: 'waiting', id, says: queued.isEnding ? 'its task is ending' : queued.why };
   const logged = lastLogged(id);
   return logged === undefined
     ? { state: 'to do', id, says: '' }
@@ -298,7 +298,8 @@ main('sweep', async (argv) => {
   }
   if (values.slurm) {
     const queued = queuedRuns();
-    const missing = indices.map((i) => ids[i]!).filter((id) => !queued.has(id));
+    // A task that was cancelled a moment ago does not come back. One that does finds its run trained, or waits for it.
+    const missing = indices.map((i) => ids[i]!).filter((id) => queued.get(id)?.isEnding ?? true);
     const limit = values['array-limit'];
     const atATime = limit === undefined ? null : wholeNumber('--array-limit', limit, 1);
     const own = SBATCH.flatMap((flag) => (values[flag] === undefined ? [] : `--${flag}=${values[flag]}`));

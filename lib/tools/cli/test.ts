@@ -79,19 +79,19 @@ if (require.main === module)
     );
     const files = selectTests(allTests(), positionals);
     console.log(
-      `types, format, unused code, ${files.length} test files${positionals.length ? '' : ': about 7 minutes on 2 CPU cores'}; ` +
+      `types, format, unused code, ${files.length} test files${positionals.length ? '' : ': about 8 minutes on 2 CPU cores'}; ` +
         `${findChromium() ? '' : 'without Chromium no browser tests; '}skipped tests are named at the end`,
     );
     for (const [program, args, advice] of CHECKS)
       if (node(join('node_modules', '.bin', program), ...args))
         throw new UserError(`${program}: expected no findings; ${advice}, then run the same command again`);
-    // Each may load TensorFlow, which itself uses every core; on two cores some always wait for a timer or a disk.
+    // Two at a time: each test may load TensorFlow, which itself uses every core.
     process.exit(
       node(
         '--require',
         require.resolve('tsx/cjs'),
         '--test',
-        '--test-concurrency=3',
+        '--test-concurrency=2',
         `--test-reporter=${pathToFileURL(join(__dirname, 'test-reporter.cjs')).href}`,
         '--test-reporter-destination=stdout',
         ...files.map((file) => join('tests', file)),
