@@ -8,7 +8,7 @@ import {
   type PlateauConfig,
   type PlateauRecord,
 } from '../experiments/plateau-intervention';
-import { prediction, type PredictionRow, type Predictions } from '../report/predictions';
+import { prediction, predictionRows, type PredictionRow, type Predictions } from '../report/predictions';
 import { line, type Point } from '../util/statistics';
 import {
   excessAtFree,
@@ -166,15 +166,11 @@ const [FIRST, SETTLED] = ['335cb34', '9e0b8c2'];
 export function predictionTable(all: Interventions): PredictionRow[] {
   const decided = decidedBy(all);
   return [
-    ...Object.entries(predictions(all)).map(([id, { claim, expected, value, holds }]): PredictionRow => ({
-      id,
-      prediction: `${claim} (${expected})`,
-      registered: COMMITS[id] ?? FIRST,
-      found: value === null ? null : value.toFixed(3),
-      outcome: holds === null ? 'open' : holds ? 'held' : 'failed',
-    })),
-    ...SETTLED_PREDICTIONS.map((prediction) =>
-      valueRow(prediction, decided[prediction.id]!, COMMITS[prediction.id] ?? SETTLED),
+    ...predictionRows(
+      predictions(all),
+      (id) => COMMITS[id] ?? FIRST,
+      (value) => value?.toFixed(3) ?? null,
     ),
+    ...SETTLED_PREDICTIONS.map((one) => valueRow(one, decided[one.id]!, COMMITS[one.id] ?? SETTLED)),
   ];
 }

@@ -14,11 +14,10 @@ import {
   type PlateauMeasures,
   type PlateauRecord,
 } from '../experiments/plateau-intervention';
-import { committedRecords } from '../experiments/run';
 import type { CurvePoint } from '../train/record';
 import { line, sum, type Estimate, type Point } from '../util/statistics';
 import { entropiesOf, surprisal } from './shared/floors';
-import { ofList } from './shared/runs';
+import { committedLists } from './shared/runs';
 import { isSettled } from './shared/settled';
 
 /** The lists of runs, by what they change. */
@@ -38,12 +37,7 @@ const LISTS = {
 export type Interventions = Record<keyof typeof LISTS, PlateauRecord[]>;
 
 /** The committed runs of each list. */
-export function runs(): Interventions {
-  const records = committedRecords(plateauIntervention);
-  return Object.fromEntries(
-    Object.entries(LISTS).map(([name, list]) => [name, ofList(plateauIntervention, records, list('desk'))]),
-  ) as Interventions;
-}
+export const runs = (): Interventions => committedLists(plateauIntervention, LISTS);
 
 export const lastOf = ({ curve }: PlateauRecord): CurvePoint<PlateauMeasures> => curve.at(-1)!;
 

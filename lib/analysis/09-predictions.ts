@@ -8,7 +8,7 @@ import {
   type CapacityRecord,
 } from '../experiments/capacity';
 import { gpt2Parameters } from '../model/config';
-import { prediction, type PredictionRow, type Predictions } from '../report/predictions';
+import { prediction, predictionRows, type PredictionRow, type Predictions } from '../report/predictions';
 import type { Tier } from '../train/config';
 import { count, layersByWidth } from '../util/format';
 import { bootstrapSlope, mean, type Estimate, type Point } from '../util/statistics';
@@ -213,14 +213,10 @@ const [FIRST, EXPONENTS] = ['335cb34', '9e0b8c2'];
 
 export function predictionTable(all: CapacityRuns): PredictionRow[] {
   const decided = decidedBy(all);
+  const found = (value: number | null) =>
+    value === null ? 'too few settled runs' : value >= 1000 ? count(value) : value.toFixed(3);
   return [
-    ...Object.entries(predictions(all)).map(([id, { claim, expected, value, holds }]): PredictionRow => ({
-      id,
-      prediction: `${claim} (${expected})`,
-      registered: COMMITS[id] ?? FIRST,
-      found: value === null ? 'too few settled runs' : value >= 1000 ? count(value) : value.toFixed(3),
-      outcome: holds === null ? 'open' : holds ? 'held' : 'failed',
-    })),
+    ...predictionRows(predictions(all), (id) => COMMITS[id] ?? FIRST, found),
     ...EXPONENT_PREDICTIONS.map((one) => valueRow(one, decided[one.id]!, COMMITS[one.id] ?? EXPONENTS)),
   ];
 }

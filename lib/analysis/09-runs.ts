@@ -11,7 +11,6 @@ import {
   type CapacityConfig,
   type CapacityRecord,
 } from '../experiments/capacity';
-import { committedRecords } from '../experiments/run';
 import { gpt2Parameters } from '../model/config';
 import { decides, type Tier } from '../train/config';
 import type { RunRecord } from '../train/record';
@@ -19,7 +18,7 @@ import { estimateText, layersByWidth } from '../util/format';
 import { grouped } from '../util/groups';
 import { line, mean, type Estimate, type Point } from '../util/statistics';
 import { committedCapacities } from './shared/memories';
-import { ofList } from './shared/runs';
+import { committedLists } from './shared/runs';
 import { isSettled } from './shared/settled';
 
 /** The lists of runs, by what they are for. */
@@ -34,12 +33,7 @@ const LISTS = {
 export type CapacityRuns = Record<keyof typeof LISTS, CapacityRecord[]>;
 
 /** The committed runs of each list. */
-export function runs(): CapacityRuns {
-  const records = committedRecords(capacity);
-  return Object.fromEntries(
-    Object.entries(LISTS).map(([name, list]) => [name, ofList(capacity, records, list('desk'))]),
-  ) as CapacityRuns;
-}
+export const runs = (): CapacityRuns => committedLists(capacity, LISTS);
 
 /** What the items are: sequences or associations. */
 export type Items = CapacityConfig['what'];

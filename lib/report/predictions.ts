@@ -39,6 +39,20 @@ export interface PredictionRow {
   outcome: string;
 }
 
+/** Rows of predictions with a statistic of their own. @param found how a value is written, or that there is none */
+export const predictionRows = (
+  all: Predictions,
+  commitOf: (id: string) => string,
+  found: (value: number | null) => string | null,
+): PredictionRow[] =>
+  Object.entries(all).map(([id, { claim, expected, value, holds }]) => ({
+    id,
+    prediction: `${claim} (${expected})`,
+    registered: commitOf(id),
+    found: found(value),
+    outcome: holds === null ? 'open' : holds ? 'held' : 'failed',
+  }));
+
 /** All predictions of a notebook in one table, in the order in which they were made. One without a commit is refused. */
 export function showPredictions(all: readonly PredictionRow[]): void {
   for (const { id, registered } of all)

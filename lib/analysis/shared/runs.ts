@@ -1,7 +1,8 @@
 /** Runs next to each other: which of them belong together, what they cost, and their values in a verdict. */
 import { runId, type Experiment } from '../../experiments/experiment';
+import { committedRecords } from '../../experiments/run';
 import type { OwnValue } from '../../report/verdict';
-import type { TrainingConfig } from '../../train/config';
+import type { Tier, TrainingConfig } from '../../train/config';
 import type { Measures, RunRecord } from '../../train/record';
 
 /** `2 CPU cores, a GPU`: the hardware of some runs. */
@@ -20,6 +21,18 @@ export function ofList<C extends TrainingConfig, M extends Measures>(
 ): RunRecord<C, M>[] {
   const byId = new Map(records.map((record) => [record.id, record]));
   return list.flatMap((config) => byId.get(runId(experiment, config)) ?? []);
+}
+
+/** The committed runs of each list in the desk tier. */
+export function committedLists<C extends TrainingConfig, M extends Measures, Name extends string>(
+  experiment: Experiment<C, M>,
+  lists: Readonly<Record<Name, (tier: Tier) => readonly C[]>>,
+): Record<Name, RunRecord<C, M>[]> {
+  const records = committedRecords(experiment);
+  const entries = Object.entries<(tier: Tier) => readonly C[]>(lists);
+  return Object.fromEntries(
+    entries.map(([name, list]) => [name, ofList(experiment, records, list('desk'))]),
+  ) as Record<Name, RunRecord<C, M>[]>;
 }
 
 /** A value per run, as a verdict counts it. @param unfit why a run cannot decide; undefined: it can */

@@ -91,8 +91,9 @@ function runs(argv: string[]): void {
   const { values, positionals } = parse(RUNS, argv);
   none(positionals);
   const { tensorboard, csv } = values;
-  if (tensorboard !== undefined) writeEvents(resolve(tensorboard), allCurves());
-  if (csv !== undefined) writeCurvesTable(resolve(csv), allCurves());
+  const curves = tensorboard === undefined && csv === undefined ? [] : allCurves();
+  if (tensorboard !== undefined) writeEvents(resolve(tensorboard), curves);
+  if (csv !== undefined) writeCurvesTable(resolve(csv), curves);
   console.log(`written: ${[tensorboard, csv].filter(Boolean).join(', ') || writeRunsTable()}`);
 }
 

@@ -51,11 +51,11 @@ const checkpoint = (id: string) => copy.path('data', 'local', 'runs', id, 'last.
 const log = (id: string) => copy.path('data', 'local', 'slurm', `${id}.log`);
 
 /** An environment whose first program of this name is a shell script. */
-function pretended(program: string, script: string): NodeJS.ProcessEnv {
+function pretended(program: string, script: string, env = process.env): NodeJS.ProcessEnv {
   const folder = mkdtempSync(copy.path('bin-'));
   writeFileSync(join(folder, program), `#!/bin/sh\n${script}`);
   chmodSync(join(folder, program), 0o755);
-  return { ...process.env, PATH: `${folder}:${process.env.PATH}` };
+  return { ...env, PATH: `${folder}:${env.PATH}` };
 }
 
 /** As after the submission of a job whose tasks have these runs. */
@@ -117,18 +117,10 @@ test('a run whose settings changed while its task waited is refused, and --list 
 
 test('a task that is ending is not in the queue', () => {
   submitted(7, [first]);
-  const ending = 'if [ "$1" = --version ]; then exit 0; fi; echo "7|0|COMPLETING|9|None|(null)"';
-  assert.match(
-    sweep(pretended('squeue', ending), '--list').stdout,
-    new RegExp(`^waiting   ${first}  its task is ending\n`),
-  );
-  const env = pretended('squeue', ending);
-  const folder = env.PATH!.split(':')[0]!;
-  for (const program of ['sbatch', 'scontrol']) {
-    writeFileSync(join(folder, program), '#!/bin/sh\necho 8');
-    chmodSync(join(folder, program), 0o755);
-  }
-  assert.match(sweep(env, '--slurm').stdout, /^job 8: 2 runs submitted \(0 finished, 0 in the queue\)/);
+  const env = pretended('squeue', 'echo "7|0|COMPLETING|9|None|(null)"');
+  assert.match(sweep(env, '--list').stdout, new RegExp(`^waiting   ${first}  its task is ending\n`));
+  const all = pretended('sbatch', 'echo 8', pretended('scontrol', '', env));
+  assert.match(sweep(all, '--slurm').stdout, /^job 8: 2 runs submitted \(0 finished, 0 in the queue\)/);
 });
 
 test('--list says why a task is held, and how a run failed', () => {
