@@ -55,8 +55,9 @@ exit "$status"
 
 /** What a program of Slurm prints; null where it is not installed. */
 function slurm(program: string, argv: string[], input = ''): string | null {
-  const { error, status, stdout, stderr } = spawnSync(program, argv, { encoding: 'utf8', input });
-  if (error) return null;
+  const { pid, status, stdout, stderr } = spawnSync(program, argv, { encoding: 'utf8', input });
+  if (!pid) return null;
+  // An error beside a process, EPIPE, is that of one that ended without reading its input.
   if (status === 0) return stdout;
   throw new UserError(
     `${program}: expected Slurm to answer; got "${stderr.trim().split('\n').at(-1)}": correct the flags, or ask whoever runs the cluster`,
