@@ -18,10 +18,7 @@ const { Worker } = require('node:worker_threads');
 
 process.chdir(path.join(__dirname, '..', '..', '..'));
 
-/** The compiler of tsx, which runs the same files everywhere else. */
-const ESBUILD = require.resolve('esbuild', { paths: [require.resolve('tsx')] });
-// A process for each file: one for all would end with the first interrupt, which reaches the whole group.
-process.env.ESBUILD_WORKER_THREADS = '0';
+const FOUND = JSON.stringify(path.join(__dirname, 'found.cjs'));
 
 /** Changes to tslab's source, made in memory. Each `find` must be there, or tslab has changed and this file must follow. */
 const PATCHES = [
@@ -53,7 +50,7 @@ const PATCHES = [
     find: 'builder.emit(builder.getSourceFile(dep), (fileName, data) => {',
     replace: `if (dep !== srcFilename && !dep.endsWith(".js")) {
                 const name = path_1.default.relative(cwd, dep).replace(/\\.tsx?$/, ".js");
-                const data = require(${JSON.stringify(ESBUILD)}).transformSync(builder.getSourceFile(dep).text, { loader: "ts", format: "cjs", target: "node20" }).code;
+                const data = require(${FOUND}).javascriptOf(builder.getSourceFile(dep).text);
                 (sideOutputs ??= []).push({ path: (0, tspath_1.normalizeJoin)(cwd, name), data });
                 continue;
             }
@@ -61,13 +58,9 @@ const PATCHES = [
   },
   {
     file: 'converter.js',
-    // Every cell checked all imported files again; now they are once, and again when one of them changes.
+    // Every cell checked all imported files again; now each is once, and again when it or what it imports changes.
     find: 'return ts.getPreEmitDiagnosticsOfFiles(builder.getProgram(), files);',
-    replace: `const wellTyped = (getPreEmitDiagnosticsWithDependencies.wellTyped ??= new WeakSet());
-    const known = files.every((file) => file === sourceFile || wellTyped.has(file));
-    const found = ts.getPreEmitDiagnosticsOfFiles(builder.getProgram(), known ? [sourceFile] : files);
-    if (!found.length) files.forEach((file) => wellTyped.add(file));
-    return found;`,
+    replace: `return require(${FOUND}).errorsIn(files, sourceFile, builder, ts.getPreEmitDiagnosticsOfFiles);`,
   },
   {
     file: 'converter.js',
