@@ -11,8 +11,9 @@
 import * as memories from './lib/analysis/01-associative-memories';
 
 const measured = await memories.memories();
-memories.showAnswer(memories.answer(measured), ...memories.capacityQuestions(measured).slice(0, 4));
+memories.showAnswer(memories.answer(measured));
 await memories.showFigure('memories-capacity', memories.capacityFigure(measured));
+memories.showHeadlines(...memories.capacityQuestions(measured).slice(0, 4));
 
 // %% [markdown]
 // ## Claim

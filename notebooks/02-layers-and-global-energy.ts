@@ -10,8 +10,9 @@
 import * as layers from './lib/analysis/02-layers-and-global-energy';
 
 const stacks = await layers.stacks();
-layers.showAnswer(layers.answer(stacks), layers.stackQuestion(stacks));
+layers.showAnswer(layers.answer(stacks));
 await layers.showFigure('layers-falling', layers.stackFigure(stacks));
+layers.showHeadlines(layers.stackQuestion(stacks));
 
 // %% [markdown]
 // ## Claim

@@ -9,8 +9,9 @@
 // %%
 import * as bound from './lib/analysis/03-cross-entropy-bound';
 
-bound.showAnswer(bound.answer(), ...bound.questions().slice(1));
+bound.showAnswer(bound.answer());
 await bound.showFigure('bound-losses', bound.lossesFigure());
+bound.showHeadlines(...bound.questions().slice(1));
 
 // %% [markdown]
 // ## Claim

@@ -9,8 +9,9 @@
 // %%
 import * as plateau from './lib/analysis/04-question-formation-plateau';
 
-plateau.showAnswer(plateau.answer(), ...plateau.questions());
+plateau.showAnswer(plateau.answer());
 await plateau.showFigure('question-formation-loss', plateau.lossFigure());
+plateau.showHeadlines(...plateau.questions());
 
 // %% [markdown]
 // ## Claim

@@ -1,17 +1,18 @@
 // %% [markdown]
-// # 05 · On little text the training loss vanishes, and the energies do not show it
+// # 05 · On little text the training loss vanishes, but the paper's energy does not show it
 //
 // A language model that reads a small text over and over can end up reciting it. A paper reports this of GPT-2 on 9M tokens and
-// explains it by energies that training text has and other text has not. We train a model that is 190 times smaller on a text
-// that is 190 times shorter.
+// explains it by an *energy* that is lower for training text than for other text. Does it happen, and is it the energy? Here a
+// model that is 190 times smaller reads a text that is 190 times shorter.
 //
 // ## In short
 
 // %%
 import * as overfitting from './lib/analysis/05-overfitting-9m';
 
-overfitting.showAnswer(overfitting.answer(), ...overfitting.questions());
+overfitting.showAnswer(overfitting.answer());
 await overfitting.showFigure('overfitting-loss', overfitting.overfittingFigure());
+overfitting.showHeadlines(...overfitting.questions());
 
 // %% [markdown]
 // ## Claim

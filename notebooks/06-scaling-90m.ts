@@ -1,5 +1,5 @@
 // %% [markdown]
-// # 06 · Ten times the text: close at first, apart after about twelve passes
+// # 06 · With ten times the text the losses are close for twelve passes, then part
 //
 // On a small text a model overfits ([notebook 05](05-overfitting-9m.ipynb)). A paper reports that with ten times the text it
 // does not: training and validation loss stay close, as if the text had been 1,000 times longer. We ask how long this lasts, and
@@ -10,8 +10,9 @@
 // %%
 import * as scaling from './lib/analysis/06-scaling-90m';
 
-scaling.showAnswer(scaling.answer(), ...scaling.articleQuestions());
+scaling.showAnswer(scaling.answer());
 await scaling.showFigure('scaling-phases', scaling.phaseFigure());
+scaling.showHeadlines(...scaling.articleQuestions());
 
 // %% [markdown]
 // ## Claim

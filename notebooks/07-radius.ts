@@ -9,8 +9,9 @@
 // %%
 import * as radius from './lib/analysis/07-radius';
 
-radius.showAnswer(radius.answer(), radius.radiusQuestion());
+radius.showAnswer(radius.answer());
 await radius.showFigure('radius-along-training', radius.alongFigure());
+radius.showHeadlines(radius.radiusQuestion());
 
 // %% [markdown]
 // ## Claim

@@ -11,8 +11,9 @@
 import * as capacity from './lib/analysis/09-capacity';
 
 const runs = capacity.runs();
-capacity.showAnswer(capacity.answer(runs), ...capacity.headlines(runs));
+capacity.showAnswer(capacity.answer(runs));
 await capacity.showFigure('capacity-exponent', capacity.exponentFigure(runs));
+capacity.showHeadlines(...capacity.headlines(runs));
 
 // %% [markdown]
 // ## Claim

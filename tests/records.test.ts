@@ -8,10 +8,7 @@ import { allCommitted } from '../lib/train/record';
 /** Lists whose predictions are registered and whose runs are not all committed yet. */
 const UNDER_WAY = [
   'replica-continued',
-  'replica-warmup',
   'replica-wider',
-  'plateau-few-lines',
-  'plateau-depth',
   'capacity-wide-items',
   'capacity-associations',
   'capacity-exposures',

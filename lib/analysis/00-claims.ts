@@ -1,6 +1,6 @@
 /** What notebook 00 shows: every verdict of the collection, and the runs that they rest on. */
 import { EXPERIMENTS, experimentOf } from '../experiments/index';
-import { byTable, type Claim } from '../report/claims';
+import { byTable, findings, type Claim } from '../report/claims';
 import type { Figure } from '../report/figure';
 import { COLOURS, title } from '../report/style';
 import type { Row } from '../report/table';
@@ -118,7 +118,7 @@ export function claimsFigure(list: readonly Claim[]): Figure {
       title: {
         ...(title(
           'What was claimed, and what was found',
-          'grey: what agrees with the claim; a mark a run; hollow: not counted; arrow: further out',
+          'each row on its own scale; grey: the claim holds; dots: runs, hollow if not counted; arrow: further out',
         ) as object),
         xref: 'container',
         x: 0.01,
@@ -144,7 +144,7 @@ export function claimsFigure(list: readonly Claim[]): Figure {
       annotations: rows.flatMap(({ title: heading, claim }, y) => {
         if (!claim) return [text(LEFT, y, `<b>${heading}</b>`, { size: 15 })];
         const { verdict, notebook } = claim;
-        const found = `claimed ${expectedText(verdict)}<br>ours ${ownText(verdict).replace(/ \(.*/, '')}<br><b>${verdict.outcome}</b>`;
+        const found = `holds if ${expectedText(verdict)}<br>found ${ownText(verdict).replace(/ \(.*/, '')}<br><b>${verdict.outcome}</b>`;
         return [
           text(LEFT, y, wrapped(`${notebook.split('-')[0]} · ${verdict.claim}`)),
           text(1.02, y, found, { size: 12, color: colourOf(verdict) }),
@@ -164,14 +164,15 @@ export function answer(list: readonly Claim[]): string {
     return {
       all: verdicts.length,
       yes: answers.filter((a) => a === true).length,
+      small: verdicts.filter((v) => v.kind === 'miniature' && answerOf(v) === true).length,
       no: answers.filter((a) => a === false).length,
       open: answers.filter((a) => a === null).length,
     };
   };
   const text = (verdicts: readonly Verdict[]) => {
-    const { all, yes, no, open } = counts(verdicts);
+    const { all, yes, small, no, open } = counts(verdicts);
     const parts = [
-      yes && `${yes} hold${yes === 1 ? 's' : ''}`,
+      yes && `${yes} hold${yes === 1 ? 's' : ''}${small ? ` (${small} of them at a smaller scale)` : ''}`,
       no && `${no} ${no === 1 ? 'does' : 'do'} not`,
       open && `${open} ${open === 1 ? 'is' : 'are'} open`,
     ];
@@ -181,6 +182,7 @@ export function answer(list: readonly Claim[]): string {
     `**The paper's observations on trained models: ${text(observations!)}.**`,
     `Its theory, checked numerically: ${text(theory!)}.`,
     ...(predictions!.length ? [`Our own predictions: ${text(predictions!)}.`] : []),
+    `Each notebook in a sentence:\n${findings()}`,
   ].join(' ');
 }
 

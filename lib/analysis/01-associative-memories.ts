@@ -210,7 +210,7 @@ export function capacityFigure({ capacities }: Pick<Memories, 'capacities'>): Fi
   });
   return chart({
     title: "The paper's memory grows faster than a power, slower than an exponential",
-    subtitle: `patterns held (at most ${percent(MOST_WRONG)} of signs wrong after retrieval) by memories of n units; ${SEEDS} seeds, bars: range; dashed: law`,
+    subtitle: `patterns held (at most ${percent(MOST_WRONG)} of signs wrong after retrieval) by memories of n units; ${SEEDS} seeds, bars: range; dashed: the law`,
     x: logAxis('width n', 'units', [5, 600]),
     y: logAxis('patterns held', undefined, [span.low, span.high]),
     data,
@@ -335,7 +335,7 @@ export function answer(measured: Memories): string {
   const [classical, exponential, distance] = ['classical', 'exponential', 'distance based'].map(at);
   const flipped = overSeeds(measured.flipped).at(-1)!;
   return [
-    `**Each memory holds at least as many patterns as is claimed for it, and the distance-based one, for which the paper gives no number, lies in between: ${range(distance!)} patterns with ${distance!.n} units, more than any power of n and less than an exponential.**`,
+    `**Each memory holds about as many patterns as is claimed for it, or more. The paper's, which is based on distances and comes without a number, holds ${range(distance!)} with ${distance!.n} units and grows faster than a power of their number, slower than an exponential.**`,
     `The classical network holds ${range(classical!)} with ${classical!.n} units (0.138 n = ${Math.round(0.138 * classical!.n)}), the exponential one ${range(exponential!)} with ${exponential!.n} (2^(n/2) = ${Math.round(2 ** (exponential!.n / 2))}).`,
     `What a memory stores and what it finds again are two things: from ${flippedOf(flipped.n)} of ${flipped.n} signs flipped the exponential one retrieves ${range(flipped)} patterns, where its theorem promises ${Math.round(promised(flipped.n, flippedOf(flipped.n)))} and 2^(n/2) is ${Math.round(2 ** (flipped.n / 2))}.`,
   ].join(' ');

@@ -277,7 +277,7 @@ const percentRange = (values: readonly number[]): string =>
 
 const KINDS = {
   steps: { name: 'steps of the theory', colour: COLOURS.exact, dash: 'dot' },
-  energyBlock: { name: 'Energy Transformer', colour: COLOURS.exact, dash: 'solid' },
+  energyBlock: { name: 'Energy Transformer', colour: COLOURS.third, dash: 'solid' },
   trained: { name: 'trained', colour: COLOURS.ours, dash: 'solid' },
   tied: { name: 'one trained block,<br>repeated', colour: COLOURS.second, dash: 'solid' },
   untrained: { name: 'untrained', colour: COLOURS.control, dash: 'solid' },
@@ -291,8 +291,8 @@ export function answer(all: readonly Stacks[]): string {
     blind
       ? `**The test cannot tell: a trained stack lowers the energy of ${of('trained')} of the tokens per block, and a stack that was never trained ${of('untrained')}.**`
       : `**A trained stack lowers the energy of ${of('trained')} of the tokens per block, an untrained one ${of('untrained')}.**`,
-    `Nor does it prefer the order in which the blocks were trained: of ${all[0]!.orders.length} orders the true one has rank ${[...new Set(all.map(rankOf))].join(', ')} (1: energies fall most often; ${all.length} seeds).`,
-    `An Energy Transformer, which descends an energy of its own by construction, scores ${of('energyBlock')}; the steps of the theory itself score ${of('steps')} (the other tokens lie on a pattern and stay there).`,
+    `Nor does it prefer the order in which the blocks were trained: of ${all[0]!.orders.length} orders the true one comes at place ${[...new Set(all.map(rankOf))].join(' or ')} by how often the energy falls (${all.length} seeds).`,
+    `An Energy Transformer, which descends an energy of its own by construction, scores ${of('energyBlock')}; even the steps of the theory itself score ${of('steps')}, less than the ${Math.round(100 * DESCENDS)}% that we had set (the other tokens lie on a pattern and stay there).`,
   ].join(' ');
 }
 
@@ -303,7 +303,7 @@ export function stackFigure(all: readonly Stacks[]): Figure {
   const kinds = Object.keys(KINDS) as KindOfStack[];
   return chart({
     title: blindness(all)
-      ? 'The energy falls as often without training'
+      ? 'On average the energy falls more often without training'
       : 'Share of tokens whose energy falls',
     subtitle: `share of held-out tokens whose global energy falls; lines: mean of ${all.length} seeds, bars: their range; band: our rule`,
     x: axis('from block to block', undefined, {

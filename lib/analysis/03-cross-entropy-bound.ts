@@ -221,8 +221,8 @@ export function answer(records?: readonly RunRecord[]): string {
   const clean = cleanRuns(records);
   const entropies = clean.map(({ entropy }) => entropy!);
   return [
-    `**No. ${clean.length} trained Transformers end at ${two(clean.map(({ nats }) => nats))} nats per token, below 1, because the entropy of their data is below 1 (${two(entropies)}).**`,
-    `They have ${two(clean.map(({ record, tokens }) => record.parameters / tokens))} parameters per training token, so they cannot have memorised their data, and their loss on lines that they were not trained on is as low (${two(clean.map(({ record }) => record.curve.at(-1)!.heldOutLossNats))}).`,
+    `**No: ${clean.length} Transformers that cannot have memorised their data end below 1, at ${two(clean.map(({ nats }) => nats))} nats per token, because the entropy of the data is that low (${two(entropies)}).**`,
+    `Their loss on lines that they were not trained on is as low (${two(clean.map(({ record }) => record.curve.at(-1)!.heldOutLossNats))}), with ${two(clean.map(({ record, tokens }) => record.parameters / tokens))} parameters per training token.`,
     `${memorisingRuns(records).length} further runs get below 1 by memorising random data, with fewer parameters per token than the paper's own over-parameterised example.`,
     `The formula that is at least 1, log Z + 1/Z, is not the cross-entropy of the density as we reconstruct it, which is log Z.`,
   ].join(' ');
@@ -248,6 +248,12 @@ export function lossesFigure(records?: readonly RunRecord[]): Figure {
     data: [
       // Nothing is drawn of the first trace: it gives the rows their order.
       strip(points, { opacity: 0 }),
+      markerTrace(
+        '',
+        all.map(({ found }) => found[0]!.entropy ?? NaN),
+        all.map(({ name }) => name) as never,
+        { symbol: 'line-ns', size: 18, line: { width: 2.5, color: COLOURS.exact } },
+      ),
       strip(
         points.filter(({ clean, inside }) => inside && !clean),
         { symbol: 'circle-open', color: COLOURS.control },
@@ -260,17 +266,11 @@ export function lossesFigure(records?: readonly RunRecord[]): Figure {
         points.filter(({ clean }) => clean),
         { symbol: 'circle' },
       ),
-      markerTrace(
-        '',
-        all.map(({ found }) => found[0]!.entropy ?? NaN),
-        all.map(({ name }) => name) as never,
-        { symbol: 'line-ns', size: 18, line: { width: 2.5, color: COLOURS.exact } },
-      ),
     ],
     layout: {
       title: title(
-        'Runs end at the entropy of their data, above 1 or below it',
-        'filled: decides, hollow: does not; black: entropy of the data; arrow: a loss below 0.001',
+        'Where the entropy of the data is below 1, runs end below 1',
+        'a mark a run; blue: those that decide; black: entropy of the data; arrow: a loss below 0.001',
       ),
       height: 110 + 34 * all.length,
       showlegend: false,

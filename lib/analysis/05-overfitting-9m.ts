@@ -62,19 +62,16 @@ export function answer(records = runs()): string {
   const [vanishes, overfits, told] = IDS.map((id) => holdsFor(id, records));
   const lead =
     vanishes === 'all' && overfits === 'all'
-      ? "Yes: at the paper's 13.8 parameters a token the training loss vanishes and the model overfits."
-      : "Not in every run: at the paper's 13.8 parameters a token the training loss vanishes, or the model overfits, in some.";
-  const energy =
-    told === 'all'
-      ? 'The distance energy tells training text from other text of the same books'
-      : 'The distance energy of the paper does not tell training text from other text of the same books';
+      ? "At the paper's 13.8 parameters a token the training loss vanishes and the model overfits"
+      : "Not in every run: at the paper's 13.8 parameters a token the training loss vanishes, or the model overfits, in some";
+  const energy = `the paper's energy ${told === 'all' ? 'tells' : 'does not tell'} training text from other text of the same books`;
   return [
-    `**${lead}**`,
+    `**${lead}; ${energy}.**`,
     `After ${Math.round(passes(config))} passes over its text the training loss is ${range(({ end }) => end.trainWindowsLossNats)} nats a token, and the model recites ${range(({ end }) => end.memorisedShare!, percent)} of its training windows; the held-out loss is lowest, ${range(({ lowest }) => lowest.heldOutLossNats)}, after ${range(
       ({ lowest }) => lowest.epoch,
       (x) => String(Math.round(x)),
     )} passes and ends at ${range(({ end }) => end.heldOutLossNats)}.`,
-    `${energy}: the training window has the lower energy in ${range(({ end }) => end.energyAuc!, percent)} of pairs, where a coin toss gives 50%.`,
+    `Of a window of training text and one of other text, the former has the lower energy in ${range(({ end }) => end.energyAuc!, percent)} of pairs; a coin toss gives 50%.`,
   ].join(' ');
 }
 

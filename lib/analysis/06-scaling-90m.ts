@@ -144,13 +144,26 @@ function noteOf(id: (typeof IDS)[number], records: readonly ReplicaRecord[]): { 
   };
 }
 
+/** Whether the size of the text decides as well: the passes of those beside arm C, which have no name in the paper. */
+function sizeSentence(records: readonly ReplicaRecord[]): string[] {
+  const texts = KINDS.filter(({ name }) => !name).map((one) => ({
+    times: (one.load / loadOf(arm('desk', 'C', 1))).toPrecision(2),
+    passes: mean(wholeCurves(records, one).map(crossingOf)),
+  }));
+  if (!texts.every(({ passes }) => Number.isFinite(passes))) return [];
+  const listed = (of: (text: (typeof texts)[number]) => string) => texts.map(of).join(' and ');
+  return [
+    `The size of the text decides too: one of ${listed(({ times }) => times)} times that size parts after ${listed(({ passes }) => oneDecimal(passes))} passes.`,
+  ];
+}
+
 /** Two or three sentences from the committed runs. */
 export function answer(records = runs()): string {
   const [c, f] = [armOf(records, 'C'), armOf(records, 'F')];
   if (!c.length) return 'The runs that decide have not been made yet.';
   const lead = ARTICLE.every((id) => holdsFor(id, records) === 'all')
     ? 'Yes: with ten times the text training and held-out loss stay close.'
-    : 'Only at first: with ten times the text training and held-out loss stay close for about half of the training, and are apart at its end.';
+    : 'Only at first: with ten times the text training and held-out loss are close for about twelve passes over it, and apart at the end of the training.';
   const crossings = c.map(({ curve }) => crossingOf(curve));
   const excess = pairs(c, f).map(([one, other]) => one.end.heldOutLossNats - other.end.heldOutLossNats);
   return [
@@ -160,6 +173,7 @@ export function answer(records = runs()): string {
       nats,
     )} after ${oneDecimal(c[0]!.end.epoch)}, where we stop; the held-out loss is then ${rangeText(excess, nats)} above that of a text that is read once.`,
     'The paper does not say how many passes it made, and its claim holds for fewer than that: it is a statement on when training stops.',
+    ...sizeSentence(records),
   ].join(' ');
 }
 
@@ -184,7 +198,7 @@ export function phaseFigure(records = runs()): Figure {
     if (!Number.isFinite(at)) return [];
     const step = (at * one.configs[0]!.trainTokens) / tokensPerStep(one.configs[0]!);
     return [
-      { at, label: labels[i]!, text: `${oneDecimal(at)}, at step ${count(10 * Math.round(step / 10))}` },
+      { at, label: labels[i]!, text: `${oneDecimal(at)} passes, step ${count(10 * Math.round(step / 10))}` },
     ];
   });
   const centre = (i: number) => Math.sqrt(EDGES[i]! * EDGES[i + 1]!);
@@ -234,7 +248,7 @@ export function phaseFigure(records = runs()): Figure {
     layout: {
       title: title(
         'Training and held-out loss part with the passes over the text',
-        `gap of the two, mean of seeds; black: it reaches ${PARTED}; load: bits of the text over bits that fit`,
+        `colour: held-out less training loss; black: it reaches ${PARTED} nats; load: bits of the text over bits that fit`,
       ),
       height: 560,
       margin: { b: 110 },
@@ -257,7 +271,7 @@ export function phaseFigure(records = runs()): Figure {
           align: 'left',
           showarrow: false,
           text: ends.length
-            ? `${nats(mean(ends.map(gapOf)))}<br>after ${Math.round(ends[0]!.epoch)}`
+            ? `${nats(mean(ends.map(gapOf)))} nats<br>after ${count(Math.round(ends[0]!.epoch))} pass${Math.round(ends[0]!.epoch) === 1 ? '' : 'es'}`
             : 'not run',
         };
       }) as never,

@@ -92,7 +92,7 @@ export function answer(all = runs()): string {
     ? `Without dropout ${ofKind(none, 'copies').length} of ${none.length} runs copy.`
     : 'Runs without dropout, which decide whether all of them can, are not run yet.';
   return [
-    `**The plateau follows the data.** The same model learns grammars whose entropy runs from 0.60 to 1.50 nats per token; ${copying.length} settled runs, ${copying.filter((r) => lastOf(r).heldOutLossNats < LEAST).length} of them below ${LEAST}, end ${range(copying.map(excessPerToken))} above what their held-out lines cost at best (slope ${estimateText(slopeOf(copying), 3)}).`,
+    `**The plateau follows the data, from 0.60 to 1.50 nats per token: of ${copying.length + stuck.length} settled runs ${copying.length} end within ${(Math.max(...copying.map(excessPerToken)) + 5e-4).toFixed(3)} nats of the entropy of their data.**`,
     `If about 1 bounded every Transformer, none could end below it: all ${low.length} settled runs on data of lower entropy do, at ${range(
       low.map((r) => lastOf(r).trainLinesLossNats),
       2,
@@ -100,7 +100,7 @@ export function answer(all = runs()): string {
       low.map((r) => r.parameters / trainTokens(r.config)),
       2,
     )} parameters a training token.`,
-    `${stuck.length} settled runs never learn that the second half of a line repeats the first, and stay ${range(stuck.map(excessPerToken), 2)} above. ${deciding}`,
+    `The other ${stuck.length} never learn that the second half of a line repeats the first, and stay ${range(stuck.map(excessPerToken), 2)} above. ${deciding}`,
   ].join(' ');
 }
 
@@ -157,7 +157,7 @@ export function floorFigure(all = runs()): Figure {
     layout: {
       title: title(
         'The plateau follows the entropy of the data',
-        'one model, six grammars; filled: counts, hollow: not settled, diamond: never learns to copy',
+        'one model, six grammars; dots: settled runs; diamonds: those that never learn to copy; rings: not settled',
       ),
       height: 470,
       showlegend: false,
@@ -197,7 +197,7 @@ export function floorFigure(all = runs()): Figure {
           font: { size: 13, color: COLOURS.paper },
         }),
         note(
-          `${away.length} runs outside:<br>${range(away.map(excessPerToken), 2)}`,
+          `${away.length} runs above,<br>${away.filter(settles).length} of them settled:<br>${range(away.map(excessPerToken), 2)}`,
           WIDTH.high,
           MOST_EXCESS,
           { ...right, xshift: 6, yanchor: 'top', font: { size: 13, color: COLOURS.outside } },

@@ -167,7 +167,7 @@ export function exponentFigure(all = runs()): Figure {
     layout: {
       title: title(
         'Linear in bits; in items it depends on how long they are',
-        'N against the most that is memorised; bold: exponent of D; dashed: slopes by theory',
+        'N against the most that is memorised, left in items, right in bits; bold: exponent; dashed: theory',
       ),
       height: 480,
       xaxis: x('items', 'D in items, recalled whole'),

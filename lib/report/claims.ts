@@ -65,7 +65,7 @@ export const byTable = (list: readonly Claim[]): [name: TableName, claims: Claim
     .map((name): [TableName, Claim[]] => [name, list.filter(({ verdict }) => tableOf(verdict) === name)])
     .filter(([, own]) => own.length > 0);
 
-const CLAIM_COLUMNS = ['claim', 'by', 'claimed', 'ours', 'verdict', 'in'];
+const CLAIM_COLUMNS = ['claim', 'by', 'holds if', 'found', 'verdict', 'in'];
 
 /** @param href where the notebook's number leads, if anywhere */
 export function claimCells({ notebook, verdict }: Claim, href?: string): TableCell[] {
@@ -149,6 +149,31 @@ export function findingOf(notebook: Notebook): string | null {
   return /^\*\*.+?\*\*( .+?[.?!](?= [A-Z0-9]|\n|$))?/.exec(text)?.[0] ?? null;
 }
 
+/** Title of every notebook, and what it found in a sentence, as a list in Markdown. */
+export const findings = (): string =>
+  notebookNames()
+    .filter((name) => name !== CLAIMS_PAGE)
+    .map((name) => {
+      const notebook = readNotebook(join(paths.notebooks, `${name}.ipynb`));
+      const title = /^# (.*)$/m.exec(textOf(notebook.cells[0]!.source))?.[1] ?? name;
+      const [, lead = ''] = /^\*\*(.+?)\*\*/.exec(findingOf(notebook) ?? '') ?? [];
+      return `- [${title}](${name}.ipynb): ${lead}`;
+    })
+    .join('\n');
+
+/** A list in Markdown of what notebooks found, with links to them as seen from a folder. */
+const listOf = (names: readonly string[], folder: string): string =>
+  names
+    .flatMap((name) => {
+      const finding = findingOf(readNotebook(join(paths.notebooks, `${name}.ipynb`)));
+      return finding
+        ? [
+            `- ${finding.replace(/\]\((?=\d\d-)/g, `](${folder}`)} [[${name.slice(0, 2)}](${folder}${name}.ipynb)]`,
+          ]
+        : [];
+    })
+    .join('\n');
+
 /** Numbers of the notebooks whose findings README tells. */
 const TOLD = ['04', '08', '05', '06', '09'];
 
@@ -157,13 +182,10 @@ export const withFindings = (text: string): string =>
   between(
     text,
     'findings',
-    TOLD.flatMap((number) => {
-      const name = notebookNames().find((notebook) => notebook.startsWith(number));
-      const finding = name && findingOf(readNotebook(join(paths.notebooks, `${name}.ipynb`)));
-      return finding
-        ? [`- ${finding.replace(/\]\((?=\d\d-)/g, '](notebooks/')} [[${number}](notebooks/${name}.ipynb)]`]
-        : [];
-    }).join('\n'),
+    listOf(
+      TOLD.flatMap((number) => notebookNames().filter((name) => name.startsWith(number))),
+      'notebooks/',
+    ),
   );
 
 /** Shows each table under its title. */

@@ -3,8 +3,9 @@
  *
  *   # NN · The finding, or the question that the first screen answers
  *   ## In short           import * as subject from './lib/analysis/NN-name';       the only import
- *                         subject.showAnswer(subject.answer(), ...subject.questions());
+ *                         subject.showAnswer(subject.answer());
  *                         await subject.showFigure('name', subject.figure());      the one figure that answers
+ *                         subject.showHeadlines(...subject.questions());           a line per verdict
  *   ## Claim              who claims what, the number and the tolerance, where from
  *   ## Method             subject.showTable(subject.methodRows(config)); subject.showFolded('All settings', config);
  *   ## Experiment         const { tier, seed } = subject.openNotebook();
@@ -32,7 +33,7 @@ import type { RunRecord } from '../train/record';
 import { oneOf, wholeNumber } from '../util/errors';
 import { engine } from '../tensor/engine';
 import { Display, escapeHtml } from './display';
-import { badge, expectedText, keptVerdict, ownText, type Question, type Verdict } from './verdict';
+import { answerOf, badge, expectedText, keptVerdict, ownText, type Question, type Verdict } from './verdict';
 
 /**
  * Tier and seed of this execution: the variables TIER and SEED, which `reproduce` sets; quick and 1 without them, as in
@@ -58,16 +59,22 @@ const inlineHtml = (text: string): string =>
     .replace(/\*\*(.+?)\*\*/g, '<b>$1</b>')
     .replace(/\[(.+?)\]\((.+?)\)/g, '<a href="$2">$1</a>');
 
-/** The first output of a notebook: what was found, in two or three sentences of Markdown, then a line per verdict. */
-export function showAnswer(sentences: string, ...questions: Question[]): void {
+/** The first output of a notebook: what was found, in two or three sentences of Markdown, and a list (`- ...`) if one follows. */
+export function showAnswer(answer: string): void {
+  const [sentences = '', ...items] = answer.split('\n- ');
+  const list = items.length ? `<ul>${items.map((item) => `<li>${inlineHtml(item)}</li>`).join('')}</ul>` : '';
+  const html = `<p style="font-size: 1.1em">${inlineHtml(sentences)}</p>${list}`;
+  new Display().show({ data: { 'text/html': html, 'text/plain': answer } });
+}
+
+/** A line per verdict, under the figure that answers; one that leaves the claim open says why. */
+export function showHeadlines(...questions: Question[]): void {
   const verdicts = questions.map(keptVerdict);
-  const line = (v: Verdict) => `${v.claim} Claimed: ${expectedText(v)}. Ours: ${ownText(v)}.`;
-  const html = [
-    `<p style="font-size: 1.1em">${inlineHtml(sentences)}</p>`,
-    ...verdicts.map((v) => `<p style="margin: 0.3em 0">${badge(v)} · ${escapeHtml(line(v))}</p>`),
-  ].join('');
-  const text = [sentences, ...verdicts.map((v) => `${v.outcome} · ${line(v)}`)].join('\n\n');
-  new Display().show({ data: { 'text/html': html, 'text/plain': text } });
+  const line = (v: Verdict) =>
+    `${v.claim} Holds if: ${expectedText(v)}. Found: ${ownText(v)}${answerOf(v) === null ? `; ${v.reason}` : ''}.`;
+  const html = verdicts.map((v) => `<p style="margin: 0.3em 0">${badge(v)} · ${escapeHtml(line(v))}</p>`);
+  const text = verdicts.map((v) => `${v.outcome} · ${line(v)}`);
+  new Display().show({ data: { 'text/html': html.join(''), 'text/plain': text.join('\n\n') } });
 }
 
 /** A line on the run just made: where it ended, and that it decides nothing. */

@@ -192,8 +192,8 @@ export function expectedText({ paper, tolerance, relation, unit }: Question): st
 /** What is shown for a value that is not finite, which JSON keeps as null. */
 const NO_VALUE = 'none';
 
-/** The value of a run. */
-export const valueText = (value: number, digits: number): string =>
+/** The value of a run: four digits, or three below 1. */
+export const valueText = (value: number, digits = Math.abs(value) < 1 ? 3 : 4): string =>
   Number.isFinite(value) ? significant(value, digits) : NO_VALUE;
 
 /** `1.013 (desk, seed 1)`, `0.98 to 1.02 (desk, 3 seeds)`; runs that cannot decide are in brackets where there is no other. */
@@ -202,7 +202,7 @@ export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>)
   const fit = ours.filter((run) => unfitness(run, question) === undefined);
   const shown = fit.length ? fit : ours;
   if (!shown.length) return 'no run';
-  const number = (x: number) => valueText(Number.isFinite(x) && Math.abs(x) < 1e-12 ? 0 : x, 4);
+  const number = (x: number) => valueText(Number.isFinite(x) && Math.abs(x) < 1e-12 ? 0 : x);
   const values = shown.map(({ value }) => value).sort((a, b) => a - b);
   const range = [...new Set([values[0]!, values.at(-1)!].map(number))].join(' to ');
   const [{ interval }] = shown as [OwnValue];
@@ -221,7 +221,7 @@ export const badge = (v: Verdict): string => {
   return `<b style="color: ${colour}; white-space: nowrap">${v.outcome}</b>`;
 };
 
-const COLUMNS = ['claim', 'claimed by', 'claimed', 'ours', 'verdict'];
+const COLUMNS = ['claim', 'claimed by', 'holds if', 'found', 'verdict'];
 const rowOf = (v: Verdict): TableCell[] => [
   v.claim,
   claimantOf(v),
@@ -231,7 +231,7 @@ const rowOf = (v: Verdict): TableCell[] => [
 ];
 
 /** One row per run, of every claim. */
-const RUN_COLUMNS = ['claim', 'tier', 'seed', 'ours', 'ours − claimed', 'finding'];
+const RUN_COLUMNS = ['claim', 'tier', 'seed', 'found', 'found − claimed', 'finding'];
 const runRowsOf = (v: Verdict): string[][] =>
   v.ours.map((run) => {
     const unfit = unfitness(run, v);

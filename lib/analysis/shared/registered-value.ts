@@ -25,7 +25,7 @@ export function valueRow(prediction: RegisteredPrediction, decided: Decided, com
     id: prediction.id,
     prediction: `${prediction.claim} (${ruleText(prediction.rule)})`,
     registered: commit,
-    found: 'missing' in decided ? null : valueText(decided.value, 4),
+    found: 'missing' in decided ? null : valueText(decided.value),
     outcome: outcome.toLowerCase(),
   };
 }

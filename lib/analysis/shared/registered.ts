@@ -44,7 +44,7 @@ export function registeredRow<R>(
 ): PredictionRow {
   const { id, claim, rule } = prediction;
   const { values, outcome } = judge(prediction, records);
-  const found = values.flatMap(({ value }) => (value === null ? [] : [valueText(value, 4)]));
+  const found = values.flatMap(({ value }) => (value === null ? [] : [valueText(value)]));
   return {
     id,
     prediction: `${claim} (${ruleText(rule)})`,

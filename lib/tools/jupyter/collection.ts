@@ -132,7 +132,7 @@ function cardHtml(name: string, { title, answer, verdicts, thumbnail, execution 
 function verdictTable(name: TableName, claims: readonly Claim[], executed: ReadonlySet<string>): string {
   const row = (tag: string, cells: readonly string[]) =>
     `<tr>${cells.map((html) => `<${tag}>${html}</${tag}>`).join(' ')}</tr>`;
-  const head = row('th', ['claim', 'claimed by', 'claimed', 'ours', 'verdict', 'notebook']);
+  const head = row('th', ['claim', 'claimed by', 'holds if', 'found', 'verdict', 'notebook']);
   const rows = claims.map((claim) => {
     const href = executed.has(claim.notebook) ? `${claim.notebook}.html` : undefined;
     return row('td', claimCells(claim, href).map(htmlOfCell));

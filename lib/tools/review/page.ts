@@ -53,8 +53,8 @@ function verdictHtml(v: VerdictChange): string {
       'claim',
       field(({ claim }) => claim),
     ),
-    row('claimed', field(expectedText)),
-    row('ours', field(ownText)),
+    row('holds if', field(expectedText)),
+    row('found', field(ownText)),
     row(
       'verdict',
       `${tag(

@@ -103,7 +103,7 @@ export function summaryMarkdown(review: Review): string {
     ),
     section(
       'Verdicts and values',
-      ['notebook', 'claim', 'claimed', 'ours', 'verdict', 'why'],
+      ['notebook', 'claim', 'holds if', 'found', 'verdict', 'why'],
       verdicts
         .filter(({ weight }) => weight !== 'own runs')
         .map((v) => [
