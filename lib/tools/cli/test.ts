@@ -79,7 +79,7 @@ if (require.main === module)
     );
     const files = selectTests(allTests(), positionals);
     console.log(
-      `types, format, unused code, ${files.length} test files${positionals.length ? '' : ': about 8 minutes on 2 CPU cores'}; ` +
+      `types, format, unused code, ${files.length} test files${positionals.length ? '' : ': about 7 minutes on 2 CPU cores'}; ` +
         `${findChromium() ? '' : 'without Chromium no browser tests; '}skipped tests are named at the end`,
     );
     for (const [program, args, advice] of CHECKS)
