@@ -1,8 +1,8 @@
 // %% [markdown]
 // # 00 · What was claimed, and what was found
 //
-// Every claim that the notebooks of this collection put to the test, with the number that decides, fixed before the runs, and what
-// came of it. Nothing on this page is typed by hand: it reads the verdicts from the committed notebooks.
+// This page has every claim that the notebooks of this collection put to the test, with the number that decides, fixed before the
+// runs, and what came of it. Nothing here is typed by hand: it reads the verdicts from the committed notebooks.
 //
 // ## In short
 

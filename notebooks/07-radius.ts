@@ -55,8 +55,8 @@ radius.showTable(radius.distanceRows([radius.trainedDistances(config), ...radius
 // ## Details
 //
 // The same model gives another answer before and after its final layer norm, whose scale is learnt, and for half the distance.
-// There is no reason to prefer one of these: multiply the activations of a layer by ten and the layer norm after it divides them
-// by ten again. The theory's energy counts distances with β = 1, so r\* is in a unit of length that it does not tie to the model.
+// There is no reason to prefer one of these. Before it, a layer norm undoes any scale; after it, the output matrix divided by as
+// much does. The theory's energy counts distances with β = 1, so r\* is in a unit of length that it does not tie to the model.
 
 // %% [markdown]
 // ## Verdicts

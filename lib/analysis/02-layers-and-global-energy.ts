@@ -291,7 +291,7 @@ export function answer(all: readonly Stacks[]): string {
     blind
       ? `**The test cannot tell: a trained stack lowers the energy of ${of('trained')} of the tokens per block, and a stack that was never trained ${of('untrained')}.**`
       : `**A trained stack lowers the energy of ${of('trained')} of the tokens per block, an untrained one ${of('untrained')}.**`,
-    `Nor does it prefer the order in which the blocks were trained: of ${all[0]!.orders.length} orders the true one comes at place ${[...new Set(all.map(rankOf))].join(' or ')} by how often the energy falls (${all.length} seeds).`,
+    `Nor does the trained stack prefer the order in which the blocks were trained: of ${all[0]!.orders.length} orders the true one comes at place ${[...new Set(all.map(rankOf))].join(' or ')} by how often the energy falls (${all.length} seeds).`,
     `An Energy Transformer, which descends an energy of its own by construction, scores ${of('energyBlock')}; even the steps of the theory itself score ${of('steps')}, less than the ${Math.round(100 * DESCENDS)}% that we had set (the other tokens lie on a pattern and stay there).`,
   ].join(' ');
 }

@@ -223,7 +223,7 @@ export function answer(records?: readonly RunRecord[]): string {
   return [
     `**No: ${clean.length} Transformers that cannot have memorised their data end below 1, at ${two(clean.map(({ nats }) => nats))} nats per token, because the entropy of the data is that low (${two(entropies)}).**`,
     `Their loss on lines that they were not trained on is as low (${two(clean.map(({ record }) => record.curve.at(-1)!.heldOutLossNats))}), with ${two(clean.map(({ record, tokens }) => record.parameters / tokens))} parameters per training token.`,
-    `${memorisingRuns(records).length} further runs get below 1 by memorising random data, with fewer parameters per token than the paper's own over-parameterised example.`,
+    `Others get below 1 by memorising: ${memorisingRuns(records).length} of them random data, with fewer parameters per token than the paper's own over-parameterised example.`,
     `The formula that is at least 1, log Z + 1/Z, is not the cross-entropy of the density as we reconstruct it, which is log Z.`,
   ].join(' ');
 }
@@ -269,8 +269,8 @@ export function lossesFigure(records?: readonly RunRecord[]): Figure {
     ],
     layout: {
       title: title(
-        'Where the entropy of the data is below 1, runs end below 1',
-        'a mark a run; blue: those that decide; black: entropy of the data; arrow: a loss below 0.001',
+        'Where the entropy of the data is well below 1, so is the loss',
+        `a mark a run; blue: those that decide; black: entropy of the data; right: how many end below ${LEAST}`,
       ),
       height: 110 + 34 * all.length,
       showlegend: false,

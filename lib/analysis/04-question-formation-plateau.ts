@@ -48,7 +48,7 @@ export function answer(records = runs()): string {
   );
   return [
     `**The loss settles near 1, at ${settled.join(' and ')} nats per token, but that shows no limit of Transformers: the entropy of this data is ${three(unique)}.**`,
-    `The lines come from a known grammar, so one can compute what the best possible model pays for lines that it has not memorised. The runs end ${range(excess)} above it, and so do the losses on lines that were not trained on (${range(ends.map((p) => p.heldOutLossNats))}); a model which has memorised its training lines would pay ${three(memorised)}.`,
+    `The lines come from a known grammar, so one can compute what the best possible model pays for lines that it has not memorised. The runs, averaged over their last quarter, are ${range(excess)} above it, and ${range(ends.map((p) => p.heldOutLossNats - unique))} on lines that were not trained on; a model which has memorised its training lines would pay ${three(memorised)}.`,
     `A bound of 1 would look the same here; [notebook 08](08-plateau-intervention.ipynb) changes the entropy.`,
   ].join(' ');
 }

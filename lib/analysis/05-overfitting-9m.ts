@@ -112,7 +112,7 @@ export function overfittingFigure(records = runs()): Figure {
     ]),
     layout: {
       title: title(
-        'The training loss vanishes while the held-out loss triples',
+        'The training loss vanishes while the held-out loss rises',
         `GPT-2, 656,448 parameters on 47,488 tokens, as GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
       ),
       height: 520,

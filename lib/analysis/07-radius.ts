@@ -49,7 +49,11 @@ const two = (values: readonly number[]): string =>
 const ratios = (records: readonly TextRecord[], at: 0 | -1, which: 'r' | '2r' = 'r'): number[] =>
   records.map((record) => overRadius(record, distancesAlong(record).at(at)!.distance, which));
 
-/** Multiples by which all activations can be scaled without any effect on the model: the next layer norm undoes it. */
+/**
+ * Multiples by which the activations after the final layer norm can be scaled without any effect on what is predicted: its gain
+ * times the multiple and the output matrix over it. Where that is the embedding too, all that adds to the stream is divided with it,
+ * which the layer norms undo.
+ */
 const SCALES = [0.1, 1, 10] as const;
 
 export function answer(records = runs()): string {
@@ -57,7 +61,7 @@ export function answer(records = runs()): string {
   return [
     `**The test cannot tell: while a model trains, the distance to the nearest pattern grows from ${two(ratios(records, 0))} times the radius r* of the theory (first measurements) to ${two(ends)} times (last).**`,
     `Every one of ${records.length} models passes r\* on its way, and ${records.filter((record) => crossingOf(record, 2) !== null).length} pass 2r\*, the distance at which the balls around two patterns touch, so agreement is a matter of when one looks.`,
-    `And r\* is a length, while the unit of the activations is arbitrary: multiply them by 0.1 or 10, which the next layer norm undoes, and the same distances are ${SCALES.map((scale) => two(ends.map((x) => scale * x))).join(', ')} times r\*.`,
+    `And r\* is a length, while the unit of the activations is arbitrary: multiply them by 0.1 or 10 and divide the output matrix by as much, and the model predicts the same, while the distances are ${SCALES.map((scale) => two(ends.map((x) => scale * x))).join(', ')} times r\*.`,
   ].join(' ');
 }
 

@@ -100,7 +100,7 @@ export function answer(all = runs()): string {
       low.map((r) => r.parameters / trainTokens(r.config)),
       2,
     )} parameters a training token.`,
-    `The other ${stuck.length} never learn that the second half of a line repeats the first, and stay ${range(stuck.map(excessPerToken), 2)} above. ${deciding}`,
+    `The other ${stuck.length} of the ${copying.length + stuck.length} never learn that the second half of a line repeats the first, and stay ${range(stuck.map(excessPerToken), 2)} above. ${deciding}`,
   ].join(' ');
 }
 
@@ -197,7 +197,7 @@ export function floorFigure(all = runs()): Figure {
           font: { size: 13, color: COLOURS.paper },
         }),
         note(
-          `${away.length} runs above,<br>${away.filter(settles).length} of them settled:<br>${range(away.map(excessPerToken), 2)}`,
+          `${away.length} runs (${away.filter(settles).length} settled):<br>${range(away.map(excessPerToken), 2)}`,
           WIDTH.high,
           MOST_EXCESS,
           { ...right, xshift: 6, yanchor: 'top', font: { size: 13, color: COLOURS.outside } },

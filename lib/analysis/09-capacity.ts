@@ -53,12 +53,12 @@ export function answer(all = runs()): string {
   const value = (id: typeof M2) => (id && 'value' in id ? id.value.toFixed(2) : '');
   const wide =
     M2 && 'missing' in M2
-      ? 'Whether this holds for a GPT-2 whose items are as long as it is wide is not run yet.'
+      ? 'A GPT-2 whose items are as long as it is wide has not been tested yet.'
       : `For a GPT-2 whose items are as long as it is wide the exponent is ${value(M2)} in items and ${value(M3)} in bits.`;
   return [
-    `**Not if data is counted in bits: the parameters of a GPT-2 grow with the power ${exponentText('bits', 'sequences', sequences, 'long')} of the bits that it memorises, not 2. Counted in items, it depends on how long they are.**`,
-    `That is for random sequences; for random associations the power is ${exponentText('bits', 'associations', associations, 'long')}.`,
-    `For the classical Hopfield network it is ${exponentText('bits', 'classical', classical, 'long')} in bits and ${exponentText('items', 'classical', classical, 'long')} in items, near the square, because its patterns are as long as it is wide. ${wide}`,
+    `**Not if data is counted in bits: the parameters of a GPT-2 grow with the power ${exponentText('bits', 'sequences', sequences, 'long')} of the bits that it memorises, not 2. Counted in items, a classical Hopfield network does come near the square.**`,
+    `The first is for random sequences; for random associations it is ${exponentText('bits', 'associations', associations, 'long')}.`,
+    `The Hopfield network has ${exponentText('items', 'classical', classical, 'long')} in items and ${exponentText('bits', 'classical', classical, 'long')} in bits, because its patterns are as long as it is wide. ${wide}`,
   ].join(' ');
 }
 

@@ -166,7 +166,7 @@ export function exponentFigure(all = runs()): Figure {
     data,
     layout: {
       title: title(
-        'Linear in bits; in items it depends on how long they are',
+        'Linear in bits; in items only the Hopfield network is near the square',
         'N against the most that is memorised, left in items, right in bits; bold: exponent; dashed: theory',
       ),
       height: 480,

@@ -157,7 +157,7 @@ export const findings = (): string =>
       const notebook = readNotebook(join(paths.notebooks, `${name}.ipynb`));
       const title = /^# (.*)$/m.exec(textOf(notebook.cells[0]!.source))?.[1] ?? name;
       const [, lead = ''] = /^\*\*(.+?)\*\*/.exec(findingOf(notebook) ?? '') ?? [];
-      return `- [${title}](${name}.ipynb): ${lead}`;
+      return `- [${title}](${name}.ipynb)${title.endsWith('?') ? '' : ':'} ${lead}`;
     })
     .join('\n');
 

@@ -366,7 +366,7 @@ test('what is registered decides itself when its runs are there, and is open bef
 test('the first screen holds without the registered runs and with them', () => {
   const all = committed();
   const cases: [CapacityRuns, RegExp][] = [
-    [{ ...all, wideItems: [], longAssociations: [] }, /not run yet/],
+    [{ ...all, wideItems: [], longAssociations: [] }, /not been tested yet/],
     [{ ...all, ...registered(2, 1, 2.4) }, /2\.00 in items and 1\.00 in bits/],
   ];
   for (const [runs, wide] of cases) {
