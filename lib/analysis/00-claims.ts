@@ -182,8 +182,9 @@ export function answer(list: readonly Claim[]): string {
     `**The paper's observations on trained models: ${text(observations!)}.**`,
     `Its theory, checked numerically: ${text(theory!)}.`,
     ...(predictions!.length ? [`Our own predictions: ${text(predictions!)}.`] : []),
-    `Each notebook in a sentence:\n${findings()}`,
-  ].join(' ');
+  ]
+    .join(' ')
+    .concat(`\n${findings()}`);
 }
 
 /** Runs of one experiment, tier and size of model are together. */
