@@ -7,7 +7,6 @@ import { allCommitted } from '../lib/train/record';
 
 /** Lists whose predictions are registered and whose runs are not all committed yet. */
 const UNDER_WAY = [
-  'replica-continued',
   'replica-wider',
   'capacity-wide-items',
   'capacity-associations',
