@@ -4,9 +4,10 @@
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
+const { cache, root } = require('../setup/environment.cjs');
+const { contentHash } = require('../setup/state.cjs');
 
-const ROOT = path.join(__dirname, '..', '..', '..');
-const FOLDER = path.join(ROOT, '.cache', 'kernel');
+const FOLDER = cache('kernel');
 /** Beyond this many, all are found out again. */
 const MOST = 5000;
 
@@ -15,18 +16,16 @@ const ESBUILD = require.resolve('esbuild', { paths: [require.resolve('tsx')] });
 // A process for each file: one for all would end with the first interrupt, which reaches the whole group.
 process.env.ESBUILD_WORKER_THREADS = '0';
 
-/** Files without type errors, as long as none of those that a cell imports changes. */
+/** Files without type errors at their last check, which stands as long as none of those that a cell imports changes. */
 const wellTyped = new WeakSet();
 
 /** What decides beside the files: compilers and their settings. */
-const SETTINGS = [
-  'package-lock.json',
-  'tsconfig.json',
-  'lib/tools/jupyter/kernel.cjs',
-  'lib/tools/jupyter/found.cjs',
-]
-  .map((name) => fs.readFileSync(path.join(ROOT, name), 'utf8'))
-  .join('\n');
+const SETTINGS = contentHash(
+  path.join(root, 'package-lock.json'),
+  path.join(root, 'tsconfig.json'),
+  path.join(__dirname, 'kernel.cjs'),
+  __filename,
+);
 
 fs.mkdirSync(FOLDER, { recursive: true });
 if (fs.readdirSync(FOLDER).length > MOST) {
@@ -90,7 +89,10 @@ exports.errorsIn = (files, cell, builder, check) => {
   const found = check(builder.getProgram(), [cell, ...unknown]);
   const wrong = new Set(found.map(({ file }) => file));
   for (const [file, place] of kept) {
-    if (wrong.has(file)) continue;
+    if (wrong.has(file)) {
+      wellTyped.delete(file);
+      continue;
+    }
     if (unknown.includes(file)) keep(place, '');
     wellTyped.add(file);
   }

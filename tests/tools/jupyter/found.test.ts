@@ -56,6 +56,7 @@ test('a file is checked again when it or what it imports has changed, and as lon
   const a = { fileName: 'a.ts', version: '1' };
   const b = { fileName: 'b.ts', version: '1' };
   const imports: Record<string, string[]> = { 'a.ts': ['a.ts', 'b.ts'], 'b.ts': ['b.ts'] };
+  const broken = new Set<string>();
   let checked: string[] = [];
   const errors = (kernel: Found, files: SourceFile[]) => {
     checked = [];
@@ -71,7 +72,9 @@ test('a file is checked again when it or what it imports has changed, and as lon
         return [
           {},
           { file: cell },
-          ...asked.filter(({ version }) => version === 'bad').map((file) => ({ file })),
+          ...asked
+            .filter(({ fileName, version }) => version === 'bad' || broken.has(fileName))
+            .map((file) => ({ file })),
         ];
       })
       .flatMap(({ file }) => (file && file !== cell ? [file.fileName] : []));
@@ -85,4 +88,10 @@ test('a file is checked again when it or what it imports has changed, and as lon
   assert.deepEqual([errors(anotherKernel(), [a, bad]), checked], [['b.ts'], ['cell.ts', 'b.ts']]);
   const mended = { ...b, version: '2' };
   assert.deepEqual([errors(kernel, [a, mended]), checked], [[], ['cell.ts', 'a.ts', 'b.ts']]);
+
+  // What a changed file breaks in one that imports it stays an error in the cells after.
+  broken.add('a.ts');
+  const other = { ...b, version: '3' };
+  assert.deepEqual([errors(kernel, [a, other]), checked], [['a.ts'], ['cell.ts', 'a.ts', 'b.ts']]);
+  assert.deepEqual([errors(kernel, [a, other]), checked], [['a.ts'], ['cell.ts', 'a.ts']]);
 });
