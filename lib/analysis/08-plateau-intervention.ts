@@ -92,7 +92,7 @@ export function answer(all = runs()): string {
     ? `Without dropout ${ofKind(none, 'copies').length} of ${none.length} runs copy.`
     : 'Runs without dropout, which decide whether all of them can, are not run yet.';
   return [
-    `**The plateau follows the data, from 0.60 to 1.50 nats per token: of ${copying.length + stuck.length} settled runs ${copying.length} end within ${(Math.max(...copying.map(excessPerToken)) + 5e-4).toFixed(3)} nats of the entropy of their data.**`,
+    `**The plateau follows the data, from 0.60 to 1.50 nats per token: of ${copying.length + stuck.length} settled runs ${copying.length} end within ${(Math.ceil(1e3 * Math.max(...copying.map(excessPerToken))) / 1e3).toFixed(3)} nats of the entropy of their data.**`,
     `If about 1 bounded every Transformer, none could end below it: all ${low.length} settled runs on data of lower entropy do, at ${range(
       low.map((r) => lastOf(r).trainLinesLossNats),
       2,

@@ -7,7 +7,7 @@ import { grouped } from '../util/groups';
 import { writeAtomically } from '../util/files';
 import { paths } from '../util/paths';
 import { Display } from './display';
-import { notebookNames, readNotebook, textOf, verdictsOf, type Notebook } from './notebook-files';
+import { notebookNames, readNotebook, textOf, titleOf, verdictsOf, type Notebook } from './notebook-files';
 import { htmlTable, textOfCell, textTable, type TableCell } from './table';
 import {
   badge,
@@ -155,22 +155,9 @@ export const findings = (): string =>
     .filter((name) => name !== CLAIMS_PAGE)
     .map((name) => {
       const notebook = readNotebook(join(paths.notebooks, `${name}.ipynb`));
-      const title = /^# (.*)$/m.exec(textOf(notebook.cells[0]!.source))?.[1] ?? name;
+      const title = titleOf(notebook);
       const [, lead = ''] = /^\*\*(.+?)\*\*/.exec(findingOf(notebook) ?? '') ?? [];
       return `- [${title}](${name}.ipynb)${title.endsWith('?') ? '' : ':'} ${lead}`;
-    })
-    .join('\n');
-
-/** A list in Markdown of what notebooks found, with links to them as seen from a folder. */
-const listOf = (names: readonly string[], folder: string): string =>
-  names
-    .flatMap((name) => {
-      const finding = findingOf(readNotebook(join(paths.notebooks, `${name}.ipynb`)));
-      return finding
-        ? [
-            `- ${finding.replace(/\]\((?=\d\d-)/g, `](${folder}`)} [[${name.slice(0, 2)}](${folder}${name}.ipynb)]`,
-          ]
-        : [];
     })
     .join('\n');
 
@@ -182,10 +169,13 @@ export const withFindings = (text: string): string =>
   between(
     text,
     'findings',
-    listOf(
-      TOLD.flatMap((number) => notebookNames().filter((name) => name.startsWith(number))),
-      'notebooks/',
-    ),
+    TOLD.flatMap((number) => {
+      const name = notebookNames().find((notebook) => notebook.startsWith(number));
+      const finding = name && findingOf(readNotebook(join(paths.notebooks, `${name}.ipynb`)));
+      return finding
+        ? [`- ${finding.replace(/\]\((?=\d\d-)/g, '](notebooks/')} [[${number}](notebooks/${name}.ipynb)]`]
+        : [];
+    }).join('\n'),
   );
 
 /** Shows each table under its title. */

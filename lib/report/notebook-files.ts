@@ -60,3 +60,7 @@ export const verdictsOf = ({ cells }: Notebook): Verdict[] =>
   cells
     .flatMap((cell) => cell.outputs ?? [])
     .flatMap((output) => (output.data?.[VERDICT_MIME] ?? []) as Verdict | Verdict[]);
+
+/** The first heading of a notebook. */
+export const titleOf = ({ cells }: Notebook): string =>
+  /^# (.*)$/m.exec(cells.map(({ source }) => textOf(source)).join('\n'))?.[1] ?? '';

@@ -6,7 +6,14 @@ import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { byTable, claimCells, CLAIMS_PAGE, type Claim } from '../../report/claims';
 import { escapeHtml } from '../../report/display';
 import { pageHtml } from '../../report/page';
-import { notebookNames, readNotebook, textOf, verdictsOf, type Notebook } from '../../report/notebook-files';
+import {
+  notebookNames,
+  readNotebook,
+  textOf,
+  titleOf,
+  verdictsOf,
+  type Notebook,
+} from '../../report/notebook-files';
 import { htmlOfCell } from '../../report/table';
 import { badge, TABLES, type TableName, type Verdict } from '../../report/verdict';
 import type { Tier } from '../../train/config';
@@ -45,11 +52,15 @@ async function entryOf(notebook: Notebook): Promise<Entry> {
     const content = from.find(({ data }) => data?.[type] !== undefined)?.data?.[type];
     return content === undefined ? undefined : textOf(content as string | string[]);
   };
-  const title = /^# (.*)$/m.exec(notebook.cells.map(({ source }) => textOf(source)).join('\n'))?.[1] ?? '';
   const answering = notebook.cells.find(({ source }) => textOf(source).includes('.showAnswer('));
   const answer = /<p[^>]*>(.*?)<\/p>/s.exec(text('text/html', answering?.outputs ?? []) ?? '')?.[1] ?? '';
   const png = text('image/png');
-  return { title, answer, verdicts: verdictsOf(notebook), thumbnail: png && (await thumbnailOf(png)) };
+  return {
+    title: titleOf(notebook),
+    answer,
+    verdicts: verdictsOf(notebook),
+    thumbnail: png && (await thumbnailOf(png)),
+  };
 }
 
 const hardware = (): string =>
