@@ -1017,8 +1017,8 @@ struct AttentionGradient : AttentionBase<T> {
     const Philox philox = this->dropout.philox(context->input(5));
     const bool drops = this->dropout.rate > 0;
     this->eachHead(context, qkvs, starts, 3, [&](const Head& h, int64_t longest) {
-      constexpr int64_t KEYS = Base::KEYS, COLUMNS = Base::COLUMNS;
       const int64_t D = h.D, P = h.P;
+      const int64_t KEYS = std::min(Base::KEYS, (h.n + 1) / 2 * 2), COLUMNS = std::min(Base::COLUMNS, P);
       const float scale = 1 / std::sqrt(float(h.d));
       const std::vector<T> q = Base::gather(qkv, 3 * C, 0, h), k = Base::gather(qkv, 3 * C, C, h), v = Base::gather(qkv, 3 * C, 2 * C, h);
       const std::vector<T> dout = Base::gather(dy, C, 0, h), out = Base::gather(y, C, 0, h);
