@@ -59,9 +59,10 @@ overfitting.showRun(record);
 // ## Details
 //
 // All losses of the replica are evaluated without an update, on 64 fixed windows of training text and on 64 windows of other
-// books. *Recited*: after 32 tokens of a training window the model's own next 32, each the likeliest, are those of the text. The
-// last two rows are earlier runs on larger models with far more parameters a token than the paper's; their training loss
-// is the mean over the last 100 or 200 steps.
+// books. *Recited*: after 32 tokens of a training window the model's own next 32, each the likeliest, are those of the text.
+// *Twice as wide*: parameters, text and windows a step grow together, so that the ratio and the passes stay. The last two rows are
+// earlier runs on larger models with far more parameters a token than the paper's; their training loss is the mean over the last
+// 100 or 200 steps.
 
 // %%
 overfitting.showTable(overfitting.armRows());
@@ -79,10 +80,7 @@ overfitting.showTable(await overfitting.recitalRows());
 // **The energy.** Take the activations of the last layer at every token of 32 training windows as patterns $\rho$; the paper's
 // energy of an activation $x$ is $-\log \sum_\rho e^{-\lVert x - \rho \rVert}$, low where patterns are near. A window's energy is
 // the mean over its tokens, and the patterns of the window itself are left out: with them its energy is low by construction.
-// Compared are 32 training windows and 32 windows of the text that follows in the same books.
-
-// %%
-await overfitting.showFigure('overfitting-energy', overfitting.energyFigure());
+// Compared are 32 training windows and 32 windows of the text that follows in the same books, in the lower panel of the figure.
 
 // %% [markdown]
 // ## Verdicts

@@ -7,6 +7,7 @@ import {
   DECIDING_SEEDS,
   replica,
   runsWithWeights,
+  widerRuns,
   type ReplicaConfig,
   type ReplicaRecord,
 } from '../experiments/replica';
@@ -14,7 +15,7 @@ import {
 import { committedRecords } from '../experiments/run';
 import type { TextRecord } from '../experiments/text-task';
 import { generate } from '../model/generate';
-import { chart, type Figure } from '../report/figure';
+import type { Figure } from '../report/figure';
 import { axis, COLOURS, endLabels, referenceLine, title } from '../report/style';
 import type { PredictionRow } from '../report/predictions';
 import type { Row } from '../report/table';
@@ -23,6 +24,7 @@ import { committedModel } from '../train/weights';
 import { count, layersByWidth, percent } from '../util/format';
 import {
   armOf,
+  finishedRuns,
   holdsFor,
   IN_THE_PAPER,
   methodColumns,
@@ -75,18 +77,23 @@ export function answer(records = runs()): string {
   ].join(' ');
 }
 
-/** Losses over the share recited, against passes over the text. */
+/** Losses over the share recited and how often the training text has the lower energy, against passes over the text. */
 export function overfittingFigure(records = runs()): Figure {
   const own = deciding(records);
   const ends = own.map(({ end }) => end);
   const last = Math.max(...ends.map(({ epoch }) => epoch));
   const x = (of: (typeof own)[number]) => of.curve.map(({ epoch }) => epoch);
-  const on = { xaxis: 'x', yaxis: 'y2', showlegend: false };
+  const below = { yaxis: 'y2', showlegend: false };
   const colour = COLOURS.ours;
   const average = (value: (end: (typeof ends)[number]) => number) =>
     ends.reduce((sum, end) => sum + value(end), 0) / ends.length;
   const [heldOut, training] = [average((p) => p.heldOutLossNats), average((p) => p.trainWindowsLossNats)];
   const lowest = own[0]?.lowest;
+  const { rule } = replicaPrediction('R8');
+  const line = (at: number, text: string, look: Parameters<typeof referenceLine>[2] = {}) => ({
+    ...referenceLine(at, text, { end: 'left', ...look }),
+    yref: 'y2',
+  });
   return {
     data: own.flatMap((run) => [
       lineTrace(
@@ -107,22 +114,32 @@ export function overfittingFigure(records = runs()): Figure {
         'recited',
         ...probed(run.curve, ({ memorisedShare }) => memorisedShare),
         { color: colour, width: 1.5 },
-        on,
+        below,
+      ),
+      lineTrace(
+        'training window has the lower energy',
+        ...probed(run.curve, ({ energyAuc }) => energyAuc),
+        { color: COLOURS.second, width: 1.5 },
+        below,
       ),
     ]),
     layout: {
       title: title(
-        'The training loss vanishes while the held-out loss rises',
+        'The model learns its text by heart, and the energy does not show it',
         `GPT-2, 656,448 parameters on 47,488 tokens, as GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
       ),
-      height: 520,
+      height: 540,
       xaxis: axis('passes over the training text', undefined, { range: [0, last], anchor: 'y2' }),
-      yaxis: axis('loss', 'nats a token', { domain: [0.4, 1], rangemode: 'tozero' }),
-      yaxis2: axis('windows recited', undefined, {
-        domain: [0, 0.28],
+      yaxis: axis('loss', 'nats a token', { domain: [0.46, 1], rangemode: 'tozero' }),
+      yaxis2: axis('share', undefined, {
+        domain: [0, 0.36],
         range: [-0.04, 1.04],
         tickformat: '.0%',
       }),
+      shapes: [
+        line(rule.atLeast!, `energy tells them apart: at least ${percent(rule.atLeast!)} of pairs`),
+        line(0.5, 'a coin toss: 50%', { colour: COLOURS.exact, dash: 'dot' }),
+      ] as never,
       annotations: [
         ...endLabels(
           [
@@ -134,13 +151,19 @@ export function overfittingFigure(records = runs()): Figure {
         ...endLabels(
           [
             {
-              text: `recited<br>${percent(average((p) => p.memorisedShare ?? 0))}`,
+              text: `windows recited<br>${percent(average((p) => p.memorisedShare ?? 0))}`,
               x: last,
               y: average((p) => p.memorisedShare ?? 0),
               colour,
             },
+            {
+              text: `lower energy<br>${percent(average((p) => p.energyAuc ?? 0))} of pairs`,
+              x: last,
+              y: average((p) => p.energyAuc ?? 0),
+              colour: COLOURS.second,
+            },
           ],
-          { low: 0, high: 1, pixels: 100 },
+          { low: 0, high: 1, pixels: 130 },
           { yref: 'y2' },
         ),
         ...(lowest
@@ -170,31 +193,6 @@ const probed = (curve: Curve, value: (p: Curve[number]) => number | null): [x: n
   return [points.map(({ epoch }) => epoch), points.map((p) => value(p)!)];
 };
 
-/** Whether the distance energy tells training windows from others, along the runs. */
-export function energyFigure(records = runs()): Figure {
-  const own = deciding(records);
-  const { rule } = replicaPrediction('R8');
-  return chart({
-    title: 'The distance energy does not tell training text from other text',
-    subtitle: `share of pairs in which the training window has the lower energy; ${own.length} seeds, each a line`,
-    x: axis('passes over the training text'),
-    y: axis('training window lower', 'pairs', { range: [0, 1.02], tickformat: '.0%' }),
-    data: own.map((run) =>
-      lineTrace(
-        `seed ${run.config.seed}`,
-        ...probed(run.curve, ({ energyAuc }) => energyAuc),
-        { color: COLOURS.ours, width: 1.5 },
-        { mode: 'lines+markers', showlegend: false },
-      ),
-    ),
-    shapes: [
-      referenceLine(rule.atLeast!, `tells them apart: at least ${percent(rule.atLeast!)}`, { end: 'left' }),
-      referenceLine(0.5, 'a coin toss: 50%', { colour: COLOURS.exact, dash: 'dot', end: 'left' }),
-    ],
-    height: 360,
-  });
-}
-
 /** A run of before, whose training loss is a mean over the last steps and which has no AUC. */
 const earlierRow = (record: TextRecord): Row => {
   const { last, lowest } = endOf(record);
@@ -211,7 +209,10 @@ const earlierRow = (record: TextRecord): Row => {
   };
 };
 
-/** The arms that are to memorise, and the runs that are further over-parameterised than the paper's. */
+/** Arm B at twice the width. */
+const [wide] = widerRuns('desk') as [ReplicaConfig, ReplicaConfig];
+
+/** The arms that are to memorise, the first at another size, and the runs that are further over-parameterised than the paper's. */
 export const armRows = (records = runs(), earlier = committedRecords(overfitting9m)): Row[] => [
   ...(['B', 'A'] as const).map((name) =>
     summaryRow(
@@ -220,11 +221,15 @@ export const armRows = (records = runs(), earlier = committedRecords(overfitting
       armOf(records, name),
     ),
   ),
+  summaryRow('9M in the paper, twice as wide', wide, finishedRuns(records, [wide])),
   ...[...earlier].sort((a, b) => a.parameters - b.parameters).map(earlierRow),
 ];
 
 export const seedRows = (records = runs()): Row[] =>
-  replicaRunRows((['B', 'A'] as const).map((name) => [IN_THE_PAPER[name], armOf(records, name)] as const));
+  replicaRunRows([
+    ...(['B', 'A'] as const).map((name) => [IN_THE_PAPER[name], armOf(records, name)] as const),
+    ['9M, twice as wide', finishedRuns(records, [wide])],
+  ]);
 
 /** What matters of the paper's run, of the committed ones and of the run to be made. */
 export const methodRows = (config: ReplicaConfig): Row[] =>

@@ -7,6 +7,7 @@ import {
   LOADS,
   replica,
   shorterWarmupRuns,
+  widerRuns,
   type Arm,
   type ReplicaConfig,
   type ReplicaRecord,
@@ -77,9 +78,10 @@ interface Kind {
 
 const ofSeeds = (config: (seed: number) => ReplicaConfig): ReplicaConfig[] => DECIDING_SEEDS.map(config);
 const kind = (name: string, configs: ReplicaConfig[]): Kind => ({ name, load: loadOf(configs[0]!), configs });
+const inThePaper = (name: Arm): string => `${IN_THE_PAPER[name]} in the paper`;
 const armKind = (name: Arm): Kind =>
   kind(
-    `${IN_THE_PAPER[name]} in the paper`,
+    inThePaper(name),
     ofSeeds((seed) => arm('desk', name, seed)),
   );
 
@@ -94,13 +96,29 @@ const KINDS: readonly Kind[] = [
   ),
 ].sort((a, b) => a.load - b.load);
 
-/** Like a run of its kind, with a shorter warm-up. */
-const WARMUPS: readonly Kind[] = shorterWarmupRuns('desk').map((config, i) =>
-  kind(
-    `${IN_THE_PAPER[(['B', 'C'] as const)[i]!]}, warm-up ${(config.schedule as CosineSchedule).warmupSteps} steps`,
-    [config],
-  ),
-);
+const warmupOf = ({ schedule }: ReplicaConfig): string => count((schedule as CosineSchedule).warmupSteps);
+
+/** Arms B and C of one seed with something changed: the warm-up, or the size of the model and with it that of the text. */
+interface Variant extends Kind {
+  /** Name of the kind that has the usual warm-up and size. */
+  of: string;
+  dash: Dash;
+}
+type Dash = 'solid' | 'dash' | 'dot';
+const variants = (configs: ReplicaConfig[], dash: Dash, what: (config: ReplicaConfig) => string): Variant[] =>
+  configs.map((config, i) => {
+    const name = (['B', 'C'] as const)[i]!;
+    return { ...kind(`${IN_THE_PAPER[name]}, ${what(config)}`, [config]), of: inThePaper(name), dash };
+  });
+const WARMUPS = variants(shorterWarmupRuns('desk'), 'dash', (config) => `warm-up ${warmupOf(config)} steps`);
+const WIDER = variants(widerRuns('desk'), 'dot', () => 'twice as wide');
+const VARIANTS = [...WARMUPS, ...WIDER];
+/** The shorter warm-up and the usual one. */
+const WARMUP_TEXT = `${warmupOf(WARMUPS[1]!.configs[0]!)} steps in place of ${warmupOf(arm('desk', 'C', 1))}`;
+/** Parameters of the wider model over those of the usual one. */
+const TIMES = (
+  gpt2Parameters(WIDER[1]!.configs[0]!.model).all / gpt2Parameters(arm('desk', 'C', 1).model).all
+).toFixed(1);
 
 /** A whole curve, also beyond the end of its config where the run was continued. */
 const wholeCurves = (records: readonly ReplicaRecord[], { configs }: Kind): ReplicaPoint[][] =>
@@ -152,12 +170,11 @@ function sizeSentence(records: readonly ReplicaRecord[]): string[] {
   }));
   if (!texts.every(({ passes }) => Number.isFinite(passes))) return [];
   const listed = (of: (text: (typeof texts)[number]) => string) => texts.map(of).join(' and ');
-  const [warmedUp] = wholeCurves(records, WARMUPS.at(-1)!);
-  const schedule = warmedUp
-    ? `, and with a warm-up of 200 steps in place of 2,000 it is ${oneDecimal(crossingOf(warmedUp))}`
-    : '';
+  const crossing = (variant: Variant) => wholeCurves(records, variant).map(crossingOf).map(oneDecimal)[0];
+  const [warmedUp, wide] = [WARMUPS, WIDER].map((list) => crossing(list[1]!));
   return [
-    `Size and schedule decide too: texts of ${listed(({ times }) => times)} times that size part after ${listed(({ passes }) => oneDecimal(passes))} passes${schedule}.`,
+    `Size and schedule decide too: texts of ${listed(({ times }) => times)} times that size part after ${listed(({ passes }) => oneDecimal(passes))} passes${warmedUp ? `, and with a warm-up of ${WARMUP_TEXT} it is ${warmedUp}` : ''}.`,
+    ...(wide ? [`With ${TIMES} times the parameters and the text it is ${wide}.`] : []),
   ];
 }
 
@@ -289,7 +306,7 @@ const COLOUR_OF = new Map(shades(KINDS.length).map((colour, i) => [KINDS[i]!, co
 export function gapFigure(records = runs()): Figure {
   const low = 0.01;
   const [labels, data]: [EndLabel[], Trace[]] = [[], []];
-  const draw = (one: Kind, colour: string, dash: 'solid' | 'dash', label: string) => {
+  const draw = (one: Kind, colour: string, dash: Dash, label: string) => {
     const curves = wholeCurves(records, one);
     for (const curve of curves) {
       const points = curve.filter((point) => gapOf(point) > low);
@@ -322,9 +339,8 @@ export function gapFigure(records = runs()): Figure {
       });
   };
   for (const one of KINDS) draw(one, COLOUR_OF.get(one)!, 'solid', `load ${one.load.toPrecision(2)}`);
-  WARMUPS.forEach((one, i) =>
-    draw(one, COLOUR_OF.get(KINDS.find(({ load }) => load === one.load)!)!, 'dash', ['', ''][i]!),
-  );
+  for (const one of VARIANTS)
+    draw(one, COLOUR_OF.get(KINDS.find(({ name }) => name === one.of)!)!, one.dash, '');
   const range = [Math.log10(low), Math.log10(20)];
   const y = (more: object) => ({ type: 'log' as const, range, tickvals: [0.01, 0.1, 1, 10], ...more });
   const line = (x: string, yref: string, text: string) => ({
@@ -337,7 +353,7 @@ export function gapFigure(records = runs()): Figure {
     layout: {
       title: title(
         'Neither steps nor passes alone decide when the losses part',
-        'held-out less training loss, a line a seed; dashed: warm-up of 200 steps in place of 2,000',
+        `held-out less training loss, a line a seed; dashed: warm-up of ${WARMUP_TEXT}; dotted: ${TIMES} times the size`,
       ),
       height: 420,
       xaxis: axis('step', undefined, { domain: [0, 0.46] }),
@@ -414,7 +430,7 @@ export function excessFigure(records = runs()): Figure {
 
 /** What the runs of each load came to. */
 export const loadRows = (records = runs()): Row[] =>
-  [...KINDS, ...WARMUPS].map(({ name, load, configs }) => {
+  [...KINDS, ...VARIANTS].map(({ name, load, configs }) => {
     const own = finishedRuns(records, configs);
     const range = (value: (run: ReplicaRun) => number, text = nats) => rangeText(own.map(value), text);
     return {
@@ -488,7 +504,7 @@ export function lawRows(records = runs()): Row[] {
 
 export const seedRows = (records = runs()): Row[] =>
   replicaRunRows(
-    [...KINDS, ...WARMUPS].map(
+    [...KINDS, ...VARIANTS].map(
       (one) => [kindLabel(one).replace('<br>', ', '), finishedRuns(records, one.configs)] as const,
     ),
   );

@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {
-  answer,
-  armRows,
-  energyFigure,
-  overfittingFigure,
-  questions,
-} from '../../lib/analysis/05-overfitting-9m';
-import { arm, type Arm, type ReplicaRecord } from '../../lib/experiments/replica';
+import { answer, armRows, overfittingFigure, questions } from '../../lib/analysis/05-overfitting-9m';
+import { arm, widerRuns, type Arm, type ReplicaRecord } from '../../lib/experiments/replica';
 import { verdict } from '../../lib/report/verdict';
 import { made, type Loss } from '../experiments/replica-records';
 import { RUN } from './text-records';
@@ -55,14 +49,17 @@ test('the answer follows the outcomes', () => {
 });
 
 test('figures and tables take finished runs alone and say what is missing', () => {
-  assert.equal(overfittingFigure(B).data.length, 9);
+  assert.equal(overfittingFigure(B).data.length, 12);
   assert.equal(overfittingFigure([]).data.length, 0);
-  assert.equal(energyFigure(B.slice(0, 1)).data.length, 1);
-  const [own, missing, earlier] = armRows(B, [RUN]);
+  const [own, missing, wide, earlier] = armRows(
+    [...B, made(widerRuns('desk')[0]!, overfits, () => 0.02)],
+    [RUN],
+  );
   assert.deepEqual(
     [own!.seeds, own!['training loss'], own!['lowest held-out (at pass)'], own!.recited],
     [3, '0.014', '5.12 (32)', '50%'],
   );
+  assert.deepEqual([wide!.seeds, wide!['training loss'], wide!.passes], [1, '0.020', 216]);
   assert.deepEqual([missing!.seeds, missing!['training loss']], [0, 'no run yet']);
   assert.deepEqual(
     [earlier!['training loss'], earlier!['held-out loss'], earlier!['lowest held-out (at pass)']],

@@ -13,6 +13,9 @@ import {
   arm,
   continuedRuns,
   loaded,
+  LOADS,
+  shorterWarmupRuns,
+  widerRuns,
   type ReplicaConfig,
   type ReplicaRecord,
 } from '../../lib/experiments/replica';
@@ -74,10 +77,29 @@ test('loads without runs are missing in every figure and table, and are said to 
   );
   assert.deepEqual(
     loadRows(records).map((row) => row['gap reaches 0.5 at pass']),
-    ['no run yet', 'no run yet', 'no run yet', '12.50', 'no run yet', 'never', 'no run yet', 'no run yet'],
+    [...Array(3).fill('no run yet'), '12.50', 'no run yet', 'never', ...Array(4).fill('no run yet')],
   );
   assert.equal(gapFigure([]).data.length, 0);
   assert.equal(answer([]), 'The runs that decide have not been made yet.');
+});
+
+test('the answer gives the passes of other sizes of text, of a shorter warm-up and of a wider model, where they are run', () => {
+  const parts = (at: number) => (config: ReplicaConfig) =>
+    made(
+      config,
+      (x) => 3 + (0.5 * x) / at,
+      () => 3,
+    );
+  const sizes = LOADS.flatMap((load) => [2, 3, 4].map((seed) => loaded('desk', load, seed))).map(parts(8));
+  const [warm, wide] = [shorterWarmupRuns('desk'), widerRuns('desk')].map((runs) => parts(10)(runs[1]!));
+  const of = (...records: ReplicaRecord[]) => answer([...C, ...F, ...records]);
+  assert.doesNotMatch(of(), /decide too/);
+  assert.match(of(...sizes), /texts of 0\.32 and 2\.7 times that size part after 8\.0 and 8\.0 passes\.$/);
+  assert.match(
+    of(...sizes, warm!),
+    /passes, and with a warm-up of 200 steps in place of 2,000 it is 10\.0\.$/,
+  );
+  assert.match(of(...sizes, wide!), /passes\. With 3\.3 times the parameters and the text it is 10\.0\.$/);
 });
 
 test('a continued run goes on in the diagram, and ends where it ended in the verdicts', () => {
