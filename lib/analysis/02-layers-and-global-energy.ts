@@ -2,15 +2,13 @@
 import { layeredEnergy, layeredMemory, majorisers } from '../energy/layers';
 import type { Matrix } from '../energy/matrix';
 import { descend, randomBlock } from '../energy/energy-transformer';
-import {
-  layersDemo,
-  questionFormation,
-  QuestionFormationTask,
-  type QuestionFormationConfig,
-} from '../experiments/question-formation';
-import { run, trainedModel } from '../experiments/run';
+import { openDataset } from '../data/text/shards';
+import { Windows } from '../data/text/windows';
+import { runId } from '../experiments/experiment';
+import { arm, DECIDING_SEEDS, replica, runsWithWeights, type ReplicaConfig } from '../experiments/replica';
+import { trainedModel } from '../experiments/run';
 import { buildModel } from '../model/build';
-import type { Batch, LanguageModel } from '../model/model';
+import { windowBatch, type LanguageModel } from '../model/model';
 import { chart, type Figure } from '../report/figure';
 import { committedMeasure, isKept, keepMeasure, keptMeasure } from '../report/measure';
 import { axis, COLOURS, endLabels } from '../report/style';
@@ -18,14 +16,15 @@ import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { allLayers } from '../train/evaluate';
+import { committedModel } from '../train/weights';
 import { count, percent } from '../util/format';
 import { Random } from '../util/random';
 import { mean } from '../util/statistics';
 import { normalRows } from './shared/memories';
+import { recited } from './shared/recited';
 import { lineTrace, MARKED, markerTrace, rangeBars } from './shared/traces';
 
 export * from './shared/notebook';
-export { questionFormation };
 
 /** A random stack, and states for it. */
 function randomCase(random: Random): { layers: Matrix[]; states: Matrix; beta: number } {
@@ -105,42 +104,35 @@ export function stepFigure(patterns = [-2, 0.2, 1.5], at = -0.75): Figure {
   });
 }
 
-/** Lines whose activations are patterns, and held-out lines whose activations are states. */
-const PATTERN_LINES = 60;
-const STATE_LINES = 30;
-
-/** Of a model: energies of held-out activations after each block. */
+/** Of a model: energies of the states after each block. */
 export interface Stack {
   name: string;
   /** Mean global energy after each block. */
   energies: number[];
-  /** Share of held-out tokens whose energy falls from one block to the next. */
+  /** Share of states whose energy falls from one block to the next. */
   falling: number[];
 }
 
-/** What models are measured on: training lines, whose activations are the patterns of the layers, and held-out ones. */
-export function sampledLines(config: QuestionFormationConfig): (() => Batch)[][] {
-  const task = new QuestionFormationTask({
-    ...config,
-    batchLines: PATTERN_LINES,
-    evaluationLines: STATE_LINES,
-  });
-  return [task.batches(1), task.heldOutBatches()];
+/** Windows of training text, whose activations are the patterns of the layers, and of other text, whose activations are the states. */
+export interface Texts {
+  patterns: readonly ArrayLike<number>[];
+  states: readonly ArrayLike<number>[];
 }
-type Lines = ReturnType<typeof sampledLines>;
 
 /** Activations of both after every block. */
-const activations = (model: LanguageModel, config: QuestionFormationConfig, lines: Lines): Matrix[][] =>
-  lines.map((batches) => allLayers(model, config, batches).slice(0, model.config.layers));
-
-/** The stack of a model on question formation: patterns of layer t are the activations of training tokens after block t. */
-export function stackOf(
-  name: string,
+const activations = (
   model: LanguageModel,
-  config: QuestionFormationConfig,
-  lines: Lines,
-): Stack {
-  const [layers, states] = activations(model, config, lines) as [Matrix[], Matrix[]];
+  config: ReplicaConfig,
+  { patterns, states }: Texts,
+): [layers: Matrix[], states: Matrix[]] => {
+  const of = (windows: readonly ArrayLike<number>[]) =>
+    allLayers(model, config, [() => windowBatch(windows, config.model)]).slice(0, config.model.layers);
+  return [of(patterns), of(states)];
+};
+
+/** The stack of a model: patterns of layer t are the activations of training tokens after block t. */
+export function stackOf(name: string, model: LanguageModel, config: ReplicaConfig, texts: Texts): Stack {
+  const [layers, states] = activations(model, config, texts);
   const energies = states.map((x) => layeredEnergy({ layers, states: x, beta: 1 }).energies);
   return {
     name,
@@ -150,15 +142,11 @@ export function stackOf(
 }
 
 /** A model whose block t has the weights of block `order[t]` of another. */
-function rearranged(
-  model: LanguageModel,
-  config: QuestionFormationConfig,
-  order: readonly number[],
-): LanguageModel {
+function rearranged(model: LanguageModel, config: ReplicaConfig, order: readonly number[]): LanguageModel {
   const copy = buildModel(config.model, config.seed);
   const from = new Map(model.parameters.map((p) => [p.name, p]));
   for (const p of copy.parameters) {
-    const name = p.name.replace(/^block\.(\d+)/, (_, t: string) => `block.${order[Number(t)]}`);
+    const name = p.name.replace(/^h\.(\d+)/, (_, t: string) => `h.${order[Number(t)]}`);
     p.write(from.get(name)!.state().value);
   }
   return copy;
@@ -227,33 +215,27 @@ function descents(layers: Matrix[], states: Matrix, seed: number): Pick<Stacks, 
 }
 
 /** Everything that is measured on the trained model of a run. */
-export function stacksOf(config: QuestionFormationConfig): Stacks {
-  const trained = trainedModel(questionFormation, config, 'last');
+export function stacksOf(trained: LanguageModel, config: ReplicaConfig, texts: Texts): Stacks {
   const blocks = config.model.layers;
-  const lines = sampledLines(config);
   const measure = (name: string, model: LanguageModel): Stack => {
     try {
-      return stackOf(name, model, config, lines);
+      return stackOf(name, model, config, texts);
     } finally {
       model.dispose();
     }
   };
-  try {
-    const orders: number[] = [];
-    for (const order of blockOrders(blocks, config.seed))
-      orders.push(mean(measure('', rearranged(trained, config, order)).falling));
-    const [layers, states] = activations(trained, config, lines) as [Matrix[], Matrix[]];
-    return {
-      seed: config.seed,
-      trained: stackOf('trained', trained, config, lines),
-      untrained: measure('untrained', buildModel(config.model, config.seed)),
-      tied: measure('one block, repeated', rearranged(trained, config, Array(blocks).fill(1))),
-      ...descents(layers, states[0]!, config.seed),
-      orders,
-    };
-  } finally {
-    trained.dispose();
-  }
+  const orders = blockOrders(blocks, config.seed).map((order) =>
+    mean(measure('', rearranged(trained, config, order)).falling),
+  );
+  const [layers, states] = activations(trained, config, texts);
+  return {
+    seed: config.seed,
+    trained: stackOf('trained', trained, config, texts),
+    untrained: measure('untrained', buildModel(config.model, config.seed)),
+    tied: measure('one block, repeated', rearranged(trained, config, Array(blocks).fill(1))),
+    ...descents(layers, states[0]!, config.seed),
+    orders,
+  };
 }
 
 /** How many of the orders, the true one included, let at least as many tokens fall as the true one. */
@@ -405,7 +387,7 @@ export function descentQuestions(
 const DESCENDS = 0.9;
 
 /** "Layers of a Transformer descend one global energy". */
-export const stackQuestion = (all: readonly Stacks[], tier: Tier = 'quick'): Question => {
+export const stackQuestion = (all: readonly Stacks[]): Question => {
   const blind = blindness(all);
   return {
     claim: 'The layers of a trained Transformer descend one global energy.',
@@ -416,32 +398,63 @@ export const stackQuestion = (all: readonly Stacks[], tier: Tier = 'quick'): Que
     relation: 'at least',
     unit: 'share of tokens',
     ...(blind ? { blind } : {}),
-    ours: all.map(({ seed, trained }) => ({ seed, tier, value: mean(trained.falling) })),
+    ours: all.map(({ seed, trained }) => ({ seed, tier: 'desk', value: mean(trained.falling) })),
   };
 };
 
-/** Seeds of the trained models. */
-const SEEDS_OF_STACKS = 3;
+const [PATTERN_WINDOWS, STATE_WINDOWS] = [16, 8];
+/** First tokens that a smoke run tries. */
+const SMOKE_STARTS = 16;
 
-/** The models, which train in half a minute: of a smoke run smaller, in every other tier the same. */
-export const stackConfigs = (tier: Tier, seed: number): QuestionFormationConfig[] =>
-  Array.from({ length: SEEDS_OF_STACKS }, (_, i) => ({
-    ...layersDemo[tier === 'smoke' ? 'smoke' : 'quick'],
-    seed: seed + i,
-  }));
+/** Training text of a run, and text of other books. */
+function booksOf(config: ReplicaConfig): Texts {
+  const { train, validation } = openDataset(config.dataset);
+  const windows = (what: string, source: typeof train, tokens: number, count: number) => {
+    const all = new Windows(what, source, tokens, config.model.context);
+    return all.spread(count).map((i) => all.read(i));
+  };
+  try {
+    return {
+      patterns: windows('training text', train, config.trainTokens, PATTERN_WINDOWS),
+      states: windows('validation text', validation, validation.tokens, STATE_WINDOWS),
+    };
+  } finally {
+    train.close();
+    validation.close();
+  }
+}
 
 const MEASURE = 'layers-stacks';
 
-/** The measured stacks of all seeds, as they are committed. */
+/** The measured stacks of the runs that learnt 47,488 tokens by heart, as they are committed; they need the books. */
 export const stacks = (): Promise<Stacks[]> =>
-  keptMeasure(MEASURE, async () => {
-    const all: Stacks[] = [];
-    for (const config of stackConfigs('quick', 1)) {
-      await run(questionFormation, config);
-      all.push(stacksOf(config));
-    }
-    return all;
-  });
+  keptMeasure(MEASURE, () =>
+    DECIDING_SEEDS.map((seed) => {
+      const config = arm('desk', 'B', seed);
+      const model = trainedModel(replica, config, 'last');
+      try {
+        return stacksOf(model, config, booksOf(config));
+      } finally {
+        model.dispose();
+      }
+    }),
+  );
+
+/** The committed weights of one of these runs, on training text that they give away, some of it patterns, some of it states. */
+export async function ownStacks(tier: Tier): Promise<Stacks> {
+  const [config] = runsWithWeights('desk') as [ReplicaConfig, ...ReplicaConfig[]];
+  const model = await committedModel({ id: runId(replica, config), config });
+  try {
+    const windows = recited(model, config, tier === 'smoke' ? SMOKE_STARTS : undefined);
+    const states = Math.min(STATE_WINDOWS, Math.floor(windows.length / 3));
+    return stacksOf(model, config, {
+      states: windows.slice(0, states),
+      patterns: windows.slice(states, states + PATTERN_WINDOWS),
+    });
+  } finally {
+    model.dispose();
+  }
+}
 
 const VIOLATIONS = 'layers-violations';
 

@@ -90,20 +90,6 @@ const depths = (tier: Tier): QuestionFormationConfig[] =>
       ]
     : [tiers[tier]];
 
-/** The model whose layers notebook 02 looks at: in the desk and full tiers that of the plateau, below them one that trains in half a minute. */
-export const layersDemo: Record<Tier, QuestionFormationConfig> = {
-  ...tiers,
-  smoke: { ...tiers.smoke, model: { ...tiers.smoke.model, layers: 3 } },
-  quick: {
-    ...tiers.quick,
-    model: { ...tiers.quick.model, layers: 4, width: 128, heads: 4, feedForward: 512 },
-    steps: 800,
-    schedule: { kind: 'linear', peak: 1e-3, warmupSteps: 100, decaySteps: 800 },
-    evaluateEverySteps: 200,
-    checkpointEverySteps: 200,
-  },
-};
-
 /** Lines per forward pass of an evaluation. */
 const EVALUATION_BATCH = 50;
 

@@ -165,6 +165,19 @@ export function* generateOn(
 /** Windows per batch: few enough for their keys and values to fit in memory. */
 const WINDOWS_AT_A_TIME = 32;
 
+/** Greedy continuations of prompts of one length, each by `newTokens` tokens. */
+export function continuations(
+  model: LanguageModel,
+  prompts: readonly ArrayLike<number>[],
+  newTokens: number,
+): number[][] {
+  checkTokens(prompts, model.config);
+  return inGroups(prompts, WINDOWS_AT_A_TIME).flatMap((some) => {
+    const steps = [...continuing(model, some, newTokens, greedy)];
+    return some.map((_, b) => steps.map((chosen) => chosen[b]!));
+  });
+}
+
 /** A prefix of a window of the training text, what follows it there, and what the model continues it with. */
 interface Recalled {
   prefix: number[];
@@ -201,14 +214,10 @@ export function recalled(
   const texts = windows.map((w) => Array.prototype.slice.call(w, 0, length) as number[]);
   checkTokens(texts, model.config);
   const prompts = texts.map((text) => text.slice(0, prefix));
-  return inGroups(prompts, WINDOWS_AT_A_TIME).flatMap((some, group) => {
-    const steps = [...continuing(model, some, continuation, greedy)];
-    return some.map((prompt, b) => {
-      const text = texts[group * WINDOWS_AT_A_TIME + b]!.slice(prefix);
-      const added = steps.map((chosen) => chosen[b]!);
-      const differs = added.findIndex((id, t) => id !== text[t]);
-      return { prefix: prompt, text, continuation: added, equal: differs < 0 ? continuation : differs };
-    });
+  return continuations(model, prompts, continuation).map((added, i) => {
+    const text = texts[i]!.slice(prefix);
+    const differs = added.findIndex((id, t) => id !== text[t]);
+    return { prefix: prompts[i]!, text, continuation: added, equal: differs < 0 ? continuation : differs };
   });
 }
 

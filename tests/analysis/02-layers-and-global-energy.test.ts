@@ -6,8 +6,8 @@ import {
   blockOrders,
   descentQuestions,
   orderRows,
+  ownStacks,
   rankOf,
-  sampledLines,
   stackOf,
   stackQuestion,
   stackRows,
@@ -17,9 +17,12 @@ import {
   type Violations,
 } from '../../lib/analysis/02-layers-and-global-energy';
 import { committedMeasure } from '../../lib/report/measure';
-import { layersDemo } from '../../lib/experiments/question-formation';
+import { arm } from '../../lib/experiments/replica';
 import { buildModel } from '../../lib/model/build';
 import { verdict } from '../../lib/report/verdict';
+import { Random } from '../../lib/util/random';
+import { mean } from '../../lib/util/statistics';
+import { assertClose } from '../assert-close';
 
 test('along a descent the energy falls and both majorisers lie above it', () => {
   const found = violations('smoke', 1);
@@ -52,15 +55,33 @@ test('the drawn step: the bowl lies above the energy, touches it, and its lowest
 });
 
 test('the stack of a model: a falling share per pair of blocks, energies that agree with it', () => {
-  const config = layersDemo.smoke;
+  const smoke = arm('smoke', 'B', 1);
+  const config = { ...smoke, model: { ...smoke.model, layers: 3 } };
   const model = buildModel(config.model, 1);
-  const stack = stackOf('untrained', model, config, sampledLines(config));
+  const random = new Random(1, 'windows');
+  const windows = Array.from({ length: 6 }, () => Array.from({ length: 33 }, () => random.int(2048)));
+  const stack = stackOf('untrained', model, config, {
+    patterns: windows.slice(2),
+    states: windows.slice(0, 2),
+  });
   model.dispose();
   assert.deepEqual([stack.energies.length, stack.falling.length], [3, 2]);
   assert.ok(stack.falling.every((v) => v >= 0 && v <= 1));
   stack.falling.forEach((share, t) => {
     if (share === 1) assert.ok(stack.energies[t + 1]! < stack.energies[t]!);
   });
+});
+
+test('committed weights are measured on what they recite; the true order of their blocks gives the stack itself', async () => {
+  const { trained, untrained, steps, orders } = await ownStacks('smoke');
+  assert.equal(orders.length, 24);
+  assertClose([orders[0]!], [mean(trained.falling)], { absolute: 1e-12, what: 'the true order' });
+  assert.equal(new Set(orders.map((share) => share.toFixed(6))).size > 12, true, 'orders differ');
+  assert.notDeepEqual(trained.falling, untrained.falling);
+  assert.ok(
+    steps.energies.every((e, t) => t === 0 || e <= steps.energies[t - 1]! + 1e-4),
+    'steps descend',
+  );
 });
 
 const stack = (...falling: number[]) => ({ name: '', energies: [], falling });

@@ -1,0 +1,34 @@
+/** Training text that a model which has learnt it by heart gives away: its weights are enough. */
+import type { ReplicaConfig } from '../../experiments/replica';
+import { continuations } from '../../model/generate';
+import { windowBatch, type LanguageModel } from '../../model/model';
+import { scored } from '../../train/evaluate';
+import { inGroups } from '../../util/groups';
+import { mean } from '../../util/statistics';
+
+/** The first tokens that are tried: after the 256 bytes GPT-2's tokens come in the order of their merges, the commonest first. */
+const FIRST = 256;
+export const STARTS = 128;
+
+/** Mean nats a token up to which a model is sure of what it writes. */
+export const SURE_NATS = 0.1;
+
+/** Windows per forward pass. */
+const AT_A_TIME = 32;
+
+/**
+ * Windows that a model writes after one token each, always the likeliest next one, and is sure of. Training windows begin at
+ * fixed places, so that one that is known by heart can be told from its first token.
+ * @param starts number of first tokens that are tried
+ * @returns windows of one token more than the model's context, as training windows are
+ */
+export function recited(model: LanguageModel, config: ReplicaConfig, starts: number = STARTS): number[][] {
+  const prompts = Array.from({ length: starts }, (_, i) => [FIRST + i]);
+  const rest = continuations(model, prompts, config.model.context);
+  const windows = prompts.map((prompt, i) => [...prompt, ...rest[i]!]);
+  return inGroups(windows, AT_A_TIME).flatMap((some) => {
+    const { nats } = scored(model, config, () => windowBatch(some, model.config));
+    const predicted = nats.length / some.length;
+    return some.filter((_, i) => mean(nats.subarray(i * predicted, (i + 1) * predicted)) <= SURE_NATS);
+  });
+}
