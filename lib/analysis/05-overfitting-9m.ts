@@ -1,5 +1,7 @@
 /** What notebook 05 shows: a text that the replica memorises, and whether the distance energy sees it. */
+import { openDataset } from '../data/text/shards';
 import { decode } from '../data/text/tokenizer';
+import { Windows } from '../data/text/windows';
 import { runId } from '../experiments/experiment';
 import { overfitting9m } from '../experiments/overfitting-9m';
 import {
@@ -15,13 +17,16 @@ import {
 import { committedRecords } from '../experiments/run';
 import type { TextRecord } from '../experiments/text-task';
 import { generate } from '../model/generate';
+import type { LanguageModel } from '../model/model';
 import type { Figure } from '../report/figure';
+import { keptMeasure } from '../report/measure';
 import { axis, COLOURS, endLabels, referenceLine, title } from '../report/style';
 import type { PredictionRow } from '../report/predictions';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import { committedModel } from '../train/weights';
 import { count, layersByWidth, percent } from '../util/format';
+import { recited, STARTS } from './shared/recited';
 import {
   armOf,
   finishedRuns,
@@ -239,24 +244,59 @@ export const methodRows = (config: ReplicaConfig): Row[] =>
     [`your run (${config.tier})`]: config,
   });
 
-const MOST_NEW_TOKENS = 100;
+const MEASURE = 'replica-recited';
 
-/** What the committed weights write after an end of text, taking the likeliest token each time. */
-export async function recitalRows(configs = runsWithWeights('desk')): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const config of configs) {
+/** Of a run: windows that its model is sure of after one token each, and those of them that are windows of its training text, word for word. */
+interface Recited {
+  sure: number;
+  verbatim: number;
+}
+
+/** The committed weights of each run that has some. */
+async function* weights(): AsyncGenerator<{ config: ReplicaConfig; model: LanguageModel }> {
+  for (const config of runsWithWeights('desk')) {
     const model = await committedModel({ id: runId(replica, config), config });
-    const { vocabulary } = config.model;
     try {
-      const written = generate(model, [vocabulary - 1], { maxNewTokens: MOST_NEW_TOKENS, temperature: 0 });
-      rows.push({
-        'training tokens': count(config.trainTokens),
-        passes: passes(config).toPrecision(3),
-        'written after an end of text': `${decode(written, vocabulary)} …`,
-      });
+      yield { config, model };
     } finally {
       model.dispose();
     }
+  }
+}
+
+/** Of each run with committed weights, as committed; it needs the books. */
+export const recitals = (): Promise<Recited[]> =>
+  keptMeasure(MEASURE, async () => {
+    const all: Recited[] = [];
+    for await (const { config, model } of weights()) {
+      const windows = recited(model, config).map(String);
+      const { train, validation } = openDataset(config.dataset);
+      const text = new Windows('training text', train, config.trainTokens, config.model.context);
+      const known = new Set(Array.from({ length: text.count }, (_, i) => String(Array.from(text.read(i)))));
+      all.push({ sure: windows.length, verbatim: windows.filter((one) => known.has(one)).length });
+      train.close();
+      validation.close();
+    }
+    return all;
+  });
+
+const MOST_NEW_TOKENS = 100;
+
+/** What the committed weights write after an end of text, taking the likeliest token each time, and how much of their training text they give away. */
+export async function recitalRows(): Promise<Row[]> {
+  const rows: Row[] = [];
+  const all = await recitals();
+  for await (const { config, model } of weights()) {
+    const { vocabulary } = config.model;
+    const written = generate(model, [vocabulary - 1], { maxNewTokens: MOST_NEW_TOKENS, temperature: 0 });
+    const { sure, verbatim } = all[rows.length]!;
+    rows.push({
+      'training tokens': count(config.trainTokens),
+      passes: passes(config).toPrecision(3),
+      [`sure, of ${STARTS} windows`]: sure,
+      'of these training text': verbatim,
+      'written after an end of text': `${decode(written, vocabulary)} …`,
+    });
   }
   return rows;
 }

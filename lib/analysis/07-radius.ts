@@ -4,8 +4,10 @@ import { Windows } from '../data/text/windows';
 import { nearestNeighbours } from '../energy/distance';
 import type { Matrix } from '../energy/matrix';
 import { radius } from '../energy/partition';
+import { runId } from '../experiments/experiment';
 import { overfitting9m } from '../experiments/overfitting-9m';
-import { committedRecords, trainedModel } from '../experiments/run';
+import { replica, runsWithWeights } from '../experiments/replica';
+import { committedRecords } from '../experiments/run';
 import { scaling90m } from '../experiments/scaling-90m';
 import type { TextConfig, TextRecord } from '../experiments/text-task';
 import type { Gpt2 } from '../model/gpt2';
@@ -17,12 +19,13 @@ import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { allLayers, stacked } from '../train/evaluate';
+import { committedModel } from '../train/weights';
 import { count, layersByWidth } from '../util/format';
+import { recited, SMOKE_STARTS, STARTS } from './shared/recited';
 import { ownValues } from './shared/runs';
 import { lineTrace } from './shared/traces';
 
 export * from './shared/notebook';
-export { overfitting9m };
 
 /** Committed runs that measured distances along their training, from the smallest text to the largest. */
 export const runs = (): TextRecord[] =>
@@ -151,6 +154,12 @@ export interface Distances {
   normed: Record<'training' | 'heldOut', Float64Array>;
 }
 
+/** Windows of training text and of other text, which may be none. */
+interface Texts {
+  training: readonly ArrayLike<number>[];
+  heldOut: readonly ArrayLike<number>[];
+}
+
 /** Of training activations to those of other training windows, and of held-out ones to all of them. @param patterns, states one matrix per window */
 function nearest(patterns: Matrix[], states: Matrix[]): Record<'training' | 'heldOut', Float64Array> {
   const training = patterns.flatMap((window, i) => [
@@ -158,67 +167,48 @@ function nearest(patterns: Matrix[], states: Matrix[]): Record<'training' | 'hel
   ]);
   return {
     training: Float64Array.from(training),
-    heldOut: nearestNeighbours({ patterns: stacked(patterns), states: stacked(states) }).distances,
+    heldOut: states.length
+      ? nearestNeighbours({ patterns: stacked(patterns), states: stacked(states) }).distances
+      : new Float64Array(),
   };
 }
 
-/** Windows of training text whose activations are compared, and of held-out text. */
-const WINDOWS: Record<Tier, number> = { smoke: 4, quick: 24, desk: 24, full: 24 };
-
-/** Of a model on the text of a run. @param name in tables */
-function distancesOf(
-  model: LanguageModel,
-  config: TextConfig,
-  name = `${config.tier}, ${layersByWidth(config.model)}`,
-): Distances {
-  const dataset = openDataset(config.dataset);
-  const rows = (split: 'train' | 'validation', tokens: number): Matrix[][] => {
-    const text = new Windows(
-      `${split} text of ${dataset.name}`,
-      dataset[split],
-      tokens,
-      config.model.context,
+function distancesOf(name: string, model: LanguageModel, config: TextConfig, texts: Texts): Distances {
+  const [train, heldOut] = [texts.training, texts.heldOut].map((windows) =>
+    windows.map((one) => allLayers(model, config, [() => windowBatch([one], config.model)]).slice(-2)),
+  ) as [Matrix[][], Matrix[][]];
+  const at = (layer: 0 | 1) =>
+    nearest(
+      train.map((window) => window[layer]!),
+      heldOut.map((window) => window[layer]!),
     );
-    return text
-      .spread(Math.min(WINDOWS[config.tier], text.count))
-      .map((i) => allLayers(model, config, [() => windowBatch([text.read(i)], config.model)]).slice(-2));
-  };
-  try {
-    const [train, heldOut] = [
-      rows('train', config.trainTokens),
-      rows('validation', dataset.validation.tokens),
-    ];
-    const at = (layer: 0 | 1) =>
-      nearest(
-        train.map((window) => window[layer]!),
-        heldOut.map((window) => window[layer]!),
-      );
-    return { name, width: model.config.width, raw: at(0), normed: at(1) };
-  } finally {
-    dataset.train.close();
-    dataset.validation.close();
-  }
+  return { name, width: model.config.width, raw: at(0), normed: at(1) };
 }
+
+/** Windows of each text whose activations are compared. */
+const WINDOWS = 24;
 
 const quantile = (values: Float64Array, q: number): number =>
   Float64Array.from(values).sort()[Math.min(values.length - 1, Math.floor(q * values.length))]!;
 
-/** Medians of a model's distances: before and after the final layer norm, of training and of held-out tokens, with both readings. */
+/** Medians of a model's distances: before and after the final layer norm, of training tokens and of held-out ones where there are some, with both readings. */
 export const distanceRows = (all: readonly Distances[]): Row[] =>
   all.flatMap(({ name, width, ...kinds }) =>
     (['raw', 'normed'] as const).flatMap((which) =>
-      (['training', 'heldOut'] as const).map((of) => {
-        const median = quantile(kinds[which][of], 0.5);
-        return {
-          model: name,
-          activations: which === 'raw' ? 'after the last block' : 'after the final layer norm',
-          tokens: of === 'training' ? 'training' : 'held out',
-          'r*': radius(width).toPrecision(3),
-          'median distance': median.toPrecision(3),
-          'median / r*': median / radius(width),
-          'half the median / r*': median / radius(width) / 2,
-        };
-      }),
+      (['training', 'heldOut'] as const)
+        .filter((of) => kinds[which][of].length)
+        .map((of) => {
+          const median = quantile(kinds[which][of], 0.5);
+          return {
+            model: name,
+            activations: which === 'raw' ? 'after the last block' : 'after the final layer norm',
+            tokens: of === 'training' ? 'training' : 'held out',
+            'r*': radius(width).toPrecision(3),
+            'median distance': median.toPrecision(3),
+            'median / r*': median / radius(width),
+            'half the median / r*': median / radius(width) / 2,
+          };
+        }),
     ),
   );
 
@@ -269,23 +259,48 @@ export function publishedModel(): Gpt2 | null {
   return folder ? readGpt2(folder) : null;
 }
 
-/** Of the trained model of a run. */
-export function trainedDistances(config: TextConfig): Distances {
-  const model = trainedModel(overfitting9m, config, 'last');
-  try {
-    return distancesOf(model, config);
-  } finally {
-    model.dispose();
+/** Of the committed weights, on windows that the first of them recites: training text of all three, whose texts begin alike. */
+export async function ownDistances(tier: Tier): Promise<Distances[]> {
+  let training: number[][] = [];
+  const all: Distances[] = [];
+  for (const config of runsWithWeights('desk')) {
+    const model = await committedModel({ id: runId(replica, config), config });
+    try {
+      if (!all.length)
+        training = recited(model, config, tier === 'smoke' ? SMOKE_STARTS : STARTS).slice(0, WINDOWS);
+      const name = `${layersByWidth(config.model)}, ${count(config.trainTokens)} tokens`;
+      all.push(distancesOf(name, model, config, { training, heldOut: [] }));
+    } finally {
+      model.dispose();
+    }
   }
+  return all;
 }
 
 /** Of the published weights, on the text of the full run; none where they are missing. */
 export function publishedDistances(): Distances[] {
   const model = publishedModel();
   if (!model) return [];
+  const config = { ...overfitting9m.tiers.full, model: model.config };
+  const dataset = openDataset(config.dataset);
+  const windows = (split: 'train' | 'validation', tokens: number) => {
+    const text = new Windows(
+      `${split} text of ${dataset.name}`,
+      dataset[split],
+      tokens,
+      config.model.context,
+    );
+    return text.spread(Math.min(WINDOWS, text.count)).map((i) => text.read(i));
+  };
   try {
-    return [distancesOf(model, { ...overfitting9m.tiers.full, model: model.config }, PUBLISHED)];
+    const texts = {
+      training: windows('train', config.trainTokens),
+      heldOut: windows('validation', dataset.validation.tokens),
+    };
+    return [distancesOf(PUBLISHED, model, config, texts)];
   } finally {
     model.dispose();
+    dataset.train.close();
+    dataset.validation.close();
   }
 }

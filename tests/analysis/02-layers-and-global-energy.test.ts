@@ -89,6 +89,8 @@ const stacks = (trained: number[], untrained: number[], orders: number[]): Stack
   seed: 1,
   trained: stack(...trained),
   untrained: stack(...untrained),
+  trainedNormed: stack(0, 0),
+  untrainedNormed: stack(0, 0),
   tied: stack(0, 1),
   energyBlock: stack(0, 1),
   steps: stack(1, 1),
@@ -113,7 +115,7 @@ test('the test can tell if training beats the first weights and the true order i
   assert.equal(orderRows([anyOrder])[0]!['rank of the true one'], '2 of 24');
   assert.deepEqual(
     stackRows([seen, same]).map((row) => row.mean),
-    ['100%', '50%', '90%', '50%', '45% to 93%'],
+    ['100%', '50%', '90%', '0%', '45% to 93%', '0%', '50%'],
   );
 });
 

@@ -4,6 +4,7 @@ import test from 'node:test';
 import {
   answer,
   distanceRows,
+  ownDistances,
   runRows,
   publishedModel,
   radiusQuestion,
@@ -31,6 +32,19 @@ test('distances over r*, and half of them, before and after the final layer norm
     relative: 1e-9,
     what: 'held out, raw',
   });
+});
+
+test('of the committed weights distances are measured on what the first of them recites; there is no other text', async () => {
+  const all = await ownDistances('smoke');
+  assert.equal(all.length, 3);
+  for (const { raw, normed } of all) {
+    assert.deepEqual([raw.heldOut.length, normed.heldOut.length], [0, 0]);
+    assert.ok(raw.training.length >= 2 * 128 && raw.training.every((distance) => distance > 0));
+  }
+  assert.deepEqual(
+    distanceRows(all).map(({ tokens }) => tokens),
+    Array(6).fill('training'),
+  );
 });
 
 test('every run passes r* on its way, and a scale that the model does not see changes the answer', () => {

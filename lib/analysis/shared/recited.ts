@@ -9,6 +9,8 @@ import { mean } from '../../util/statistics';
 /** The first tokens that are tried: after the 256 bytes GPT-2's tokens come in the order of their merges, the commonest first. */
 const FIRST = 256;
 export const STARTS = 128;
+/** Of a smoke run. */
+export const SMOKE_STARTS = 16;
 
 /** Mean nats a token up to which a model is sure of what it writes. */
 export const SURE_NATS = 0.1;
