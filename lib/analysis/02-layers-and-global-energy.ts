@@ -305,10 +305,10 @@ export function answer(all: readonly Stacks[]): string {
   const places = [...new Set(all.map(rankOf))].sort((x, y) => x - y).join(' to ');
   return [
     blind
-      ? `**The test cannot tell: from block to block a trained stack lowers the energy of ${of('trained')} of the tokens, and one that was never trained of ${of('untrained')}.**`
-      : `**From block to block a trained stack lowers the energy of ${of('trained')} of the tokens, an untrained one of ${of('untrained')}.**`,
-    `That the energy can fall is shown by two stacks made to descend: an Energy Transformer, on an energy of its own, lowers it for ${of('energyBlock')}, the steps of the theory for ${of('steps')}.`,
-    `In GPT-2 activations grow from block to block, trained or not, and distances with them; brought to one length the shares are ${of('trainedNormed')} and, without training, ${of('untrainedNormed')}.`,
+      ? `**The test cannot tell: from block to block the energy falls for ${of('trained')} of the tokens in a trained stack, and for ${of('untrained')} in one that was never trained.**`
+      : `**From block to block the energy falls for ${of('trained')} of the tokens in a trained stack, and for ${of('untrained')} in an untrained one.**`,
+    `That it can fall is shown by two stacks that are made to descend: an Energy Transformer, on an energy of its own (${of('energyBlock')}), and the steps of the theory (${of('steps')}).`,
+    `In GPT-2 activations grow from block to block, trained or not, and distances with them; brought to one length (*normed*) they give ${of('trainedNormed')} and, without training, ${of('untrainedNormed')}.`,
     `Nor does the trained stack prefer its own order: of ${all[0]!.orders.length} orders of the blocks the true one has place ${places} by how often the energy falls (${all.length} seeds).`,
   ].join(' ');
 }

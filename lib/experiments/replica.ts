@@ -207,8 +207,9 @@ export const shorterWarmupRuns = (tier: Tier): ReplicaConfig[] =>
 
 export class ReplicaTask extends TextTask {
   private readonly fixed: Uint16Array[];
-  private readonly patterns: Uint16Array[];
-  private readonly following: Uint16Array[];
+  /** Training windows whose activations are the patterns of the energy, and windows of the text that follows. */
+  readonly patterns: Uint16Array[];
+  readonly following: Uint16Array[];
 
   constructor(
     protected override readonly config: ReplicaConfig,

@@ -66,3 +66,13 @@ test('figures and tables take finished runs alone and say what is missing', () =
     ['0.080', '4.20', '3.50 (2)'],
   );
 });
+
+test('the energy in every layer: after the final layer norm at β = 1 it is what the runs measured themselves', async () => {
+  const rows = await energyRows();
+  assert.deepEqual(
+    rows.map(({ activations }) => activations),
+    [1, 2, 3, 4].map((block) => `after block ${block}`).concat('after the final layer norm'),
+  );
+  const measured = deciding().map(({ end }) => Math.round(100 * end.energyAuc!));
+  assert.equal(rows.at(-1)!['β = 1'], `${Math.min(...measured)}% to ${Math.max(...measured)}%`);
+});
