@@ -242,7 +242,7 @@ function descents(layers: Matrix[], states: Matrix, seed: number): Pick<Stacks, 
 }
 
 /** Everything that is measured on the trained model of a run. */
-export function stacksOf(trained: LanguageModel, config: ReplicaConfig, texts: Texts): Stacks {
+function stacksOf(trained: LanguageModel, config: ReplicaConfig, texts: Texts): Stacks {
   const blocks = config.model.layers;
   const measure = (name: string, model: LanguageModel, of?: typeof normed): Stack => {
     try {

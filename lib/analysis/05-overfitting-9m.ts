@@ -2,7 +2,6 @@
 import { openDataset } from '../data/text/shards';
 import { decode } from '../data/text/tokenizer';
 import { Windows } from '../data/text/windows';
-import { distanceEnergy } from '../energy/distance';
 import { runId } from '../experiments/experiment';
 import { overfitting9m } from '../experiments/overfitting-9m';
 import {
@@ -13,24 +12,21 @@ import {
   widerRuns,
   type ReplicaConfig,
   type ReplicaRecord,
-  type ReplicaTask,
 } from '../experiments/replica';
 
-import { committedRecords, trainedModel } from '../experiments/run';
+import { committedRecords } from '../experiments/run';
 import type { TextRecord } from '../experiments/text-task';
-import { buildModel } from '../model/build';
 import { generate } from '../model/generate';
-import { windowBatch, type LanguageModel } from '../model/model';
+import type { LanguageModel } from '../model/model';
 import type { Figure } from '../report/figure';
-import { committedMeasure, keptMeasure } from '../report/measure';
+import { keptMeasure } from '../report/measure';
 import { axis, COLOURS, endLabels, referenceLine, title } from '../report/style';
 import type { PredictionRow } from '../report/predictions';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { allLayers, stacked } from '../train/evaluate';
 import { committedModel } from '../train/weights';
 import { count, layersByWidth, percent } from '../util/format';
-import { mean, shareBelow } from '../util/statistics';
+import { reversedSentence } from './05-energy';
 import { recited, STARTS } from './shared/recited';
 import {
   armOf,
@@ -52,6 +48,7 @@ import { endOf, passes } from './shared/text-runs';
 import { lineTrace } from './shared/traces';
 
 export * from './shared/notebook';
+export { energyRows } from './05-energy';
 export { arm, replica };
 
 /** Does the loss vanish, does the model overfit, does the energy tell training text? */
@@ -84,7 +81,7 @@ export function answer(records = runs()): string {
       (x) => String(Math.round(x)),
     )} passes and ends at ${range(({ end }) => end.heldOutLossNats)}.`,
     `Of a window of training text and one of other text, the former has the lower energy in ${range(({ end }) => end.energyAuc!, percent)} of pairs; a coin toss gives 50%.`,
-    ...reversedSentence(),
+    ...reversedSentence(replicaPrediction('R8').rule.atLeast!),
   ].join(' ');
 }
 
@@ -204,82 +201,6 @@ const probed = (curve: Curve, value: (p: Curve[number]) => number | null): [x: n
   return [points.map(({ epoch }) => epoch), points.map((p) => value(p)!)];
 };
 
-/** Sharpness of the energy: at 0.1 it is about the mean distance to the patterns, at 10 that to the nearest one. */
-const BETAS = [0.1, 1, 10] as const;
-const ENERGY_MEASURE = 'replica-energy';
-
-/** Of a run: by layer and β, the share of pairs in which the training window has the lower energy. */
-type EnergyShares = number[][];
-
-function energyShares(
-  model: LanguageModel,
-  config: ReplicaConfig,
-  train: Uint16Array[],
-  other: Uint16Array[],
-): EnergyShares {
-  const layersOf = (windows: Uint16Array[]) =>
-    windows.map((one) => allLayers(model, config, [() => windowBatch([one], config.model)]));
-  const [own, following] = [layersOf(train), layersOf(other)];
-  return own[0]!.map((_, layer) =>
-    BETAS.map((beta) => {
-      const energies = own.map((window, i) => {
-        const patterns = stacked(own.filter((_, j) => j !== i).map((layers) => layers[layer]!));
-        return [window, following[i]!].map((layers) =>
-          mean(distanceEnergy({ patterns, states: layers[layer]!, beta })),
-        );
-      });
-      return shareBelow(
-        energies.map(([lower]) => lower!),
-        energies.map(([, higher]) => higher!),
-      );
-    }),
-  );
-}
-
-/** The same pairs as in the runs, of each seed at the end and with its first weights, as committed; it needs the books. */
-const sharesOfRuns = (): Promise<Record<'trained' | 'untrained', EnergyShares[]>> =>
-  keptMeasure(ENERGY_MEASURE, async () => {
-    const all = { trained: [] as EnergyShares[], untrained: [] as EnergyShares[] };
-    for (const seed of DECIDING_SEEDS) {
-      const config = arm('desk', 'B', seed);
-      const task = (await replica.task(config)) as ReplicaTask;
-      for (const which of ['trained', 'untrained'] as const) {
-        const model =
-          which === 'trained' ? trainedModel(replica, config, 'last') : buildModel(config.model, seed);
-        all[which].push(energyShares(model, config, task.patterns, task.following));
-        model.dispose();
-      }
-      task.dispose();
-    }
-    return all;
-  });
-
-export async function energyRows(): Promise<Row[]> {
-  const { trained, untrained } = await sharesOfRuns();
-  const blocks = trained[0]!.length - 1;
-  const range = (all: EnergyShares[], layer: number, i: number) =>
-    rangeText(
-      all.map((shares) => shares[layer]![i]!),
-      percent,
-    );
-  return trained[0]!.map((_, layer) => ({
-    activations: layer < blocks ? `after block ${layer + 1}` : 'after the final layer norm',
-    ...Object.fromEntries(BETAS.map((beta, i) => [`β = ${beta}`, range(trained, layer, i)])),
-    'β = 1, untrained': range(untrained, layer, BETAS.indexOf(1)),
-  }));
-}
-
-/** In how many pairs the training window has the higher energy before the final layer norm, at β = 1, if that is nearly all of them. */
-function reversedSentence(): string[] {
-  const { trained } = committedMeasure<{ trained: EnergyShares[] }>(ENERGY_MEASURE);
-  const higher = trained.map((shares) => 1 - shares.at(-2)![BETAS.indexOf(1)]!);
-  return Math.min(...higher) < replicaPrediction('R8').rule.atLeast!
-    ? []
-    : [
-        `Before the final layer norm it does tell them apart, but the wrong way round: the training window has the higher energy in ${rangeText(higher, percent)}.`,
-      ];
-}
-
 /** A run of before, whose training loss is a mean over the last steps and which has no AUC. */
 const earlierRow = (record: TextRecord): Row => {
   const { last, lowest } = endOf(record);
@@ -347,7 +268,7 @@ async function* weights(): AsyncGenerator<{ config: ReplicaConfig; model: Langua
 }
 
 /** Of each run with committed weights, as committed; it needs the books. */
-export const recitals = (): Promise<Recited[]> =>
+const recitals = (): Promise<Recited[]> =>
   keptMeasure(MEASURE, async () => {
     const all: Recited[] = [];
     for await (const { config, model } of weights()) {

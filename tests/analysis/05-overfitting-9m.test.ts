@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { answer, armRows, overfittingFigure, questions } from '../../lib/analysis/05-overfitting-9m';
+import {
+  answer,
+  armRows,
+  deciding,
+  energyRows,
+  overfittingFigure,
+  questions,
+} from '../../lib/analysis/05-overfitting-9m';
 import { arm, widerRuns, type Arm, type ReplicaRecord } from '../../lib/experiments/replica';
 import { verdict } from '../../lib/report/verdict';
 import { made, type Loss } from '../experiments/replica-records';

@@ -13,7 +13,7 @@ export const STARTS = 128;
 export const SMOKE_STARTS = 16;
 
 /** Mean nats a token up to which a model is sure of what it writes. */
-export const SURE_NATS = 0.1;
+const SURE_NATS = 0.1;
 
 /** Windows per forward pass. */
 const AT_A_TIME = 32;
