@@ -3,19 +3,13 @@ import test from 'node:test';
 import {
   answer,
   blindness,
-  blockOrders,
-  descentQuestions,
   orderRows,
-  ownStacks,
   rankOf,
-  stackOf,
   stackQuestion,
   stackRows,
-  stepFigure,
-  violations,
-  type Stacks,
-  type Violations,
 } from '../../lib/analysis/02-layers-and-global-energy';
+import { blockOrders, ownStacks, stackOf, type Stacks } from '../../lib/analysis/02-stacks';
+import { descentQuestions, stepFigure, violations, type Violations } from '../../lib/analysis/02-steps';
 import { committedMeasure } from '../../lib/report/measure';
 import { arm } from '../../lib/experiments/replica';
 import { buildModel } from '../../lib/model/build';
