@@ -1,4 +1,7 @@
 /** What published laws say of the loss of a language model with N parameters, by the tokens that it is trained on. */
+import { arm } from '../experiments/replica';
+import { tokensPerStep } from '../experiments/text-task';
+import { gpt2Parameters } from '../model/config';
 
 /** L(N, D) = E + A N^−α + B D^−β, nats a token. */
 export interface LossLaw {
@@ -54,3 +57,16 @@ export function lossOnRepeated(
     worthOfTokens(different, seen),
   );
 }
+
+/** The run on 90M tokens at the paper's size. */
+export const FULL = arm('full', 'C', 1);
+/** The paper's model, its different tokens, and its tokens in all after some passes, of which 21.6 are ours. */
+export const PAPER = { parameters: gpt2Parameters(FULL.model).all, different: FULL.trainTokens };
+export const SEEN = FULL.steps * tokensPerStep(FULL);
+
+/** By how much the loss is above that of as many tokens that are all different, at the paper's size after some passes. */
+export const lawExcess = (pass: number, options: { surplus: boolean }): number => {
+  const seen = pass * PAPER.different;
+  const loss = (different: number) => lossOnRepeated(PAPER.parameters, { different, seen }, options);
+  return loss(PAPER.different) - loss(seen);
+};

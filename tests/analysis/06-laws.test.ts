@@ -2,11 +2,11 @@ import test from 'node:test';
 import {
   CHINCHILLA,
   CHINCHILLA_REFIT,
+  lawExcess,
   lossBy,
   lossOnRepeated,
   worthOfTokens,
 } from '../../lib/analysis/06-laws';
-import { lawExcess } from '../../lib/analysis/06-scaling-90m';
 import { assertClose } from '../assert-close';
 
 test('Chinchilla at its own model: 70B parameters, 1.4T tokens', () =>
