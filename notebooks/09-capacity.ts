@@ -39,7 +39,7 @@ capacity.showHeadlines(...capacity.headlines(runs));
 // first four. Of each model count the most items and bits that any of its runs keeps. The classical Hopfield
 // network is that of [notebook 01](01-associative-memories.ipynb): patterns of n signs, n(n − 1)/2 weights.
 //
-// *Long sequences*, not run yet where the figure has no diamonds, are a quarter as many tokens as the model is wide. If N is in
+// *Long sequences* are a quarter as many tokens as the model is wide, each item read 1,000 times. If N is in
 // proportion to bits and grows as the square of the width, the number of such items grows as √N: then N is a square of D.
 
 // %%

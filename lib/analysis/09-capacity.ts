@@ -16,7 +16,7 @@ import { count, estimateText, layersByWidth, percent, significant } from '../uti
 import { grouped } from '../util/groups';
 import { meanEstimate } from '../util/statistics';
 import { LOOKS, MORRIS_FP32 } from './09-figures';
-import { decidedBy, judged, meanPerParameter } from './09-predictions';
+import { decidedBy, isSquare, judged, meanPerParameter } from './09-predictions';
 import {
   bitsPerParameter,
   boundIn,
@@ -46,19 +46,30 @@ export { predictionTable } from './09-predictions';
 export { runs, saturations } from './09-runs';
 export { capacity, capacityRuns };
 
+/** What the runs on items as long as the model is wide say, in bold and in detail, where all of them are in. */
+function wideSentences(all: CapacityRuns): [bold: string, detail: string] {
+  const { wideItems, classical } = memoriesOf(all);
+  const hopfield = `The Hopfield network has ${exponentText('items', 'classical', classical, 'long')} in items and ${exponentText('bits', 'classical', classical, 'long')} in bits, because its patterns are as long as it is wide.`;
+  const { M2 } = decidedBy(all);
+  if ('missing' in M2!)
+    return [
+      'Counted in items, a classical Hopfield network does come near the square.',
+      `${hopfield} A GPT-2 whose items are as long as it is wide has not been tested yet.`,
+    ];
+  return [
+    `Counted in items that are as long as the model is wide, the power is ${exponentText('items', 'wideItems', wideItems, 'long')}${isSquare(M2!.value) ? ', the square' : ''}.`,
+    `In bits that is ${exponentText('bits', 'wideItems', wideItems, 'long')}: wider models get longer items. ${hopfield}`,
+  ];
+}
+
 /** Two or three sentences from the committed runs. */
 export function answer(all = runs()): string {
-  const { sequences, associations, classical } = memoriesOf(all);
-  const { M2, M3 } = decidedBy(all);
-  const value = (id: typeof M2) => (id && 'value' in id ? id.value.toFixed(2) : '');
-  const wide =
-    M2 && 'missing' in M2
-      ? 'A GPT-2 whose items are as long as it is wide has not been tested yet.'
-      : `For a GPT-2 whose items are as long as it is wide the exponent is ${value(M2)} in items and ${value(M3)} in bits.`;
+  const { sequences, associations } = memoriesOf(all);
+  const [bold, detail] = wideSentences(all);
   return [
-    `**Not if data is counted in bits: the parameters of a GPT-2 grow with the power ${exponentText('bits', 'sequences', sequences, 'long')} of the bits that it memorises, not 2. Counted in items, a classical Hopfield network does come near the square.**`,
+    `**Not if data is counted in bits: the parameters of a GPT-2 grow with the power ${exponentText('bits', 'sequences', sequences, 'long')} of the bits that it memorises, not 2. ${bold}**`,
     `The first is for random sequences; for random associations it is ${exponentText('bits', 'associations', associations, 'long')}.`,
-    `The Hopfield network has ${exponentText('items', 'classical', classical, 'long')} in items and ${exponentText('bits', 'classical', classical, 'long')} in bits, because its patterns are as long as it is wide. ${wide}`,
+    detail,
   ].join(' ');
 }
 

@@ -5,6 +5,7 @@ import { axis, COLOURS, endLabels, logAxis, referenceLine, title } from '../repo
 import { count, layersByWidth } from '../util/format';
 import { grouped } from '../util/groups';
 import type { Point } from '../util/statistics';
+import { decidedBy, isSquare } from './09-predictions';
 import {
   bitsPerParameter,
   exponentText,
@@ -114,6 +115,7 @@ const pointLabel = (
 /** Parameters against what a memory keeps of its data: in items at the left, in bits at the right. */
 export function exponentFigure(all = runs()): Figure {
   const memories = memoriesOf(all);
+  const { M2 } = decidedBy(all);
   const [low, high] = PARAMETERS;
   const [data, annotations]: [Trace[], object[]] = [[], []];
   for (const unit of ['items', 'bits'] as const) {
@@ -166,7 +168,9 @@ export function exponentFigure(all = runs()): Figure {
     data,
     layout: {
       title: title(
-        'Linear in bits; in items only the Hopfield network is near the square',
+        M2 && 'value' in M2 && isSquare(M2.value)
+          ? 'Linear in bits; the square in items that are as long as the memory is wide'
+          : 'Linear in bits; in items only the Hopfield network is near the square',
         'N against the most that is memorised, left in items, right in bits; bold: exponent; dashed: theory',
       ),
       height: 480,

@@ -7,6 +7,7 @@ import {
   type CapacityConfig,
   type CapacityRecord,
 } from '../experiments/capacity';
+import { isWithin } from '../experiments/prediction';
 import { gpt2Parameters } from '../model/config';
 import { prediction, predictionRows, type PredictionRow, type Predictions } from '../report/predictions';
 import type { Tier } from '../train/config';
@@ -198,6 +199,10 @@ export function decidedBy({ longAssociations, wideItems }: CapacityRuns): Record
   };
   return { M1: kept(fewer!), M2: slope('items'), M3: slope('bits'), M4: kept(more!) };
 }
+
+/** Whether an exponent in items is what M2 says. */
+export const isSquare = (value: number): boolean =>
+  isWithin(value, EXPONENT_PREDICTIONS.find(({ id }) => id === 'M2')!.rule);
 
 /** The commits that registered them. */
 const COMMITS: Record<string, string> = {

@@ -22,7 +22,7 @@ export function ruleText({ quantity, atLeast, atMost, unit }: DecisionRule): str
 }
 
 /** A value that is not a number is outside. */
-const isWithin = (value: number, { atLeast = -Infinity, atMost = Infinity }: DecisionRule): boolean =>
+export const isWithin = (value: number, { atLeast = -Infinity, atMost = Infinity }: DecisionRule): boolean =>
   value >= atLeast && value <= atMost;
 
 export interface RegisteredPrediction {
