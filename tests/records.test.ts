@@ -6,7 +6,13 @@ import type { Tier } from '../lib/train/config';
 import { allCommitted } from '../lib/train/record';
 
 /** Lists whose predictions are registered and whose runs are not all committed yet. */
-const UNDER_WAY = ['replica-wider', 'capacity-wide-items', 'capacity-associations', 'capacity-exposures'];
+const UNDER_WAY = [
+  'plateau-few-lines-continued',
+  'replica-wider',
+  'capacity-wide-items',
+  'capacity-associations',
+  'capacity-exposures',
+];
 
 const listed = (tier: Tier) =>
   Object.entries(sweeps()).flatMap(([name, list]) => (UNDER_WAY.includes(name) ? [] : list(tier)));
