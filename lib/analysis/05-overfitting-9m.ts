@@ -136,7 +136,7 @@ export function overfittingFigure(records = runs()): Figure {
         'The model learns its text by heart, and the energy does not show it',
         `GPT-2, 656,448 parameters on 47,488 tokens, as GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
       ),
-      height: 540,
+      height: 460,
       xaxis: axis('passes over the training text', undefined, { range: [0, last], anchor: 'y2' }),
       yaxis: axis('loss', 'nats a token', { domain: [0.46, 1], rangemode: 'tozero' }),
       yaxis2: axis('share', undefined, {
@@ -154,7 +154,7 @@ export function overfittingFigure(records = runs()): Figure {
             { text: `held out<br>${nats(heldOut)}`, x: last, y: heldOut, colour },
             { text: `training<br>${nats(training)}`, x: last, y: training, colour },
           ],
-          { low: 0, high: 16, pixels: 230 },
+          { low: 0, high: 16, pixels: 180 },
         ),
         ...endLabels(
           [
@@ -171,7 +171,7 @@ export function overfittingFigure(records = runs()): Figure {
               colour: COLOURS.second,
             },
           ],
-          { low: 0, high: 1, pixels: 130 },
+          { low: 0, high: 1, pixels: 110 },
           { yref: 'y2' },
         ),
         ...(lowest
@@ -181,7 +181,7 @@ export function overfittingFigure(records = runs()): Figure {
                 x: lowest.epoch,
                 y: lowest.heldOutLossNats,
                 ax: 12,
-                ay: -70,
+                ay: -50,
                 arrowcolor: colour,
                 arrowwidth: 1.5,
                 font: { color: colour },
