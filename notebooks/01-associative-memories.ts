@@ -1,8 +1,8 @@
 // %% [markdown]
 // # 01 · How many patterns do associative memories hold?
 //
-// An associative memory stores patterns and finds them again from a part or a noisy copy. A paper puts Transformers in this line
-// and gives them a memory of its own, whose *energy* (the landscape that retrieval descends) is made of distances to the stored
+// An associative memory stores patterns and finds them again from a part or a noisy copy. A paper treats
+// Transformers as such memories and adds one of its own, whose *energy* (the landscape that retrieval descends) is made of distances to the stored
 // patterns. How many patterns does each of them hold?
 //
 // ## In short

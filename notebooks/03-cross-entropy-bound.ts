@@ -1,5 +1,5 @@
 // %% [markdown]
-// # 03 · Is the loss of a Transformer bounded below by 1?
+// # 03 · Is the loss of a Transformer bounded below by 1 nat per token?
 //
 // A paper concludes from a theory of memory that the loss of a Transformer cannot fall below about 1 nat per token. (A nat is
 // the natural unit of information, 1.44 bits.)

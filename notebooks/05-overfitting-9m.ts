@@ -1,8 +1,8 @@
 // %% [markdown]
-// # 05 · On little text the training loss vanishes, but the paper's energy does not show it
+// # 05 · On a small text the training loss vanishes, but the paper's energy does not show it
 //
 // A language model that reads a small text over and over can end up reciting it. A paper reports this of GPT-2 on 9M tokens and
-// explains it by an *energy* that is lower for training text than for other text. Does it happen, and is it the energy? Here a
+// explains it by an *energy* that is lower for training text than for other text. Does it happen, and does the energy explain it? Here a
 // model that is 190 times smaller reads a text that is 190 times shorter.
 //
 // ## In short

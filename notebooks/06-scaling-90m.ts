@@ -2,7 +2,7 @@
 // # 06 · With ten times the text the losses are close for twelve passes, then part
 //
 // On a small text a model overfits ([notebook 05](05-overfitting-9m.ipynb)). A paper reports that with ten times the text it
-// does not: training and validation loss stay close, as if the text had been 1,000 times longer. We ask how long this lasts, and
+// does not: training and validation loss stay close, as they do on 9B tokens. We ask how long this lasts, and
 // what decides it: the size of the text, or how often it is read.
 //
 // ## In short

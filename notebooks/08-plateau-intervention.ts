@@ -1,8 +1,8 @@
 // %% [markdown]
 // # 08 · Change the entropy of the data, and the plateau moves with it
 //
-// In [notebook 04](04-question-formation-plateau.ipynb) the loss settles near 1, and the entropy of the data is about 1 too. Is it
-// a bound on every Transformer, or the data? Here the same model learns data of other entropies.
+// In [notebook 04](04-question-formation-plateau.ipynb) the loss settles near 1, and the entropy of the data is about 1 too. Is the
+// plateau a limit of Transformers, or a property of the data? Here the same model learns data of other entropies.
 //
 // ## In short
 

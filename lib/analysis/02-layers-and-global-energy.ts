@@ -52,11 +52,11 @@ export function answer(all: readonly Stacks[]): string {
   const places = [...new Set(all.map(rankOf))].sort((x, y) => x - y).join(' to ');
   return [
     blind
-      ? `**The test cannot tell: from block to block the energy falls for ${of('trained')} of the tokens in a trained stack, and for ${of('untrained')} in one that was never trained.**`
-      : `**From block to block the energy falls for ${of('trained')} of the tokens in a trained stack, and for ${of('untrained')} in an untrained one.**`,
-    `That it can fall is shown by two stacks that are made to descend: an Energy Transformer, on an energy of its own (${of('energyBlock')}), and the steps of the theory (${of('steps')}).`,
-    `In GPT-2 activations grow from block to block, trained or not, and distances with them; brought to one length (*normed*) they give ${of('trainedNormed')} and, without training, ${of('untrainedNormed')}.`,
-    `Nor does the trained stack prefer its own order: of ${all[0]!.orders.length} orders of the blocks the true one has place ${places} by how often the energy falls (${all.length} seeds).`,
+      ? `**The test cannot tell: from block to block of a trained GPT-2 the energy falls for ${of('trained')} of the tokens, but training does not show in it; before training it is ${of('untrained')}.**`
+      : `**From block to block of a trained GPT-2 the energy falls for ${of('trained')} of the tokens, and before training for ${of('untrained')}.**`,
+    `That it can fall is shown by two stacks that are made to descend: an Energy Transformer, on an energy of its own (${of('energyBlock')} on average), and the steps of the theory (${of('steps')}).`,
+    `Activations grow from block to block, trained or not, and distances with them; brought to one length (*normed*) they give ${of('trainedNormed')}, and before training ${of('untrainedNormed')}.`,
+    `The blocks do not prefer their own order either: of ${all[0]!.orders.length} orders the true one has place ${places} by how often the energy falls (${all.length} seeds).`,
   ].join(' ');
 }
 
@@ -66,9 +66,9 @@ export function stackFigure(all: readonly Stacks[]): Figure {
   const means = (kind: KindOfStack) => pairs.map((_, t) => mean(all.map((one) => one[kind].falling[t]!)));
   return chart({
     title: blindness(all)
-      ? 'Training does not show in how often the energy falls'
+      ? 'Training does not make the energy fall more often'
       : 'Share of tokens whose energy falls',
-    subtitle: `share of held-out tokens whose global energy falls; lines: mean of ${all.length} seeds, bars: their range; band: our rule`,
+    subtitle: `share of held-out tokens whose global energy falls; lines: mean of ${all.length} seeds, bars: their range; band: ours, at least ${percent(DESCENDS)}`,
     x: axis('from block to block', undefined, {
       tickvals: pairs,
       ticktext: pairs.map((t) => `${t} → ${t + 1}`),

@@ -223,8 +223,8 @@ export function answer(records?: readonly RunRecord[]): string {
   return [
     `**No: ${clean.length} Transformers that cannot have memorised their data end below 1, at ${two(clean.map(({ nats }) => nats))} nats per token, because the entropy of the data is that low (${two(entropies)}).**`,
     `Their loss on lines that they were not trained on is as low (${two(clean.map(({ record }) => record.curve.at(-1)!.heldOutLossNats))}), with ${two(clean.map(({ record, tokens }) => record.parameters / tokens))} parameters per training token.`,
-    `Others get below 1 by memorising: ${memorisingRuns(records).length} of them random data, with fewer parameters per token than the paper's own over-parameterised example.`,
-    `The formula that is at least 1, log Z + 1/Z, is not the cross-entropy of the density as we reconstruct it, which is log Z.`,
+    `Others get below 1 by memorising; ${memorisingRuns(records).length} of these learnt random data, with fewer parameters per token than the paper's own over-parameterised example.`,
+    `The formula log Z + 1/Z, which is at least 1, is not the cross-entropy of the density as we reconstruct it: that is log Z (Z makes the density sum to 1).`,
   ].join(' ');
 }
 
@@ -270,7 +270,7 @@ export function lossesFigure(records?: readonly RunRecord[]): Figure {
     layout: {
       title: title(
         'Where the entropy of the data is well below 1, so is the loss',
-        `a mark a run; blue: those that decide; black: entropy of the data; right: how many end below ${LEAST}`,
+        `one mark per run; blue: cannot have memorised, they decide; black: entropy of the data; right: how many end below ${LEAST}`,
       ),
       height: 110 + 34 * all.length,
       showlegend: false,

@@ -47,7 +47,7 @@ export function answer(records = runs()): string {
     ([layers, own]) => `${range(own.map((record) => plateau(record).trainLossNats))} (${layers} layers)`,
   );
   return [
-    `**The loss settles near 1, at ${settled.join(' and ')} nats per token, but that shows no limit of Transformers: the entropy of this data is ${three(unique)}.**`,
+    `**The loss settles near 1, at ${settled.join(' and ')} nats per token, but that is no evidence of a limit of Transformers: the entropy of this data is ${three(unique)}.**`,
     `The lines come from a known grammar, so one can compute what the best possible model pays for lines that it has not memorised. The runs, averaged over their last quarter, are ${range(excess)} above it, and ${range(ends.map((p) => p.heldOutLossNats - unique))} on lines that were not trained on; a model which has memorised its training lines would pay ${three(memorised)}.`,
     `A bound of 1 would look the same here; [notebook 08](08-plateau-intervention.ipynb) changes the entropy.`,
   ].join(' ');
@@ -129,7 +129,7 @@ export function lossFigure(records = runs()): Figure {
     ),
     layout: {
       title: title(
-        'The loss settles at the entropy of the data, which is about 1',
+        'The loss settles just above the entropy of the data, which is about 1',
         `vanilla Transformer of width 512 on question formation; ${all.map(([layers, own]) => `${layers} layers: ${own.length === 1 ? '1 run' : `mean and range of ${own.length} seeds`}`).join('; ')}`,
       ),
       height: 420,

@@ -83,6 +83,6 @@ export function reversedSentence(most: number): string[] {
   return Math.min(...higher) < most
     ? []
     : [
-        `Before the final layer norm it does tell them apart, but the wrong way round: the training window has the higher energy in ${rangeText(higher, percent)}.`,
+        `Before the final layer norm it tells them apart the wrong way round: the training window has the higher energy in ${rangeText(higher, percent)}.`,
       ];
 }

@@ -73,7 +73,7 @@ export function answer(records = runs()): string {
     vanishes === 'all' && overfits === 'all'
       ? "At the paper's 13.8 parameters a token the training loss vanishes and the model overfits"
       : "Not in every run: at the paper's 13.8 parameters a token the training loss vanishes, or the model overfits, in some";
-  const energy = `the paper's energy ${told === 'all' ? 'tells' : 'does not tell'} training text from other text of the same books`;
+  const energy = `the paper's energy ${told === 'all' ? 'tells training text from' : 'is not lower for training text than for'} other text of the same books`;
   return [
     `**${lead}; ${energy}.**`,
     `After ${Math.round(passes(config))} passes over its text the training loss is ${range(({ end }) => end.trainWindowsLossNats)} nats a token, and the model recites ${range(({ end }) => end.memorisedShare!, percent)} of its training windows; the held-out loss is lowest, ${range(({ lowest }) => lowest.heldOutLossNats)}, after ${range(
@@ -133,8 +133,8 @@ export function overfittingFigure(records = runs()): Figure {
     ]),
     layout: {
       title: title(
-        'The model learns its text by heart, and the energy does not show it',
-        `GPT-2, 656,448 parameters on 47,488 tokens, as GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
+        'The model learns its text by heart, and its energy is no lower for it',
+        `GPT-2, 656,448 parameters on 47,488 tokens, a ratio as of GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
       ),
       height: 460,
       xaxis: axis('passes over the training text', undefined, { range: [0, last], anchor: 'y2' }),
@@ -145,7 +145,7 @@ export function overfittingFigure(records = runs()): Figure {
         tickformat: '.0%',
       }),
       shapes: [
-        line(rule.atLeast!, `energy tells them apart: at least ${percent(rule.atLeast!)} of pairs`),
+        line(rule.atLeast!, `energy tells text apart: at least ${percent(rule.atLeast!)} of pairs (ours)`),
         line(0.5, 'a coin toss: 50%', { colour: COLOURS.exact, dash: 'dot' }),
       ] as never,
       annotations: [

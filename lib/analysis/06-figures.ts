@@ -104,8 +104,8 @@ export function phaseFigure(records = runs()): Figure {
     ],
     layout: {
       title: title(
-        'Training and held-out loss part with the passes over the text',
-        `colour: held-out less training loss; black: it reaches ${PARTED} nats; load: bits of the text over bits that fit`,
+        'The losses separate as passes over the text accumulate',
+        `colour: held-out less training loss; black: it reaches ${PARTED} nats; load: bits of the text ÷ bits that the model can store`,
       ),
       height: 560,
       margin: { b: 110 },

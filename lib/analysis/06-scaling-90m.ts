@@ -99,7 +99,7 @@ function sizeSentence(records: readonly ReplicaRecord[]): string[] {
   const crossing = (variant: Variant) => wholeCurves(records, variant).map(crossingOf).map(oneDecimal)[0];
   const [warmedUp, wide] = [WARMUPS, WIDER].map((list) => crossing(list[1]!));
   return [
-    `Size and schedule decide too: texts of ${listed(({ times }) => times)} times that size part after ${listed(({ passes }) => oneDecimal(passes))} passes${warmedUp ? `, and with a warm-up of ${WARMUP_TEXT} it is ${warmedUp}` : ''}.`,
+    `The size of the text and the schedule decide too: with ${listed(({ times }) => times)} times the text they part after ${listed(({ passes }) => oneDecimal(passes))} passes${warmedUp ? `, and with a warm-up of ${WARMUP_TEXT} it is ${warmedUp}` : ''}.`,
     ...(wide ? [`With ${TIMES} times the parameters and the text it is ${wide}.`] : []),
   ];
 }
@@ -118,8 +118,8 @@ export function answer(records = runs()): string {
     `Their gap reaches ${PARTED} nats a token after ${rangeText(crossings, passText)} passes over the text and ${rangeText(
       c.map(({ end }) => gapOf(end)),
       nats,
-    )} after ${oneDecimal(c[0]!.end.epoch)}, where we stop; the held-out loss is then ${rangeText(excess, nats)} above that of a text that is read once.`,
-    'The paper does not say how many passes it made: up to where they part its claim holds, so it is a statement on when training stops.',
+    )} after ${oneDecimal(c[0]!.end.epoch)}, where the schedule ends; the held-out loss is then ${rangeText(excess, nats)} above that of a text that is read once.`,
+    'The paper does not say how many passes it made: until they part its claim holds, so that it depends on when training stops.',
     ...sizeSentence(records),
   ].join(' ');
 }

@@ -64,7 +64,7 @@ export function answer(records = runs()): string {
   return [
     `**The test cannot tell: while a model trains, the distance to the nearest pattern grows from ${two(ratios(records, 0))} times the radius r* of the theory (first measurements) to ${two(ends)} times (last).**`,
     `Every one of ${records.length} models passes r\* on its way, and ${records.filter((record) => crossingOf(record, 2) !== null).length} pass 2r\*, the distance at which the balls around two patterns touch, so agreement is a matter of when one looks.`,
-    `And r\* is a length, while the unit of the activations is arbitrary: multiply them by 0.1 or 10 and divide the output matrix by as much, and the model predicts the same, while the distances are ${SCALES.map((scale) => two(ends.map((x) => scale * x))).join(', ')} times r\*.`,
+    `And r\* is a length, while the unit of the activations is arbitrary: multiply them by 0.1, 1 or 10 and divide the output matrix by as much, and the model predicts the same, while the distances are ${SCALES.map((scale) => two(ends.map((x) => scale * x))).join(', ')} times r\*.`,
   ].join(' ');
 }
 

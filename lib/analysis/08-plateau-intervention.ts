@@ -89,7 +89,7 @@ export function answer(all = runs()): string {
   const stuck = [...ofKind(dropout, 'does not copy'), ...ofKind(none, 'does not copy')];
   const low = lowRuns(all).filter(settles);
   const deciding = none.length
-    ? `Without dropout (random zeros among the activations while training), started on few lines and with a rate that falls to 0, ${ofKind(none, 'copies').length} of ${none.length} runs copy.`
+    ? `Without dropout (random zeros among the activations while training), started on few lines and with a learning rate that falls to 0, ${ofKind(none, 'copies').length} of ${none.length} runs copy.`
     : 'Runs without dropout, which decide whether all of them can, are not run yet.';
   return [
     `**The plateau follows the data, from 0.60 to 1.50 nats per token: of ${copying.length + stuck.length} settled runs ${copying.length} end within ${(Math.ceil(1e3 * Math.max(...copying.map(excessPerToken))) / 1e3).toFixed(3)} nats of the entropy of their data.**`,
@@ -157,7 +157,7 @@ export function floorFigure(all = runs()): Figure {
     layout: {
       title: title(
         'The plateau follows the entropy of the data',
-        'one model, six grammars; dots: settled runs; diamonds: those that never learn to copy; rings: not settled',
+        'one model, six grammars; dots: settled runs; diamonds: settled, never learn to copy; rings: not settled',
       ),
       height: 470,
       showlegend: false,

@@ -94,7 +94,7 @@ test('the answer gives the passes of other sizes of text, of a shorter warm-up a
   const [warm, wide] = [shorterWarmupRuns('desk'), widerRuns('desk')].map((runs) => parts(10)(runs[1]!));
   const of = (...records: ReplicaRecord[]) => answer([...C, ...F, ...records]);
   assert.doesNotMatch(of(), /decide too/);
-  assert.match(of(...sizes), /texts of 0\.32 and 2\.7 times that size part after 8\.0 and 8\.0 passes\.$/);
+  assert.match(of(...sizes), /with 0\.32 and 2\.7 times the text they part after 8\.0 and 8\.0 passes\.$/);
   assert.match(
     of(...sizes, warm!),
     /passes, and with a warm-up of 200 steps in place of 2,000 it is 10\.0\.$/,
