@@ -46,8 +46,8 @@ layers.showHeadlines(layers.stackQuestion(stacks));
 // ## Experiment
 //
 // The committed weights of one of the three, measured here. The books are not in the repository, and are not needed: after one
-// token the model writes a window of its training text, and it is sure of it. Of such windows 8 are states here and the rest
-// patterns, so that these states, unlike the committed ones, are of training text.
+// token the model writes a window of its training text, and it is sure of it. Of such windows 8 are states here and 16
+// others patterns, so that these states, unlike the committed ones, are of training text.
 
 // %%
 const { tier } = layers.openNotebook();
@@ -79,7 +79,7 @@ await layers.showFigure('layers-step', layers.stepFigure());
 //
 // | claim | before | now | why |
 // | --- | --- | --- | --- |
-// | trained layers descend one energy | NOT REPRODUCED (60% of tokens, one model of 6 blocks) | TEST CANNOT TELL | the untrained model scored higher (73%), and was not asked; with controls and three seeds the measure does not see training |
+// | trained layers descend one energy | NOT REPRODUCED (60% of tokens, one model of 6 blocks) | TEST CANNOT TELL | the untrained model scored higher (73%), and was not asked; by the rule below the measure does not see training |
 // | three statements on MM | REPRODUCED | CHECKED | they are theorems |
 //
 // The rule for "cannot tell" was made after those runs and before these: training counts as seen if, for each seed, the trained
@@ -99,6 +99,6 @@ layers.showVerdict(...layers.questions());
 //
 // Taken literally, the claim fails here: the energy rises for more than nine tokens in ten, where stacks that are made to descend
 // lower it for nine in ten. That it rises without training as well is why we do not count this against the theory, which says
-// nothing about the growth of activations along a residual stream.
+// nothing about how long activations are.
 //
 // A measure that gives clearly more to a trained stack than to an untrained one, and prefers the true order, would decide.

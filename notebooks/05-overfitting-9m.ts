@@ -60,7 +60,7 @@ overfitting.showRun(record);
 //
 // All losses of the replica are evaluated without an update, on 64 fixed windows of training text and on 64 windows of other
 // books. *Recited*: after 32 tokens of a training window the model's own next 32, each the likeliest, are those of the text.
-// *Twice as wide*: parameters, text and windows a step grow together, so that the ratio and the passes stay. The last two rows are
+// *Twice as wide*: parameters, text and windows a step grow together, so that the ratio and the passes stay, at half the learning rate. The last two rows are
 // earlier runs on larger models with far more parameters a token than the paper's; their training loss is the mean over the last
 // 100 or 200 steps.
 
@@ -85,7 +85,7 @@ overfitting.showTable(await overfitting.recitalRows());
 // Compared are 32 training windows and 32 windows of the text that follows in the same books, in the lower panel of the figure.
 // Does another layer or another sharpness β of the energy, $-\frac1\beta\log\sum_\rho e^{-\beta\lVert x-\rho\rVert}$, tell
 // them apart? The table has the shares at the end of the runs; it was made after them, and decides nothing. Towards the last block
-// text that is known by heart moves *away* from the stored patterns; after the final layer norm this is gone.
+// text that is known by heart moves *away* from the stored patterns; after the final layer norm little of it is left at β = 1 and 10.
 
 // %%
 overfitting.showTable(await overfitting.energyRows());
@@ -107,7 +107,7 @@ overfitting.showVerdict(...overfitting.questions());
 //
 // A model of 0.66M parameters on books is not GPT-2 small on web pages: the ratio is the paper's, the size is not, and at another
 // size the losses may part at other passes. *Vanishes* needs many passes, and the paper's number of passes is not known. The
-// energy is taken on 32 windows; in none of five layers and at none of three β it is lower for the training text in 75% of pairs
+// energy is taken on 32 windows; in none of the five layers and at none of the three β is it lower for the training text in 75% of pairs
 // (table), but another measure of distance could see what this one does not. The paper speaks of single training points, and leaving out a window's own patterns leaves out just
 // these: with them the energy of a memorised point is lower, and so is that of a point that is not memorised.
 //

@@ -66,7 +66,7 @@ scaling.showFolded('Every run', scaling.seedRows());
 // **Steps, passes, warm-up.** In one schedule a longer text has fewer passes after as many steps, and the learning rate of a step
 // is that of its place in the schedule. The left panel orders the runs by steps, the right one by passes; the dashed runs reach
 // the highest learning rate after a tenth of the usual steps, and the dotted ones are twice as wide, with text and windows a step in
-// proportion to their parameters.
+// proportion to their parameters and half the learning rate.
 
 // %%
 await scaling.showFigure('scaling-gap', scaling.gapFigure());

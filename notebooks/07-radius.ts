@@ -40,9 +40,9 @@ radius.showTable(radius.scaleRows());
 // %% [markdown]
 // ## Experiment
 //
-// The committed weights of notebook 05 and 06, GPT-2 models of 4 × 96, measured here before and after the final layer norm. Their
+// The committed weights of notebooks 05 and 06, GPT-2 models of 4 × 96, measured here before and after the final layer norm. Their
 // books are not in the repository, and are not needed: after one token the first model writes a window of its training text, and it
-// is sure of it; the texts of the three begin alike. For each token the patterns of its own window are left out. Where the variable
+// is sure of it; its text is the beginning of the other two's. For each token the patterns of its own window are left out. Where the variable
 // GPT2_WEIGHTS names a folder with the `model.safetensors` and `config.json` of GPT-2 medium, and
 // `npm run data -- openwebtext --tokens 9M` has been run, the paper's model is in the table too.
 

@@ -210,7 +210,7 @@ export function capacityFigure({ capacities }: Pick<Memories, 'capacities'>): Fi
   });
   return chart({
     title: "The paper's memory grows faster than a power, slower than an exponential",
-    subtitle: `patterns stored (started on one, at most ${percent(MOST_WRONG)} of its entries ±1 go wrong); ${SEEDS} seeds, bars: range; dashed: published, or our fit`,
+    subtitle: `patterns stored (started on or next to one, at most ${percent(MOST_WRONG)} of its entries ±1 go wrong); ${SEEDS} seeds, bars: range; dashed: published, or derived here`,
     x: logAxis('width n', 'units', [5, 600]),
     y: logAxis('patterns held', undefined, [span.low, span.high]),
     data,
@@ -335,7 +335,7 @@ export function answer(measured: Memories): string {
   const [classical, exponential, distance] = ['classical', 'exponential', 'distance based'].map(at);
   const flipped = overSeeds(measured.flipped).at(-1)!;
   return [
-    `**Each memory stores about as many patterns as is claimed for it, or more. The paper's own, based on distances, comes without a number; it stores ${range(distance!)} with ${distance!.n} units, and that grows faster than any power of their number and slower than an exponential.**`,
+    `**Each memory stores about as many patterns as is claimed for it, or more. The paper's own, based on distances, comes without a number; it stores ${range(distance!)} with ${distance!.n} units, and that grows faster than a power of their number and slower than an exponential.**`,
     `The classical network holds ${range(classical!)} with ${classical!.n} units (0.138 n = ${Math.round(0.138 * classical!.n)}), the exponential one ${range(exponential!)} with ${exponential!.n} (2^(n/2) = ${Math.round(2 ** (exponential!.n / 2))}).`,
     `To store a pattern and to find it again from a damaged copy are different tests: from ${flippedOf(flipped.n)} of ${flipped.n} signs flipped the exponential one retrieves ${range(flipped)} patterns, where its theorem promises ${Math.round(promised(flipped.n, flippedOf(flipped.n)))} and 2^(n/2) is ${Math.round(2 ** (flipped.n / 2))}.`,
   ].join(' ');

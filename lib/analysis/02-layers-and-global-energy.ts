@@ -52,10 +52,10 @@ export function answer(all: readonly Stacks[]): string {
   const places = [...new Set(all.map(rankOf))].sort((x, y) => x - y).join(' to ');
   return [
     blind
-      ? `**The test cannot tell: from block to block of a trained GPT-2 the energy falls for ${of('trained')} of the tokens, but training does not show in it; before training it is ${of('untrained')}.**`
+      ? `**The test cannot tell: from block to block of a trained GPT-2 the energy falls for ${of('trained')} of the tokens, before training for ${of('untrained')}, and the true order of the blocks is only at place ${places} of ${all[0]!.orders.length} orders.**`
       : `**From block to block of a trained GPT-2 the energy falls for ${of('trained')} of the tokens, and before training for ${of('untrained')}.**`,
     `That it can fall is shown by two stacks that are made to descend: an Energy Transformer, on an energy of its own (${of('energyBlock')} on average), and the steps of the theory (${of('steps')}).`,
-    `Activations grow from block to block, trained or not, and distances with them; brought to one length (*normed*) they give ${of('trainedNormed')}, and before training ${of('untrainedNormed')}.`,
+    `With activations brought to one length (*normed*) the shares are ${of('trainedNormed')}, and before training ${of('untrainedNormed')}.`,
     `The blocks do not prefer their own order either: of ${all[0]!.orders.length} orders the true one has place ${places} by how often the energy falls (${all.length} seeds).`,
   ].join(' ');
 }
@@ -66,7 +66,7 @@ export function stackFigure(all: readonly Stacks[]): Figure {
   const means = (kind: KindOfStack) => pairs.map((_, t) => mean(all.map((one) => one[kind].falling[t]!)));
   return chart({
     title: blindness(all)
-      ? 'Training does not make the energy fall more often'
+      ? 'In GPT-2 the energy rises from block to block for most tokens, trained or not'
       : 'Share of tokens whose energy falls',
     subtitle: `share of held-out tokens whose global energy falls; lines: mean of ${all.length} seeds, bars: their range; band: ours, at least ${percent(DESCENDS)}`,
     x: axis('from block to block', undefined, {

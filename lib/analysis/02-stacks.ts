@@ -15,7 +15,7 @@ import { allLayers } from '../train/evaluate';
 import { committedModel } from '../train/weights';
 import { Random } from '../util/random';
 import { mean } from '../util/statistics';
-import { recited, SMOKE_STARTS, STARTS } from './shared/recited';
+import { recited } from './shared/recited';
 
 /** Of a model: energies of the states after each block. */
 export interface Stack {
@@ -221,7 +221,7 @@ export async function ownStacks(tier: Tier): Promise<Stacks> {
   const [config] = runsWithWeights('desk') as [ReplicaConfig, ...ReplicaConfig[]];
   const model = await committedModel({ id: runId(replica, config), config });
   try {
-    const windows = recited(model, config, tier === 'smoke' ? SMOKE_STARTS : STARTS);
+    const windows = recited(model, config, tier);
     const states = Math.min(STATE_WINDOWS, Math.floor(windows.length / 3));
     return stacksOf(model, config, {
       states: windows.slice(0, states),

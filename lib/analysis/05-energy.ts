@@ -4,7 +4,7 @@ import { arm, DECIDING_SEEDS, replica, type ReplicaConfig, type ReplicaTask } fr
 import { trainedModel } from '../experiments/run';
 import { buildModel } from '../model/build';
 import { windowBatch, type LanguageModel } from '../model/model';
-import { committedMeasure, keptMeasure } from '../report/measure';
+import { committedMeasure, isKept, keptMeasure } from '../report/measure';
 import type { Row } from '../report/table';
 import { allLayers, stacked } from '../train/evaluate';
 import { percent } from '../util/format';
@@ -50,13 +50,16 @@ const sharesOfRuns = (): Promise<Record<'trained' | 'untrained', EnergyShares[]>
     for (const seed of DECIDING_SEEDS) {
       const config = arm('desk', 'B', seed);
       const task = (await replica.task(config)) as ReplicaTask;
-      for (const which of ['trained', 'untrained'] as const) {
-        const model =
-          which === 'trained' ? trainedModel(replica, config, 'last') : buildModel(config.model, seed);
-        all[which].push(energyShares(model, config, task.patterns, task.following));
-        model.dispose();
+      try {
+        for (const which of ['trained', 'untrained'] as const) {
+          const model =
+            which === 'trained' ? trainedModel(replica, config, 'last') : buildModel(config.model, seed);
+          all[which].push(energyShares(model, config, task.patterns, task.following));
+          model.dispose();
+        }
+      } finally {
+        task.dispose();
       }
-      task.dispose();
     }
     return all;
   });
@@ -78,11 +81,12 @@ export async function energyRows(): Promise<Row[]> {
 
 /** In how many pairs the training window has the higher energy before the final layer norm, at β = 1, if that is at least a share of `most` of them. */
 export function reversedSentence(most: number): string[] {
+  if (!isKept(ENERGY_MEASURE)) return [];
   const { trained } = committedMeasure<{ trained: EnergyShares[] }>(ENERGY_MEASURE);
   const higher = trained.map((shares) => 1 - shares.at(-2)![BETAS.indexOf(1)]!);
   return Math.min(...higher) < most
     ? []
     : [
-        `Before the final layer norm it tells them apart the wrong way round: the training window has the higher energy in ${rangeText(higher, percent)}.`,
+        `Before the final layer norm it tells them apart the wrong way round: the training window has the higher energy in ${rangeText(higher, percent)} of pairs.`,
       ];
 }

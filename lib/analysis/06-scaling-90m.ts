@@ -33,7 +33,6 @@ import {
   WARMUPS,
   wholeCurves,
   WIDER,
-  type Variant,
 } from './06-runs';
 import {
   armOf,
@@ -96,11 +95,15 @@ function sizeSentence(records: readonly ReplicaRecord[]): string[] {
   }));
   if (!texts.every(({ passes }) => Number.isFinite(passes))) return [];
   const listed = (of: (text: (typeof texts)[number]) => string) => texts.map(of).join(' and ');
-  const crossing = (variant: Variant) => wholeCurves(records, variant).map(crossingOf).map(oneDecimal)[0];
-  const [warmedUp, wide] = [WARMUPS, WIDER].map((list) => crossing(list[1]!));
+  const variants = [
+    { what: `a warm-up of ${WARMUP_TEXT}`, one: WARMUPS[1]! },
+    { what: `${TIMES} times the parameters and the text`, one: WIDER[1]! },
+  ].flatMap(({ what, one }) => {
+    const [at] = wholeCurves(records, one).map(crossingOf).filter(Number.isFinite);
+    return at === undefined ? [] : [`with ${what} after ${oneDecimal(at)}`];
+  });
   return [
-    `The size of the text and the schedule decide too: with ${listed(({ times }) => times)} times the text they part after ${listed(({ passes }) => oneDecimal(passes))} passes${warmedUp ? `, and with a warm-up of ${WARMUP_TEXT} it is ${warmedUp}` : ''}.`,
-    ...(wide ? [`With ${TIMES} times the parameters and the text it is ${wide}.`] : []),
+    `The size of the text and the schedule decide too: with ${listed(({ times }) => times)} times the text they part after ${listed(({ passes }) => oneDecimal(passes))} passes${variants.length ? `, ${variants.join(', ')} (one seed each)` : ''}.`,
   ];
 }
 
@@ -119,7 +122,7 @@ export function answer(records = runs()): string {
       c.map(({ end }) => gapOf(end)),
       nats,
     )} after ${oneDecimal(c[0]!.end.epoch)}, where the schedule ends; the held-out loss is then ${rangeText(excess, nats)} above that of a text that is read once.`,
-    'The paper does not say how many passes it made: until they part its claim holds, so that it depends on when training stops.',
+    'The paper does not say how many passes it made: until they part its claim holds, so it depends on when training stops.',
     ...sizeSentence(records),
   ].join(' ');
 }

@@ -21,7 +21,7 @@ import type { Tier } from '../train/config';
 import { allLayers, stacked } from '../train/evaluate';
 import { committedModel } from '../train/weights';
 import { count, layersByWidth } from '../util/format';
-import { recited, SMOKE_STARTS, STARTS } from './shared/recited';
+import { recited } from './shared/recited';
 import { ownValues } from './shared/runs';
 import { lineTrace } from './shared/traces';
 
@@ -266,8 +266,7 @@ export async function ownDistances(tier: Tier): Promise<Distances[]> {
   for (const config of runsWithWeights('desk')) {
     const model = await committedModel({ id: runId(replica, config), config });
     try {
-      if (!all.length)
-        training = recited(model, config, tier === 'smoke' ? SMOKE_STARTS : STARTS).slice(0, WINDOWS);
+      if (!all.length) training = recited(model, config, tier).slice(0, WINDOWS);
       const name = `${layersByWidth(config.model)}, ${count(config.trainTokens)} tokens`;
       all.push(distancesOf(name, model, config, { training, heldOut: [] }));
     } finally {
@@ -282,25 +281,21 @@ export function publishedDistances(): Distances[] {
   const model = publishedModel();
   if (!model) return [];
   const config = { ...overfitting9m.tiers.full, model: model.config };
-  const dataset = openDataset(config.dataset);
-  const windows = (split: 'train' | 'validation', tokens: number) => {
-    const text = new Windows(
-      `${split} text of ${dataset.name}`,
-      dataset[split],
-      tokens,
-      config.model.context,
-    );
-    return text.spread(Math.min(WINDOWS, text.count)).map((i) => text.read(i));
-  };
   try {
-    const texts = {
-      training: windows('train', config.trainTokens),
-      heldOut: windows('validation', dataset.validation.tokens),
+    const { train, validation, name } = openDataset(config.dataset);
+    const windows = (split: string, source: typeof train, tokens: number) => {
+      const text = new Windows(`${split} text of ${name}`, source, tokens, config.model.context);
+      return text.spread(Math.min(WINDOWS, text.count)).map((i) => text.read(i));
     };
-    return [distancesOf(PUBLISHED, model, config, texts)];
+    try {
+      const training = windows('train', train, config.trainTokens);
+      const heldOut = windows('validation', validation, validation.tokens);
+      return [distancesOf(PUBLISHED, model, config, { training, heldOut })];
+    } finally {
+      train.close();
+      validation.close();
+    }
   } finally {
     model.dispose();
-    dataset.train.close();
-    dataset.validation.close();
   }
 }

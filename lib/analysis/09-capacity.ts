@@ -54,10 +54,10 @@ function wideSentences(all: CapacityRuns): [bold: string, detail: string] {
   if ('missing' in M2!)
     return [
       'Counted in items, a classical Hopfield network does come near the square.',
-      `${hopfield} A GPT-2 whose items are as long as it is wide has not been tested yet.`,
+      `${hopfield} A GPT-2 whose items grow with its width has not been tested yet.`,
     ];
   return [
-    `Counted in items that are as long as the model is wide, the power is ${exponentText('items', 'wideItems', wideItems, 'long')}${isSquare(M2!.value) ? ', the square' : ''}.`,
+    `Counted in items whose length grows with the width of the model, the power is ${exponentText('items', 'wideItems', wideItems, 'long')}${isSquare(M2!.value) ? ', the square' : ''}.`,
     `In bits that is ${exponentText('bits', 'wideItems', wideItems, 'long')}: wider models get longer items. ${hopfield}`,
   ];
 }

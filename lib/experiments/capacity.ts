@@ -214,7 +214,7 @@ function exposed(config: CapacityConfig, exposures: number): CapacityConfig {
 /** Exposures that Allen-Zhu and Li (2024, arXiv 2404.05405) give each fact. */
 const EXPOSURES = 1000;
 
-/** Two layers on sequences a quarter as long as the model is wide: an item then has as many bits as a pattern of that width. */
+/** Two layers on sequences a quarter as long as the model is wide: the bits of an item then grow with the width, as those of a pattern do. */
 function wideItems(tier: Tier, width: number, load: number): CapacityConfig {
   const base = tiers[tier];
   const itemTokens = width / 4;

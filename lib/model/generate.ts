@@ -165,7 +165,7 @@ export function* generateOn(
 /** Windows per batch: few enough for their keys and values to fit in memory. */
 const WINDOWS_AT_A_TIME = 32;
 
-/** Greedy continuations of prompts of one length, each by `newTokens` tokens. */
+/** Greedy continuations of prompts, all of one length, by so many tokens that all are at most one more than the context. */
 export function continuations(
   model: LanguageModel,
   prompts: readonly ArrayLike<number>[],

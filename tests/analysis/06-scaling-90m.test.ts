@@ -97,9 +97,18 @@ test('the answer gives the passes of other sizes of text, of a shorter warm-up a
   assert.match(of(...sizes), /with 0\.32 and 2\.7 times the text they part after 8\.0 and 8\.0 passes\.$/);
   assert.match(
     of(...sizes, warm!),
-    /passes, and with a warm-up of 200 steps in place of 2,000 it is 10\.0\.$/,
+    /passes, with a warm-up of 200 steps in place of 2,000 after 10\.0 \(one seed each\)\.$/,
   );
-  assert.match(of(...sizes, wide!), /passes\. With 3\.3 times the parameters and the text it is 10\.0\.$/);
+  assert.match(
+    of(...sizes, wide!),
+    /passes, with 3\.3 times the parameters and the text after 10\.0 \(one seed each\)\.$/,
+  );
+  const never = made(
+    widerRuns('desk')[1]!,
+    () => 3,
+    () => 3,
+  );
+  assert.match(of(...sizes, never), /and 8\.0 passes\.$/, 'losses that never part');
 });
 
 test('a continued run goes on in the diagram, and ends where it ended in the verdicts', () => {

@@ -265,5 +265,8 @@ test('every run of the lists that are not under way is committed, and a table ha
 test('the answer says what is missing, and then what came of it', () => {
   const all = runs();
   assert.match(answer({ ...all, settled: [] }), /not run yet\.$/);
-  assert.match(answer({ ...all, settled: all.grammars }), /Without dropout .* falls to 0, \d+ of 18 runs copy\.$/);
+  assert.match(
+    answer({ ...all, settled: all.grammars }),
+    /Without dropout .* falls to 0, \d+ of 18 runs copy\.$/,
+  );
 });

@@ -2,6 +2,7 @@
 import type { ReplicaConfig } from '../../experiments/replica';
 import { continuations } from '../../model/generate';
 import { windowBatch, type LanguageModel } from '../../model/model';
+import type { Tier } from '../../train/config';
 import { scored } from '../../train/evaluate';
 import { inGroups } from '../../util/groups';
 import { mean } from '../../util/statistics';
@@ -10,7 +11,7 @@ import { mean } from '../../util/statistics';
 const FIRST = 256;
 export const STARTS = 128;
 /** Of a smoke run. */
-export const SMOKE_STARTS = 16;
+const SMOKE_STARTS = 16;
 
 /** Mean nats a token up to which a model is sure of what it writes. */
 const SURE_NATS = 0.1;
@@ -20,11 +21,11 @@ const AT_A_TIME = 32;
 
 /**
  * Windows that a model writes after one token each, always the likeliest next one, and is sure of. Training windows begin at
- * fixed places, so that one that is known by heart can be told from its first token.
- * @param starts number of first tokens that are tried
+ * fixed places, so that one that is known by heart can be recalled from its first token.
  * @returns windows of one token more than the model's context, as training windows are
  */
-export function recited(model: LanguageModel, config: ReplicaConfig, starts: number = STARTS): number[][] {
+export function recited(model: LanguageModel, config: ReplicaConfig, tier: Tier = 'desk'): number[][] {
+  const starts = tier === 'smoke' ? SMOKE_STARTS : STARTS;
   const prompts = Array.from({ length: starts }, (_, i) => [FIRST + i]);
   const rest = continuations(model, prompts, config.model.context);
   const windows = prompts.map((prompt, i) => [...prompt, ...rest[i]!]);

@@ -1062,7 +1062,7 @@ struct AttentionGradient : AttentionBase<T> {
               store(&p[at], sees ? w * factor : Floats{});
               store(&ds[at], sees ? w * (load(&dp[at]) * factor - load(&inner[i0 + i])) * scale : Floats{});
             }
-          if (pairs > keys) std::fill(&ds[keys * COLUMNS], &ds[pairs * COLUMNS], T(0));
+          if (pairs > keys) std::fill(ds.data() + keys * COLUMNS, ds.data() + pairs * COLUMNS, T(0));
           dsRight.pack(ds.data(), COLUMNS);
           multiply(p.data(), COLUMNS, doutRows, i0, 0, dv.data(), D, keys, D, n);
           multiply(ds.data(), COLUMNS, qRows, i0, 0, dk.data(), D, keys, D, n);
