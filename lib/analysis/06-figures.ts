@@ -107,7 +107,7 @@ export function phaseFigure(records = runs()): Figure {
         'The losses separate as passes over the text accumulate',
         `colour: held-out less training loss; black: it reaches ${PARTED} nats; load: bits of the text ÷ bits that the model can store`,
       ),
-      height: 560,
+      height: 530,
       margin: { b: 110 },
       xaxis: axis('passes over the training text', 'log scale', {
         type: 'log',
