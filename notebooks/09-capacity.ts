@@ -91,8 +91,8 @@ capacity.showTable(capacity.longerRows(runs));
 // of Morris et al., and its interval took seeds of one model for models. (2) Exponents are taken in memorised bits, of each
 // model the most of any run, and their intervals vary the models; before, they came from the number of items at 99% recall.
 // Associations were INCONCLUSIVE: the largest model memorised nearly all that it was given, which bounds the exponent from above,
-// NOT REPRODUCED. Sequences: NOT REPRODUCED before and now. (3) Both are verdicts on items of one length. If an item is as long as
-// the model is wide, linear in bits is a square in items: M2 and M3 ask that of new runs.
+// NOT REPRODUCED. Sequences: NOT REPRODUCED before and now. (3) Both are verdicts on items of one length. If the length of an item
+// grows with the width, linear in bits is a square in items that fit: M2 and M3 ask that of new runs.
 
 // %%
 capacity.showVerdict(...capacity.questions(runs));
@@ -115,7 +115,9 @@ capacity.showVerdict(...capacity.questions(runs));
 // ## Predictions
 //
 // P1 to P10 are judged by the statistics that they were made for, on items at 99% recall. M1 cannot hold: 37,568 associations of
-// 6 bits are 2.14 bits per parameter. M4 was added for that reason, before any of these runs.
+// 6 bits are 2.14 bits per parameter. M4 was added for that reason, before any of these runs. M2 expected the square, and
+// found more: an item counts if all of its tokens come back, which longer items do less often at as many bits per parameter. With
+// items counted as bits over the bits of one, a law that is linear in bits is the square by arithmetic.
 
 // %%
 capacity.showPredictions(capacity.predictionTable(runs));

@@ -58,7 +58,7 @@ function wideSentences(all: CapacityRuns): [bold: string, detail: string] {
     ];
   return [
     `Counted in items whose length grows with the width of the model, the power is ${exponentText('items', 'wideItems', wideItems, 'long')}${isSquare(M2!.value) ? ', the square' : ''}.`,
-    `In bits that is ${exponentText('bits', 'wideItems', wideItems, 'long')}: wider models get longer items. ${hopfield}`,
+    `In bits it is ${exponentText('bits', 'wideItems', wideItems, 'long')} for these: wider models get longer items, which come back whole less often. ${hopfield}`,
   ];
 }
 
@@ -219,7 +219,7 @@ export function bitsExponentQuestions(
     unit: 'exponent of D',
     table: 'theory',
     leastTier: 'desk',
-    note: 'for D counted in bits; on items as long as the model is wide the same law is a square in items',
+    note: 'for D counted in bits; M2 and M3 ask it of items whose length grows with the width',
     ours,
   });
   return [

@@ -168,8 +168,8 @@ export function exponentFigure(all = runs()): Figure {
     data,
     layout: {
       title: title(
-        M2 && 'value' in M2 && isSquare(M2.value)
-          ? 'Linear in bits; the square in items whose length grows with the width'
+        M2 && 'value' in M2
+          ? `Linear in bits; ${isSquare(M2.value) ? 'the square' : 'far from it'} in items whose length grows with the width`
           : 'Linear in bits; in items only the Hopfield network is near the square',
         'N against the most that is memorised, left in items, right in bits; bold: exponent; dashed: theory',
       ),
