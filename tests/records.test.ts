@@ -9,7 +9,6 @@ import { allCommitted } from '../lib/train/record';
 const UNDER_WAY = [
   'plateau-few-lines-continued',
   'replica-wider',
-  'capacity-wide-items',
   'capacity-associations',
   'capacity-exposures',
 ];
