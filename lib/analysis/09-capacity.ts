@@ -58,7 +58,7 @@ function wideSentences(all: CapacityRuns): [bold: string, detail: string] {
     ];
   return [
     `Counted in items whose length grows with the width of the model, the power is ${exponentText('items', 'wideItems', wideItems, 'long')}${isSquare(M2!.value) ? ', the square' : ''}.`,
-    `In bits it is ${exponentText('bits', 'wideItems', wideItems, 'long')} for these: wider models get longer items, which come back whole less often. ${hopfield}`,
+    `In bits it is ${exponentText('bits', 'wideItems', wideItems, 'long')} for these too: wider models get longer items, which come back whole less often. ${hopfield}`,
   ];
 }
 
@@ -68,8 +68,8 @@ export function answer(all = runs()): string {
   const [bold, detail] = wideSentences(all);
   return [
     `**Not if data is counted in bits: the parameters of a GPT-2 grow with the power ${exponentText('bits', 'sequences', sequences, 'long')} of the bits that it memorises, not 2. ${bold}**`,
-    `The first is for random sequences; for random associations it is ${exponentText('bits', 'associations', associations, 'long')}.`,
     detail,
+    `The bits are those of random sequences; for random associations the power is ${exponentText('bits', 'associations', associations, 'long')}.`,
   ].join(' ');
 }
 

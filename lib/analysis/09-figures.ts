@@ -58,7 +58,7 @@ export const LOOKS: Record<
     label: 'classical<br>Hopfield',
     colour: COLOURS.control,
     symbol: 'circle',
-    side: 'above',
+    side: 'right',
   },
 };
 
