@@ -3,7 +3,6 @@ import { chart, type Figure } from '../report/figure';
 import { axis, COLOURS, endLabels } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import type { Tier } from '../train/config';
 import { percent } from '../util/format';
 import { mean } from '../util/statistics';
 import { committedStacks, type Stacks } from './02-stacks';
@@ -160,7 +159,7 @@ export const stackQuestion = (all: readonly Stacks[]): Question => {
 };
 
 /** All questions of the notebook, to the committed measures. */
-export const questions = (tier: Tier = 'quick', seed = 1): Question[] => [
+export const questions = (): Question[] => [
   stackQuestion(committedStacks()),
-  ...descentQuestions(measuredViolations(tier, seed), tier, seed),
+  ...descentQuestions(measuredViolations(), 'quick', 1),
 ];
