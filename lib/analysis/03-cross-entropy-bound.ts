@@ -270,7 +270,7 @@ export function lossesFigure(records?: readonly RunRecord[]): Figure {
     layout: {
       title: title(
         'Where the entropy of the data is well below 1, so is the loss',
-        `one mark per run; blue: cannot have memorised, they decide; black: entropy of the data; right: how many end below ${LEAST}`,
+        `blue: runs that cannot have memorised; black: entropy; right: how many end below ${LEAST}`,
       ),
       height: 110 + 34 * all.length,
       showlegend: false,
