@@ -136,10 +136,10 @@ export const allRunRows = (all: CapacityRuns): Row[] => runRows(Object.values(al
 
 /** What more steps add. */
 export const longerRows = ({ ladder, longer, wideItems, twiceExposed }: CapacityRuns): Row[] =>
-  gains([...ladder, ...wideItems], [...longer, ...twiceExposed]).map(({ record, base, factor, gain }) => ({
+  [...gains(ladder, longer), ...gains(wideItems, twiceExposed)].map(({ record, base, factor, gain }) => ({
     run: runName(record.config),
     D: record.config.items,
-    'times the steps': factor,
+    'times the steps': Number(factor.toPrecision(3)),
     exposures: `${count(Math.round(exposures(base)))} → ${count(Math.round(exposures(record)))}`,
     'bits per parameter': `${bitsPerParameter(base).toFixed(2)} → ${bitsPerParameter(record).toFixed(2)}`,
     'more bits': percent(gain, 1),

@@ -334,6 +334,14 @@ function registered(inItems: number, inBits: number, perParameter: number): Part
   };
 }
 
+test('twice the exposures are compared with the run of 1,000, also where a run of the ladder has the same items', () => {
+  const own = longerRows(committed()).filter(({ exposures }) => /→ 2,000$/.test(String(exposures)));
+  assert.deepEqual(
+    own.map((row) => [row['times the steps'], String(row.exposures)]),
+    Array(3).fill([2, '1,000 → 2,000']),
+  );
+});
+
 test('what is registered decides itself when its runs are there, and is open before', () => {
   const outcomes = (all: CapacityRuns) =>
     Object.fromEntries(
