@@ -67,7 +67,7 @@ export function stackFigure(all: readonly Stacks[]): Figure {
   const means = (kind: KindOfStack) => pairs.map((_, t) => mean(all.map((one) => one[kind].falling[t]!)));
   return chart({
     title: blindness(all)
-      ? 'In GPT-2 the energy rises from block to block for most tokens, trained or not'
+      ? 'In GPT-2 the energy rises for most tokens, trained or not'
       : 'Share of tokens whose energy falls',
     subtitle: `share of held-out tokens whose global energy falls; lines: mean of ${all.length} seeds, bars: their range; band: ours, at least ${percent(DESCENDS)}`,
     x: axis('from block to block', undefined, {
