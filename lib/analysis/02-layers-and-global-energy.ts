@@ -7,6 +7,7 @@ import { percent } from '../util/format';
 import { mean } from '../util/statistics';
 import { committedStacks, type Stacks } from './02-stacks';
 import { descentQuestions, measuredViolations } from './02-steps';
+import { rangeText } from './shared/replica-runs';
 import { lineTrace, MARKED, rangeBars } from './shared/traces';
 
 export * from './shared/notebook';
@@ -18,8 +19,7 @@ export const rankOf = ({ orders }: Pick<Stacks, 'orders'>): number =>
   orders.filter((share) => share >= orders[0]!).length;
 
 /** `7 to 9`: the ranks of the true order. */
-const placesOf = (all: readonly Stacks[]): string =>
-  [...new Set([Math.min(...all.map(rankOf)), Math.max(...all.map(rankOf))])].join(' to ');
+const placesOf = (all: readonly Stacks[]): string => rangeText(all.map(rankOf), String);
 
 /** Why the measure cannot see training; undefined: it does, for every seed. */
 export function blindness(all: readonly Stacks[]): string | undefined {
@@ -34,8 +34,7 @@ export function blindness(all: readonly Stacks[]): string | undefined {
 }
 
 /** `5% to 7%` */
-const percentRange = (values: readonly number[]): string =>
-  [...new Set([Math.min(...values), Math.max(...values)].map((v) => percent(v)))].join(' to ');
+const percentRange = (values: readonly number[]): string => rangeText(values, percent);
 
 const KINDS = {
   steps: { name: 'steps of the theory', colour: COLOURS.exact, dash: 'dot' },
@@ -118,7 +117,7 @@ export function stackFigure(all: readonly Stacks[]): Figure {
   });
 }
 
-/** A row a stack: mean energies, shares of falling tokens pair by pair, and the mean over pairs. */
+/** A row a stack: shares of falling tokens pair by pair, and the mean over pairs. */
 export const stackRows = (all: readonly Stacks[]): Row[] =>
   (Object.keys(KINDS) as KindOfStack[]).map((kind) => ({
     stack: KINDS[kind].name,

@@ -19,7 +19,6 @@ import { recited } from './shared/recited';
 
 /** Of a model: energies of the states after each block. */
 export interface Stack {
-  name: string;
   /** Mean global energy after each block. */
   energies: number[];
   /** Share of states whose energy falls from one block to the next. */
@@ -58,25 +57,15 @@ function normed({ values, rows, width }: Matrix): Matrix {
   return { values: out, rows, width };
 }
 
-/** The stack of a model: patterns of layer t are the activations of training tokens after block t. */
-export function stackOf(
-  name: string,
-  model: LanguageModel,
-  config: ReplicaConfig,
-  texts: Texts,
-  of: (activations: Matrix) => Matrix = (raw) => raw,
-): Stack {
-  const [layers, states] = activations(model, config, texts).map((each) => each.map(of)) as [
-    Matrix[],
-    Matrix[],
-  ];
-  const energies = states.map((x) => layeredEnergy({ layers, states: x, beta: 1 }).energies);
-  return {
-    name,
-    energies: energies.map(mean),
-    falling: sharePerPair(energies),
-  };
+/** The stack of states that pass from block to block, with the patterns of each block as layers. */
+function stackFrom(layers: readonly Matrix[], path: readonly Matrix[]): Stack {
+  const energies = path.map((states) => layeredEnergy({ layers, states, beta: 1 }).energies);
+  return { energies: energies.map(mean), falling: sharePerPair(energies) };
 }
+
+/** The stack of a model: patterns of layer t are the activations of training tokens after block t. */
+export const stackOf = (model: LanguageModel, config: ReplicaConfig, texts: Texts): Stack =>
+  stackFrom(...activations(model, config, texts));
 
 /** A model whose block t has the weights of block `order[t]` of another. */
 function rearranged(model: LanguageModel, config: ReplicaConfig, order: readonly number[]): LanguageModel {
@@ -141,45 +130,36 @@ function descents(layers: Matrix[], states: Matrix, seed: number): Pick<Stacks, 
   const memory = layeredMemory({ layers, beta: 1 });
   const path = [states];
   for (let t = 0; t < steps; t++) path.push(memory.update(path[t]!));
-  const energies = (all: Matrix[], own: readonly Matrix[]) =>
-    all.map((x) => layeredEnergy({ layers: own, states: x, beta: 1 }).energies);
-  const stack = (name: string, all: Float64Array[]): Stack => ({
-    name,
-    energies: all.map(mean),
-    falling: sharePerPair(all),
-  });
-  return {
-    energyBlock: stack('Energy Transformer', energies(held!, patterns!)),
-    steps: stack('MM steps', energies(path, layers)),
-  };
+  return { energyBlock: stackFrom(patterns!, held!), steps: stackFrom(layers, path) };
 }
 
 /** Everything that is measured on the trained model of a run. */
 function stacksOf(trained: LanguageModel, config: ReplicaConfig, texts: Texts): Stacks {
   const blocks = config.model.layers;
-  const measure = (name: string, model: LanguageModel, of?: typeof normed): Stack => {
+  const of = (model: LanguageModel) => {
     try {
-      return stackOf(name, model, config, texts, of);
+      return activations(model, config, texts);
     } finally {
       model.dispose();
     }
   };
-  const orders = blockOrders(blocks, config.seed).map((order) =>
-    mean(measure('', rearranged(trained, config, order)).falling),
-  );
+  const inOrder = (order: readonly number[]) => stackFrom(...of(rearranged(trained, config, order)));
+  const orders = blockOrders(blocks, config.seed).map((order) => mean(inOrder(order).falling));
   const [layers, states] = activations(trained, config, texts);
+  const [firstLayers, firstStates] = of(buildModel(config.model, config.seed));
   return {
     seed: config.seed,
-    trained: stackOf('trained', trained, config, texts),
-    untrained: measure('untrained', buildModel(config.model, config.seed)),
-    trainedNormed: stackOf('trained, normed', trained, config, texts, normed),
-    untrainedNormed: measure('untrained, normed', buildModel(config.model, config.seed), normed),
-    tied: measure('one block, repeated', rearranged(trained, config, Array(blocks).fill(1))),
+    trained: stackFrom(layers, states),
+    untrained: stackFrom(firstLayers, firstStates),
+    trainedNormed: stackFrom(layers.map(normed), states.map(normed)),
+    untrainedNormed: stackFrom(firstLayers.map(normed), firstStates.map(normed)),
+    tied: inOrder(Array(blocks).fill(1)),
     ...descents(layers, states[0]!, config.seed),
     orders,
   };
 }
 
+/** Windows whose activations are patterns, and those whose are states. */
 const [PATTERN_WINDOWS, STATE_WINDOWS] = [16, 8];
 
 /** Training text of a run, and text of other books. */
@@ -202,7 +182,7 @@ function booksOf(config: ReplicaConfig): Texts {
 
 const MEASURE = 'layers-stacks';
 
-/** The measured stacks of the runs that learnt 47,488 tokens by heart, as they are committed; they need the books. */
+/** Stacks of the runs that memorised 47,488 tokens, as committed; to measure them again takes the books. */
 export const stacks = (): Promise<Stacks[]> =>
   keptMeasure(MEASURE, () =>
     DECIDING_SEEDS.map((seed) => {
@@ -216,7 +196,7 @@ export const stacks = (): Promise<Stacks[]> =>
     }),
   );
 
-/** The committed weights of one of these runs, on training text that they give away, some of it patterns, some of it states. */
+/** The stacks of one of these runs, from its committed weights and training text that is read out of them: some of it patterns, some states. */
 export async function ownStacks(tier: Tier): Promise<Stacks> {
   const [config] = runsWithWeights('desk') as [ReplicaConfig, ...ReplicaConfig[]];
   const model = await committedModel({ id: runId(replica, config), config });
@@ -232,5 +212,5 @@ export async function ownStacks(tier: Tier): Promise<Stacks> {
   }
 }
 
-/** The same, which have been measured. */
+/** The committed stacks of all three runs. */
 export const committedStacks = (): Stacks[] => committedMeasure(MEASURE);

@@ -1,14 +1,20 @@
 /** Notebook 05: whether the distance energy tells training text from other text, in every layer and at other sharpness. */
-import { distanceEnergy } from '../energy/distance';
-import { arm, DECIDING_SEEDS, replica, type ReplicaConfig, type ReplicaTask } from '../experiments/replica';
+import type { Matrix } from '../energy/matrix';
+import {
+  arm,
+  DECIDING_SEEDS,
+  replica,
+  shareOfLower,
+  type ReplicaConfig,
+  type ReplicaTask,
+} from '../experiments/replica';
 import { trainedModel } from '../experiments/run';
 import { buildModel } from '../model/build';
 import { windowBatch, type LanguageModel } from '../model/model';
 import { committedMeasure, isKept, keptMeasure } from '../report/measure';
 import type { Row } from '../report/table';
-import { allLayers, stacked } from '../train/evaluate';
+import { allLayers } from '../train/evaluate';
 import { percent } from '../util/format';
-import { mean, shareBelow } from '../util/statistics';
 import { rangeText } from './shared/replica-runs';
 
 /** Sharpness of the energy: at 0.1 it is about the mean distance to the patterns, at 10 that to the nearest one. */
@@ -27,20 +33,13 @@ function energyShares(
   const layersOf = (windows: Uint16Array[]) =>
     windows.map((one) => allLayers(model, config, [() => windowBatch([one], config.model)]));
   const [own, following] = [layersOf(train), layersOf(other)];
-  return own[0]!.map((_, layer) =>
-    BETAS.map((beta) => {
-      const energies = own.map((window, i) => {
-        const patterns = stacked(own.filter((_, j) => j !== i).map((layers) => layers[layer]!));
-        return [window, following[i]!].map((layers) =>
-          mean(distanceEnergy({ patterns, states: layers[layer]!, beta })),
-        );
-      });
-      return shareBelow(
-        energies.map(([lower]) => lower!),
-        energies.map(([, higher]) => higher!),
-      );
-    }),
-  );
+  return own[0]!.map((_, layer) => {
+    const [patterns, others] = [own, following].map((windows) => windows.map((layers) => layers[layer]!)) as [
+      Matrix[],
+      Matrix[],
+    ];
+    return BETAS.map((beta) => shareOfLower(patterns, others, beta));
+  });
 }
 
 /** The same pairs as in the runs, of each seed at the end and with its first weights, as committed; it needs the books. */

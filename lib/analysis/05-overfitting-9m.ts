@@ -2,32 +2,27 @@
 import { openDataset } from '../data/text/shards';
 import { decode } from '../data/text/tokenizer';
 import { Windows } from '../data/text/windows';
-import { runId } from '../experiments/experiment';
 import { overfitting9m } from '../experiments/overfitting-9m';
 import {
   arm,
   DECIDING_SEEDS,
   replica,
-  runsWithWeights,
   widerRuns,
   type ReplicaConfig,
   type ReplicaRecord,
 } from '../experiments/replica';
-
 import { committedRecords } from '../experiments/run';
 import type { TextRecord } from '../experiments/text-task';
 import { generate } from '../model/generate';
-import type { LanguageModel } from '../model/model';
 import type { Figure } from '../report/figure';
 import { keptMeasure } from '../report/measure';
 import { axis, COLOURS, endLabels, referenceLine, title } from '../report/style';
 import type { PredictionRow } from '../report/predictions';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { committedModel } from '../train/weights';
 import { count, layersByWidth, percent } from '../util/format';
 import { reversedSentence } from './05-energy';
-import { recited, STARTS } from './shared/recited';
+import { committedModels, recited, STARTS } from './shared/recited';
 import {
   armOf,
   finishedRuns,
@@ -133,7 +128,7 @@ export function overfittingFigure(records = runs()): Figure {
     ]),
     layout: {
       title: title(
-        'The model learns its text by heart, and its energy is no lower for it',
+        'The model memorises its text, but that text has no lower energy',
         `GPT-2, 656,448 parameters on 47,488 tokens, a ratio as of GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
       ),
       height: 460,
@@ -255,23 +250,11 @@ interface Recited {
   verbatim: number;
 }
 
-/** The committed weights of each run that has some. */
-async function* weights(): AsyncGenerator<{ config: ReplicaConfig; model: LanguageModel }> {
-  for (const config of runsWithWeights('desk')) {
-    const model = await committedModel({ id: runId(replica, config), config });
-    try {
-      yield { config, model };
-    } finally {
-      model.dispose();
-    }
-  }
-}
-
 /** Of each run with committed weights, as committed; it needs the books. */
 const recitals = (): Promise<Recited[]> =>
   keptMeasure(MEASURE, async () => {
     const all: Recited[] = [];
-    for await (const { config, model } of weights()) {
+    for await (const { config, model } of committedModels()) {
       const windows = recited(model, config).map(String);
       const { train, validation } = openDataset(config.dataset);
       try {
@@ -292,7 +275,7 @@ const MOST_NEW_TOKENS = 100;
 export async function recitalRows(): Promise<Row[]> {
   const rows: Row[] = [];
   const all = await recitals();
-  for await (const { config, model } of weights()) {
+  for await (const { config, model } of committedModels()) {
     const { vocabulary } = config.model;
     const written = generate(model, [vocabulary - 1], { maxNewTokens: MOST_NEW_TOKENS, temperature: 0 });
     const { sure, verbatim } = all[rows.length]!;

@@ -4,9 +4,7 @@ import { Windows } from '../data/text/windows';
 import { nearestNeighbours } from '../energy/distance';
 import type { Matrix } from '../energy/matrix';
 import { radius } from '../energy/partition';
-import { runId } from '../experiments/experiment';
 import { overfitting9m } from '../experiments/overfitting-9m';
-import { replica, runsWithWeights } from '../experiments/replica';
 import { committedRecords } from '../experiments/run';
 import { scaling90m } from '../experiments/scaling-90m';
 import type { TextConfig, TextRecord } from '../experiments/text-task';
@@ -19,9 +17,8 @@ import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { allLayers, stacked } from '../train/evaluate';
-import { committedModel } from '../train/weights';
 import { count, layersByWidth } from '../util/format';
-import { recited } from './shared/recited';
+import { committedModels, recited } from './shared/recited';
 import { ownValues } from './shared/runs';
 import { lineTrace } from './shared/traces';
 
@@ -263,15 +260,10 @@ export function publishedModel(): Gpt2 | null {
 export async function ownDistances(tier: Tier): Promise<Distances[]> {
   let training: number[][] = [];
   const all: Distances[] = [];
-  for (const config of runsWithWeights('desk')) {
-    const model = await committedModel({ id: runId(replica, config), config });
-    try {
-      if (!all.length) training = recited(model, config, tier).slice(0, WINDOWS);
-      const name = `${layersByWidth(config.model)}, ${count(config.trainTokens)} tokens`;
-      all.push(distancesOf(name, model, config, { training, heldOut: [] }));
-    } finally {
-      model.dispose();
-    }
+  for await (const { config, model } of committedModels()) {
+    if (!all.length) training = recited(model, config, tier).slice(0, WINDOWS);
+    const name = `${layersByWidth(config.model)}, ${count(config.trainTokens)} tokens`;
+    all.push(distancesOf(name, model, config, { training, heldOut: [] }));
   }
   return all;
 }

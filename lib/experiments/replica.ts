@@ -5,6 +5,7 @@
 import { Windows } from '../data/text/windows';
 import type { Dataset } from '../data/text/shards';
 import { distanceEnergy } from '../energy/distance';
+import type { Matrix } from '../energy/matrix';
 import { gpt2Parameters, type Gpt2Config } from '../model/config';
 import type { LanguageModel } from '../model/model';
 import { slower, withSteps, type CosineSchedule, type Tier } from '../train/config';
@@ -205,6 +206,24 @@ export const shorterWarmupRuns = (tier: Tier): ReplicaConfig[] =>
     return { ...config, schedule: { ...schedule, warmupSteps: Math.round(schedule.warmupSteps / 10) } };
   });
 
+/**
+ * Share of pairs of a training window and another one in which the training window has the lower distance energy: the mean over its
+ * tokens, with the tokens of all training windows but that of the same number as patterns.
+ * @param train, following activations of a window each, as many of both
+ */
+export function shareOfLower(train: readonly Matrix[], following: readonly Matrix[], beta: number): number {
+  const energies = train.map((window, i) => {
+    const patterns = stacked(train.filter((_, j) => j !== i));
+    const states = stacked([window, following[i]!]);
+    const values = distanceEnergy({ patterns, states, beta });
+    return [mean(values.subarray(0, window.rows)), mean(values.subarray(window.rows))] as const;
+  });
+  return shareBelow(
+    energies.map(([own]) => own),
+    energies.map(([, other]) => other),
+  );
+}
+
 export class ReplicaTask extends TextTask {
   private readonly fixed: Uint16Array[];
   /** Training windows whose activations are the patterns of the energy, and windows of the text that follows. */
@@ -247,20 +266,10 @@ export class ReplicaTask extends TextTask {
   }
 
   private auc(model: LanguageModel): number {
-    const [train, heldOut] = [
-      this.activations(model, this.patterns),
-      this.activations(model, this.following),
-    ];
-    const energies = train.map((window, i) => {
-      const patterns = stacked(train.filter((_, j) => j !== i));
-      const states = stacked([window, heldOut[i]!]);
-      const values = distanceEnergy({ patterns, states, beta: 1 });
-      return [mean(values.subarray(0, window.rows)), mean(values.subarray(window.rows))] as const;
-    });
-    return shareBelow(
-      energies.map(([own]) => own),
-      energies.map(([, other]) => other),
-    );
+    const [train, following] = [this.patterns, this.following].map((windows) =>
+      this.activations(model, windows),
+    ) as [Matrix[], Matrix[]];
+    return shareOfLower(train, following, 1);
   }
 }
 

@@ -54,7 +54,7 @@ test('the stack of a model: a falling share per pair of blocks, energies that ag
   const model = buildModel(config.model, 1);
   const random = new Random(1, 'windows');
   const windows = Array.from({ length: 6 }, () => Array.from({ length: 33 }, () => random.int(2048)));
-  const stack = stackOf('untrained', model, config, {
+  const stack = stackOf(model, config, {
     patterns: windows.slice(2),
     states: windows.slice(0, 2),
   });
@@ -78,7 +78,7 @@ test('committed weights are measured on what they recite; the true order of thei
   );
 });
 
-const stack = (...falling: number[]) => ({ name: '', energies: [], falling });
+const stack = (...falling: number[]) => ({ energies: [], falling });
 const stacks = (trained: number[], untrained: number[], orders: number[]): Stacks => ({
   seed: 1,
   trained: stack(...trained),

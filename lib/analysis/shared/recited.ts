@@ -1,11 +1,25 @@
-/** Training text that a model which has learnt it by heart gives away: its weights are enough. */
-import type { ReplicaConfig } from '../../experiments/replica';
+/** The committed weights, and the training text that can be read out of those that memorised it. */
+import { runId } from '../../experiments/experiment';
+import { replica, runsWithWeights, type ReplicaConfig } from '../../experiments/replica';
 import { continuations } from '../../model/generate';
 import { windowBatch, type LanguageModel } from '../../model/model';
 import type { Tier } from '../../train/config';
 import { scored } from '../../train/evaluate';
+import { committedModel } from '../../train/weights';
 import { inGroups } from '../../util/groups';
 import { mean } from '../../util/statistics';
+
+/** The model of each run with committed weights; it lives until the next one is asked for. */
+export async function* committedModels(): AsyncGenerator<{ config: ReplicaConfig; model: LanguageModel }> {
+  for (const config of runsWithWeights('desk')) {
+    const model = await committedModel({ id: runId(replica, config), config });
+    try {
+      yield { config, model };
+    } finally {
+      model.dispose();
+    }
+  }
+}
 
 /** The first tokens that are tried: after the 256 bytes GPT-2's tokens come in the order of their merges, the commonest first. */
 const FIRST = 256;
