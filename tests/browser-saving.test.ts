@@ -58,17 +58,23 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const open = (page: Page, address: string) => openNotebook(page, address, PATIENCE.timeout);
 
-const saved = (page: Page) =>
+const answerTo = (page: Page, method: string, end: RegExp) =>
   page.waitForResponse(
-    (response) => response.request().method() === 'PUT' && response.url().includes('/api/contents/'),
+    (response) => response.request().method() === method && end.test(new URL(response.url()).pathname),
     PATIENCE,
   );
 
-/** Saves as a user does; the server's answer. */
+/** Saves as a user does; the server's answer. A save ends with its checkpoint, and until then JupyterLab takes no other. */
 async function save(page: Page): Promise<number> {
-  const answer = saved(page);
+  const [saved, checkpoint] = [
+    answerTo(page, 'PUT', /ipynb$/),
+    answerTo(page, 'POST', /ipynb\/checkpoints$/),
+  ];
+  checkpoint.catch(() => undefined);
   await page.keyboard.press('Control+s');
-  return (await answer).status();
+  const status = (await saved).status();
+  if (status === 200) await (await checkpoint).finished();
+  return status;
 }
 
 /** Types at the end of a cell. */
