@@ -38,6 +38,20 @@ export async function attempt(
   return `${reason.trim().slice(0, 200) || `it ended with code ${code}`} (details: ${relative(paths.root, log)})`;
 }
 
+/** Compiles, as attempt. A compiler that was killed could have compiled it: nothing is done without it, and no other is tried. */
+export async function compile(
+  name: string,
+  command: [string, ...string[]],
+  env?: NodeJS.ProcessEnv,
+): Promise<string | null> {
+  const failure = await attempt(name, command, env);
+  if (failure && /signal terminated program|ended with code 1(37|43)/.test(failure))
+    throw new UserError(
+      `${name}: expected the compiler to end by itself; it was killed, perhaps for want of memory: ${failure}; run the same command again`,
+    );
+  return failure;
+}
+
 /** Loads the binding in a process of its own and multiplies two matrices with it: a damaged file may end the process. */
 function testBinding(): Promise<string | null> {
   const script = `const util = require('util'); util.isNullOrUndefined ??= (x) => x == null;
@@ -87,7 +101,7 @@ async function compileBinding({ command, linker, env }: Compiler): Promise<strin
   mkdirSync(dirname(binding), { recursive: true });
   rmSync(binding, { force: true });
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(packageFolder, 'binding', name));
-  const failure = await attempt(
+  const failure = await compile(
     'binding',
     [
       ...command,
@@ -167,15 +181,15 @@ export async function ensureOps(): Promise<boolean> {
   mkdirSync(dirname(opsFile), { recursive: true });
   const cxx = compiler();
   const aside = `${opsFile}.part`;
-  const compile = (...more: string[]) =>
-    attempt('fused-operations', [
+  const withFlags = (...more: string[]) =>
+    compile('fused-operations', [
       cxx!,
       ...[...flags, ...more, '-I', join(tensorflow(), 'include'), opsSource, '-o', aside],
       ...['-L', tensorflow(), '-l:libtensorflow_framework.so.2'],
     ]);
   // Eigen's header does not compile with GCC 12 where the processor has half precision; older compilers lack the flag.
-  let failure = cxx ? await compile('-mno-avx512fp16') : 'no g++ on PATH (Debian, Ubuntu: apt install g++)';
-  if (cxx && failure?.includes('avx512fp16')) failure = await compile();
+  let failure = cxx ? await withFlags('-mno-avx512fp16') : 'no g++ on PATH (Debian, Ubuntu: apt install g++)';
+  if (cxx && failure?.includes('avx512fp16')) failure = await withFlags();
   if (!failure) {
     renameSync(aside, opsFile);
     failure = await testOps();
