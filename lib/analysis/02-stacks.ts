@@ -165,10 +165,8 @@ const [PATTERN_WINDOWS, STATE_WINDOWS] = [16, 8];
 /** Training text of a run, and text of other books. */
 function booksOf(config: ReplicaConfig): Texts {
   const { train, validation } = openDataset(config.dataset);
-  const windows = (what: string, source: typeof train, tokens: number, count: number) => {
-    const all = new Windows(what, source, tokens, config.model.context);
-    return all.spread(count).map((i) => all.read(i));
-  };
+  const windows = (what: string, source: typeof train, tokens: number, count: number) =>
+    new Windows(what, source, tokens, config.model.context).readSpread(count);
   try {
     return {
       patterns: windows('training text', train, config.trainTokens, PATTERN_WINDOWS),

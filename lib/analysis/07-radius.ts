@@ -277,7 +277,7 @@ export function publishedDistances(): Distances[] {
     const { train, validation, name } = openDataset(config.dataset);
     const windows = (split: string, source: typeof train, tokens: number) => {
       const text = new Windows(`${split} text of ${name}`, source, tokens, config.model.context);
-      return text.spread(Math.min(WINDOWS, text.count)).map((i) => text.read(i));
+      return text.readSpread(Math.min(WINDOWS, text.count));
     };
     try {
       const training = windows('train', train, config.trainTokens);

@@ -236,9 +236,8 @@ export class ReplicaTask extends TextTask {
   ) {
     super(config, dataset);
     const { trainTokens, trainingWindows, probes, model } = config;
-    const spread = (from: Windows, count: number) => from.spread(count).map((i) => from.read(i));
-    this.fixed = spread(this.train, trainingWindows);
-    this.patterns = spread(this.train, probes.energyWindows);
+    this.fixed = this.train.readSpread(trainingWindows);
+    this.patterns = this.train.readSpread(probes.energyWindows);
     const rest = dataset.train.tokens - trainTokens;
     const source = {
       tokens: rest,
@@ -246,7 +245,7 @@ export class ReplicaTask extends TextTask {
     };
     const what = `text of ${dataset.name} that follows the training text`;
     const following = new Windows(what, source, Math.min(rest, trainTokens), model.context);
-    this.following = spread(following, probes.energyWindows);
+    this.following = following.readSpread(probes.energyWindows);
   }
 
   override evaluate(model: LanguageModel, step: number): ReplicaMeasures {

@@ -120,12 +120,12 @@ export class TextTask implements Task<TextMeasures> {
       dataset.validation.tokens,
       context,
     );
-    this.heldOut = validation.spread(config.evaluationWindows).map((i) => validation.read(i));
-    this.probes = this.train.spread(config.memorised?.windows ?? 0).map((i) => this.train.read(i));
+    this.heldOut = validation.readSpread(config.evaluationWindows);
+    this.probes = this.train.readSpread(config.memorised?.windows ?? 0);
     const windows = config.energy?.windows ?? 0;
     this.compared = {
-      train: this.train.spread(windows).map((i) => this.train.read(i)),
-      heldOut: validation.spread(windows).map((i) => validation.read(i)),
+      train: this.train.readSpread(windows),
+      heldOut: validation.readSpread(windows),
     };
   }
 

@@ -73,4 +73,9 @@ export class Windows {
       );
     return Array.from({ length: n }, (_, i) => Math.floor((i * this.count) / n));
   }
+
+  /** `n` windows, evenly spread over the text. @returns `n` times `[T + 1]` */
+  readSpread(n: number): Uint16Array[] {
+    return this.spread(n).map((i) => this.read(i));
+  }
 }

@@ -57,6 +57,10 @@ test('windows for evaluation are evenly spread', () => {
   const windows = new Windows('text', counting(301), 301, 3);
   assert.deepEqual(windows.spread(4), [0, 25, 50, 75]);
   assert.deepEqual(
+    windows.readSpread(4).map((window) => Array.from(window)),
+    [0, 75, 150, 225].map((start) => [start, start + 1, start + 2, start + 3]),
+  );
+  assert.deepEqual(
     windows.spread(100),
     Array.from({ length: 100 }, (_, i) => i),
   );
