@@ -7,7 +7,7 @@ import { axis, CIVIDIS, COLOURS, endLabels, logAxis, title, type EndLabel } from
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
 import type { Tier } from '../train/config';
-import { count, percent } from '../util/format';
+import { count, percent, rangeText } from '../util/format';
 import { grouped } from '../util/groups';
 import { line, mean } from '../util/statistics';
 import { inequalityQuestions, rises } from './01-inequalities';
@@ -226,7 +226,7 @@ export const capacityRows = (all: readonly MemoryCapacity[]): Row[] =>
   overSeeds(all).map(({ model, n, least, most }) => ({
     memory: model,
     n,
-    'patterns held': least === most ? count(least) : `${count(least)} to ${count(most)}`,
+    'patterns held': rangeText([least, most], count),
     law: THEORY[model]!.law,
     'by the law': count(Math.round(THEORY[model]!.value(n))),
   }));
@@ -238,9 +238,9 @@ export const flippedRows = ({ capacities, flipped }: Memories): Row[] =>
     return {
       n,
       'signs flipped': flippedOf(n),
-      'held from flipped signs': `${count(least)} to ${count(most)}`,
+      'held from flipped signs': rangeText([least, most], count),
       'promised from flipped signs': count(Math.round(promised(n, flippedOf(n)))),
-      'held from the pattern': stored ? `${count(stored.least)} to ${count(stored.most)}` : null,
+      'held from the pattern': stored ? rangeText([stored.least, stored.most], count) : null,
       'promised from the pattern, 2^(n/2)': count(Math.round(2 ** (n / 2))),
     };
   });
@@ -331,7 +331,7 @@ export const questions = (): Question[] => {
 export function answer(measured: Memories): string {
   const all = overSeeds(measured.capacities);
   const at = (model: string) => all.filter((g) => g.model === model).at(-1)!;
-  const range = ({ least, most }: { least: number; most: number }) => `${count(least)} to ${count(most)}`;
+  const range = ({ least, most }: { least: number; most: number }) => rangeText([least, most], count);
   const [classical, exponential, distance] = ['classical', 'exponential', 'distance based'].map(at);
   const flipped = overSeeds(measured.flipped).at(-1)!;
   return [

@@ -3,11 +3,10 @@ import { chart, type Figure } from '../report/figure';
 import { axis, COLOURS, endLabels } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { percent } from '../util/format';
+import { percent, rangeText } from '../util/format';
 import { mean } from '../util/statistics';
 import { committedStacks, type Stacks } from './02-stacks';
 import { descentQuestions, measuredViolations } from './02-steps';
-import { rangeText } from './shared/replica-runs';
 import { lineTrace, MARKED, rangeBars } from './shared/traces';
 
 export * from './shared/notebook';

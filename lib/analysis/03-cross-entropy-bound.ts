@@ -10,7 +10,7 @@ import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { allCommitted, type RunRecord } from '../train/record';
-import { count } from '../util/format';
+import { count, rangeText } from '../util/format';
 import { grouped } from '../util/groups';
 import { Random } from '../util/random';
 import { crossing } from '../util/statistics';
@@ -214,8 +214,7 @@ const memorisingRuns = (records?: readonly RunRecord[]): Group['found'] =>
         'items' in record.config && excepted(record.parameters, tokens) === undefined && nats < LEAST,
     );
 
-const two = (values: readonly number[]): string =>
-  [...new Set([Math.min(...values), Math.max(...values)].map((x) => x.toFixed(2)))].join(' to ');
+const two = (values: readonly number[]): string => rangeText(values, (x) => x.toFixed(2));
 
 export function answer(records?: readonly RunRecord[]): string {
   const clean = cleanRuns(records);

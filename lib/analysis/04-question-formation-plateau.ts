@@ -10,7 +10,7 @@ import { chart, type Figure, type Trace } from '../report/figure';
 import { axis, COLOURS, endLabels, logAxis, referenceBand, referenceLine, title } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
-import { count, fixed } from '../util/format';
+import { count, fixed, rangeText } from '../util/format';
 import { grouped } from '../util/groups';
 import { mean } from '../util/statistics';
 import { floorsOf, trainTokens, type Floors } from './shared/floors';
@@ -34,9 +34,7 @@ const LINES = { ...questionFormation.tiers.desk, grammar: '1.0' } as const;
 export const floors = (): Floors => floorsOf(LINES);
 
 const three = (x: number): string => fixed(x, 3);
-/** `1.011 to 1.013` */
-const range = (values: readonly number[]): string =>
-  [...new Set([Math.min(...values), Math.max(...values)].map(three))].join(' to ');
+const range = (values: readonly number[]): string => rangeText(values, three);
 
 /** Two or three sentences from the committed runs. */
 export function answer(records = runs()): string {

@@ -14,8 +14,7 @@ import { windowBatch, type LanguageModel } from '../model/model';
 import { committedMeasure, isKept, keptMeasure } from '../report/measure';
 import type { Row } from '../report/table';
 import { allLayers } from '../train/evaluate';
-import { percent } from '../util/format';
-import { rangeText } from './shared/replica-runs';
+import { percent, rangeText } from '../util/format';
 
 /** Sharpness of the energy: at 0.1 it is about the mean distance to the patterns, at 10 that to the nearest one. */
 const BETAS = [0.1, 1, 10] as const;

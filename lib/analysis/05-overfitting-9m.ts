@@ -30,7 +30,7 @@ import {
   IN_THE_PAPER,
   methodColumns,
   nats,
-  rangeText,
+  overRuns,
   replicaPrediction,
   replicaPredictionRows,
   replicaQuestions,
@@ -60,8 +60,7 @@ export const predictions = (records = runs()): PredictionRow[] => replicaPredict
 export function answer(records = runs()): string {
   const own = deciding(records);
   if (!own.length) return 'The runs that decide have not been made yet.';
-  const range = (value: (run: (typeof own)[number]) => number, text = nats) =>
-    rangeText(own.map(value), text);
+  const range = (value: (run: ReplicaRun) => number, text = nats) => overRuns(own, value, text);
   const config = own[0]!.config;
   const [vanishes, overfits, told] = IDS.map((id) => holdsFor(id, records));
   const lead =

@@ -18,6 +18,7 @@ import {
 import type { PredictionRow } from '../report/predictions';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
+import { rangeText } from '../util/format';
 import { mean } from '../util/statistics';
 import { CHINCHILLA, CHINCHILLA_REFIT, FULL, lawExcess, lossBy, PAPER, SEEN, type LossLaw } from './06-laws';
 import {
@@ -41,7 +42,7 @@ import {
   holdsFor,
   methodColumns,
   nats,
-  rangeText,
+  overRuns,
   replicaPrediction,
   replicaPredictionRows,
   replicaQuestions,
@@ -131,7 +132,7 @@ export function answer(records = runs()): string {
 export const loadRows = (records = runs()): Row[] =>
   [...KINDS, ...VARIANTS].map(({ name, load, configs }) => {
     const own = finishedRuns(records, configs);
-    const range = (value: (run: ReplicaRun) => number, text = nats) => rangeText(own.map(value), text);
+    const range = (value: (run: ReplicaRun) => number, text = nats) => overRuns(own, value, text);
     return {
       '': name || 'between',
       load: Number(load.toPrecision(2)),

@@ -17,7 +17,7 @@ import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { allLayers, stacked } from '../train/evaluate';
-import { count, layersByWidth } from '../util/format';
+import { count, layersByWidth, rangeText } from '../util/format';
 import { committedModels, recited } from './shared/recited';
 import { ownValues } from './shared/runs';
 import { lineTrace } from './shared/traces';
@@ -44,8 +44,7 @@ function crossingOf(record: TextRecord, multiple: number): number | null {
   return distancesAlong(record).find(({ distance }) => distance >= level)?.passes ?? null;
 }
 
-const two = (values: readonly number[]): string =>
-  [...new Set([Math.min(...values), Math.max(...values)].map((x) => x.toPrecision(2)))].join(' to ');
+const two = (values: readonly number[]): string => rangeText(values, (x) => x.toPrecision(2));
 const ratios = (records: readonly TextRecord[], at: 0 | -1, which: 'r' | '2r' = 'r'): number[] =>
   records.map((record) => overRadius(record, distancesAlong(record).at(at)!.distance, which));
 

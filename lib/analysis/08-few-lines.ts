@@ -3,7 +3,7 @@ import type { PlateauRecord } from '../experiments/plateau-intervention';
 import type { Figure } from '../report/figure';
 import { axis, COLOURS, endLabels, logAxis, referenceLine, title } from '../report/style';
 import type { Row } from '../report/table';
-import { count } from '../util/format';
+import { count, rangeText } from '../util/format';
 import { grouped } from '../util/groups';
 import { mean } from '../util/statistics';
 import { lastOf, settles } from './08-runs';
@@ -100,7 +100,7 @@ export function sizeFigure(all: readonly PlateauRecord[]): Figure {
 }
 
 const range = (values: readonly number[], decimals = 3): string =>
-  [...new Set([Math.min(...values), Math.max(...values)].map((x) => x.toFixed(decimals)))].join(' to ');
+  rangeText(values, (x) => x.toFixed(decimals));
 
 export const sizeRows = (records: readonly PlateauRecord[]): Row[] =>
   bySize(records).flatMap(([lines, all]) =>

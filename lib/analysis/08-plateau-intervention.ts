@@ -15,7 +15,7 @@ import { axis, COLOURS, endLabels, referenceBand, referenceLine, title } from '.
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
-import { count, estimateText, layersByWidth } from '../util/format';
+import { count, estimateText, layersByWidth, rangeText } from '../util/format';
 import { grouped } from '../util/groups';
 import { mean } from '../util/statistics';
 import { decidedBy } from './08-predictions';
@@ -64,9 +64,7 @@ export const besides = (all: Interventions): PlateauRecord[] =>
     .filter(({ config }) => config.grammar === '0.6');
 
 const range = (values: readonly number[], decimals = 3): string =>
-  values.length
-    ? [...new Set([Math.min(...values), Math.max(...values)].map((x) => x.toFixed(decimals)))].join(' to ')
-    : '–';
+  rangeText(values, (x) => x.toFixed(decimals));
 
 /** The least loss that counts as about 1. */
 const LEAST = CLAIMED_NATS - PAPER_PLATEAU.tolerance;

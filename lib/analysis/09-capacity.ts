@@ -12,7 +12,7 @@ import {
 import { gpt2Parameters } from '../model/config';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';
-import { count, estimateText, layersByWidth, percent, significant } from '../util/format';
+import { count, estimateText, layersByWidth, percent, rangeText, significant } from '../util/format';
 import { grouped } from '../util/groups';
 import { meanEstimate } from '../util/statistics';
 import { LOOKS, MORRIS_FP32 } from './09-figures';
@@ -100,7 +100,7 @@ export function saturationRows(all: readonly Saturation[]): Row[] {
       precision,
       parameters,
       seeds,
-      'bits per parameter': [...new Set([least, most].map((x) => x.toFixed(2)))].join(' to '),
+      'bits per parameter': rangeText([least, most], (x) => x.toFixed(2)),
       'without embeddings': ((mean * parameters) / withoutEmbeddings).toFixed(2),
     })),
     ...over.map((group) => ({
@@ -147,8 +147,7 @@ export const longerRows = ({ ladder, longer, wideItems, twiceExposed }: Capacity
     settled: keepsSettled(record) ? 'yes' : 'no',
   }));
 
-const range = (values: readonly number[]): string =>
-  [...new Set([Math.min(...values), Math.max(...values)].map(count))].join(' to ');
+const range = (values: readonly number[]): string => rangeText(values, count);
 
 /** What matters of the committed lists of runs, and of the runs to be made. */
 export function methodRows(own: readonly CapacityConfig[]): Row[] {

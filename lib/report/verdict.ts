@@ -1,7 +1,7 @@
 /** Verdicts, computed by one rule from the values of single runs, never from their mean alone. */
 import { TIERS, type Tier } from '../train/config';
 import { UserError } from '../util/errors';
-import { count, fixed, isSmall, rounded, significant } from '../util/format';
+import { count, fixed, isSmall, rangeText, rounded, significant } from '../util/format';
 import { Display, escapeHtml, type Bundle } from './display';
 import { BADGES } from './style';
 import { htmlTable, textOfCell, textTable, type TableCell } from './table';
@@ -203,8 +203,10 @@ export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>)
   const shown = fit.length ? fit : ours;
   if (!shown.length) return 'no run';
   const number = (x: number) => valueText(Number.isFinite(x) && Math.abs(x) < 1e-12 ? 0 : x);
-  const values = shown.map(({ value }) => value).sort((a, b) => a - b);
-  const range = [...new Set([values[0]!, values.at(-1)!].map(number))].join(' to ');
+  const range = rangeText(
+    shown.map(({ value }) => value),
+    number,
+  );
   const [{ interval }] = shown as [OwnValue];
   const spread = shown.length === 1 && interval ? `, 95% ${interval.map(number).join(' to ')}` : '';
   // A computation has no tier.

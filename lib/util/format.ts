@@ -58,6 +58,12 @@ export function tabular(x: number): string {
   );
 }
 
+/** `4.35 to 4.36`, the least and the most, or one number where both read the same. @param none text for no values */
+export const rangeText = (values: readonly number[], text: (x: number) => string, none = '–'): string =>
+  values.length
+    ? [...new Set([Math.min(...values), Math.max(...values)].map((x) => text(x)))].join(' to ')
+    : none;
+
 /** `1.02 (0.98 to 1.06)` */
 export const estimateText = ({ value, low, high }: Estimate, decimals = 2): string => {
   const [v, l, h] = [value, low, high].map((x) => x.toFixed(decimals));

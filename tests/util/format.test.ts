@@ -8,6 +8,7 @@ import {
   layersByWidth,
   megabytes,
   percent,
+  rangeText,
   short,
   significant,
   tabular,
@@ -51,6 +52,15 @@ test('numbers keep the digits that matter, and a small one is never shown as 0',
     expected.significant,
   );
   assert.deepEqual(values.map(tabular), expected.tabular);
+});
+
+test('a range of the least and the most, one number where both read the same', () => {
+  const two = (x: number) => x.toFixed(2);
+  assert.deepEqual(
+    [[3, 1, 2], [1.001, 1.002], [], [7]].map((values) => rangeText(values, two)),
+    ['1.00 to 3.00', '1.00', '–', '7.00'],
+  );
+  assert.equal(rangeText([], two, 'no run yet'), 'no run yet');
 });
 
 test('an estimate with its interval', () => {

@@ -21,7 +21,7 @@ import type { PredictionRow } from '../../report/predictions';
 import type { Row } from '../../report/table';
 import type { Question } from '../../report/verdict';
 import { configHash } from '../../train/record';
-import { count, layersByWidth, percent } from '../../util/format';
+import { count, layersByWidth, percent, rangeText } from '../../util/format';
 import { registeredQuestion, registeredRow } from './registered';
 import { passes } from './text-runs';
 
@@ -60,12 +60,6 @@ export const armOf = (records: readonly ReplicaRecord[], name: Arm): ReplicaRun[
     DECIDING_SEEDS.map((seed) => arm('desk', name, seed)),
   );
 
-/** `4.35 to 4.36`, or one number where they are the same; "no run yet" of nothing. */
-export function rangeText(values: readonly number[], text: (x: number) => string): string {
-  if (!values.length) return 'no run yet';
-  return [...new Set([Math.min(...values), Math.max(...values)].map((x) => text(x)))].join(' to ');
-}
-
 /** So many decimals, and zero without a sign. */
 export const decimals = (x: number, count: number): string => {
   const text = Math.abs(x).toFixed(count);
@@ -75,12 +69,19 @@ export const decimals = (x: number, count: number): string => {
 /** Two decimals, three below a tenth, one from ten on. */
 export const nats = (x: number): string => decimals(x, Math.abs(x) < 0.1 ? 3 : Math.abs(x) < 10 ? 2 : 1);
 
+/** The least and the most of what runs came to. */
+export const overRuns = (
+  runs: readonly ReplicaRun[],
+  value: (run: ReplicaRun) => number,
+  text: (x: number) => string = nats,
+): string => rangeText(runs.map(value), text, 'no run yet');
+
 const parametersPerToken = ({ model, trainTokens }: ReplicaConfig): number =>
   gpt2Parameters(model).all / trainTokens;
 
 /** What the seeds of a kind of run came to, in one row. @param name of the kind */
 export function summaryRow(name: string, config: ReplicaConfig, runs: readonly ReplicaRun[]): Row {
-  const range = (value: (run: ReplicaRun) => number, text = nats) => rangeText(runs.map(value), text);
+  const range = (value: (run: ReplicaRun) => number, text = nats) => overRuns(runs, value, text);
   const whole = (x: number) => String(Math.round(x));
   return {
     '': name,
