@@ -3,10 +3,10 @@ import type { PlateauRecord } from '../experiments/plateau-intervention';
 import type { Figure } from '../report/figure';
 import { axis, COLOURS, endLabels, logAxis, referenceLine, title } from '../report/style';
 import type { Row } from '../report/table';
-import { count, rangeText } from '../util/format';
+import { count } from '../util/format';
 import { grouped } from '../util/groups';
 import { mean } from '../util/statistics';
-import { lastOf, settles } from './08-runs';
+import { lastOf, range, settles } from './08-runs';
 import { CLAIMED_NATS } from './shared/bound';
 import { dataFloor, memoryFloor, trainTokens } from './shared/floors';
 import { circles, lineTrace, MARKED } from './shared/traces';
@@ -98,9 +98,6 @@ export function sizeFigure(all: readonly PlateauRecord[]): Figure {
     },
   };
 }
-
-const range = (values: readonly number[], decimals = 3): string =>
-  rangeText(values, (x) => x.toFixed(decimals));
 
 export const sizeRows = (records: readonly PlateauRecord[]): Row[] =>
   bySize(records).flatMap(([lines, all]) =>

@@ -1,5 +1,4 @@
 /** What notebook 08 shows: where losses settle on grammars with other entropies, with few lines, and with other models. */
-import type { PlotMarker } from 'plotly.js';
 import {
   grammarRuns,
   pilotRuns,
@@ -10,14 +9,13 @@ import {
   type PlateauRecord,
 } from '../experiments/plateau-intervention';
 import { finishedRecords } from '../experiments/run';
-import type { Figure, Trace } from '../report/figure';
-import { axis, COLOURS, endLabels, referenceBand, referenceLine, title } from '../report/style';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
-import { count, estimateText, layersByWidth, rangeText } from '../util/format';
+import { count, estimateText, layersByWidth } from '../util/format';
 import { grouped } from '../util/groups';
 import { mean } from '../util/statistics';
+import { MARGIN } from './08-figures';
 import { decidedBy } from './08-predictions';
 import {
   copiedOf,
@@ -29,11 +27,11 @@ import {
   lastOf,
   ofKind,
   onAllLines,
+  range,
   runs,
   settles,
   slopeOf,
   type Interventions,
-  type Kind,
 } from './08-runs';
 import { CLAIMED_NATS, excepted } from './shared/bound';
 import { dataFloor, trainTokens } from './shared/floors';
@@ -41,11 +39,10 @@ import { PAPER_PLATEAU, plateau } from './shared/plateau';
 import { valueQuestion } from './shared/registered-value';
 import { ofList, ownValues } from './shared/runs';
 import { MOST_DRIFT } from './shared/settled';
-import { lineTrace, markerTrace } from './shared/traces';
 
 export * from './shared/notebook';
 export { sizeFigure, sizeRows } from './08-few-lines';
-export { positionFigure } from './08-lines';
+export { floorFigure, positionFigure } from './08-figures';
 export { predictionTable } from './08-predictions';
 export { runs, type Interventions } from './08-runs';
 export { plateauIntervention };
@@ -62,9 +59,6 @@ export const besides = (all: Interventions): PlateauRecord[] =>
   Object.values(onAllLines(all))
     .flat()
     .filter(({ config }) => config.grammar === '0.6');
-
-const range = (values: readonly number[], decimals = 3): string =>
-  rangeText(values, (x) => x.toFixed(decimals));
 
 /** The least loss that counts as about 1. */
 const LEAST = CLAIMED_NATS - PAPER_PLATEAU.tolerance;
@@ -100,122 +94,6 @@ export function answer(all = runs()): string {
     )} parameters a training token.`,
     `The other ${stuck.length} of the ${copying.length + stuck.length} never learn that the second half of a line repeats the first, and stay ${range(stuck.map(excessPerToken), 2)} above. ${deciding}`,
   ].join(' ');
-}
-
-const SPAN = { low: 0.5, high: 2 };
-const WIDTH = { low: 0.5, high: 1.62 };
-/** Excess over the exact cost that is shown, nats per token. */
-const MOST_EXCESS = 0.024;
-/** Margin of G3. */
-const MARGIN = SETTLED_PREDICTIONS[2]!.rule.atMost!;
-
-const LOOKS: Record<Kind, (colour: string) => Partial<PlotMarker>> = {
-  copies: (color) => ({ color, size: 9, symbol: 'circle' }),
-  'does not copy': () => ({ color: COLOURS.outside, size: 10, symbol: 'diamond-open', line: { width: 2 } }),
-  'not settled': () => ({ color: COLOURS.control, size: 9, symbol: 'circle-open' }),
-};
-
-/** Left: loss against the exact cost of the same lines. Right: the difference of the two, enlarged. */
-export function floorFigure(all = runs()): Figure {
-  const { dropout, none } = onAllLines(all);
-  const groups = [
-    { records: dropout, colour: COLOURS.second },
-    { records: none, colour: COLOURS.ours },
-  ];
-  const traces = (panel: '' | '2', kinds: Kind[], y: (record: PlateauRecord) => number): Trace[] =>
-    groups.flatMap(({ records, colour }) =>
-      kinds.map((kind) => {
-        const own = ofKind(records, kind);
-        return markerTrace(kind, own.map(exactCost), own.map(y), LOOKS[kind](colour), {
-          xaxis: `x${panel}`,
-          yaxis: `y${panel}`,
-          text: own.map(({ config }) => `grammar ${config.grammar}, seed ${config.seed}`),
-        });
-      }),
-    );
-  const copying = [...ofKind(dropout, 'copies'), ...ofKind(none, 'copies')];
-  const away = groups.flatMap(({ records }) => records).filter((r) => excessPerToken(r) > MOST_EXCESS);
-  const note = (text: string, x: number, y: number, more: object) => ({
-    text,
-    x,
-    y,
-    showarrow: false,
-    xanchor: 'left',
-    align: 'left',
-    font: { size: 13, color: COLOURS.exact },
-    ...more,
-  });
-  const right = { xref: 'x2', yref: 'y2' };
-  return {
-    data: [
-      lineTrace('', [SPAN.low, WIDTH.high], [SPAN.low, WIDTH.high], { color: COLOURS.exact, width: 1.5 }),
-      ...traces('', ['does not copy', 'not settled', 'copies'], (r) => lastOf(r).heldOutLossNats),
-      ...traces('2', ['not settled', 'copies'], excessPerToken),
-    ],
-    layout: {
-      title: title(
-        'The plateau follows the entropy of the data',
-        'one model, six grammars; dots: settled runs; diamonds: settled, never learn to copy; rings: not settled',
-      ),
-      height: 470,
-      showlegend: false,
-      xaxis: axis('exact cost of these lines', 'nats per token', {
-        range: [WIDTH.low, WIDTH.high],
-        domain: [0, 0.37],
-        dtick: 0.25,
-      }),
-      yaxis: axis('held-out loss at the end', 'nats per token', {
-        range: [SPAN.low, SPAN.high],
-        dtick: 0.25,
-      }),
-      xaxis2: axis('exact cost of these lines', 'nats per token', {
-        range: [WIDTH.low, WIDTH.high],
-        domain: [0.55, 1],
-        anchor: 'y2',
-        dtick: 0.25,
-      }),
-      yaxis2: axis('loss − exact cost', 'nats per token', {
-        range: [0, MOST_EXCESS],
-        anchor: 'x2',
-        tickformat: '.3f',
-        title: { text: 'loss − exact cost (nats per token)', standoff: 4 },
-      }),
-      shapes: [
-        { ...referenceBand(PAPER_PLATEAU.nats, PAPER_PLATEAU.tolerance), xref: 'x domain' },
-        { ...referenceLine(PAPER_PLATEAU.nats, 'claimed: 1', { end: 'left' }), xref: 'x domain' },
-        { ...referenceLine(MARGIN, '', {}), xref: 'x2 domain', yref: 'y2' },
-      ],
-      annotations: [
-        note('loss = entropy', 1.27, 1.22, { textangle: -45 }),
-        note('does not copy', 1.05, 1.62, { font: { size: 13, color: COLOURS.outside } }),
-        note(`slope ${estimateText(slopeOf(copying), 3)}`, 0.53, 1.88, {}),
-        note(`margin ${MARGIN}`, WIDTH.high, MARGIN, {
-          ...right,
-          xshift: 6,
-          font: { size: 13, color: COLOURS.paper },
-        }),
-        note(
-          `${away.length} runs (${away.filter(settles).length} settled):<br>${range(away.map(excessPerToken), 2)}`,
-          WIDTH.high,
-          MOST_EXCESS,
-          { ...right, xshift: 6, yanchor: 'top', font: { size: 13, color: COLOURS.outside } },
-        ),
-        ...endLabels(
-          [
-            { text: 'dropout 0.1', x: WIDTH.high, y: 0.006, colour: COLOURS.second },
-            {
-              text: none.length ? 'no dropout,<br>own data' : 'no dropout:<br>not run yet',
-              x: WIDTH.high,
-              y: 0.009,
-              colour: COLOURS.ours,
-            },
-          ],
-          { low: 0, high: MOST_EXCESS, pixels: 330 },
-          right,
-        ),
-      ] as never,
-    },
-  };
 }
 
 /** A row a grammar and way of training: where its settled runs end. */

@@ -15,6 +15,7 @@ import {
   type PlateauRecord,
 } from '../experiments/plateau-intervention';
 import type { CurvePoint } from '../train/record';
+import { rangeText } from '../util/format';
 import { line, sum, type Estimate, type Point } from '../util/statistics';
 import { entropiesOf, surprisal } from './shared/floors';
 import { committedLists } from './shared/runs';
@@ -112,3 +113,7 @@ export const slopeOf = (records: readonly PlateauRecord[]): Estimate =>
 
 export const isOnThreeGrammars = (records: readonly PlateauRecord[]): boolean =>
   new Set(records.map(({ config }) => config.grammar)).size >= 3;
+
+/** The least and the most of what runs came to. */
+export const range = (values: readonly number[], decimals = 3): string =>
+  rangeText(values, (x) => x.toFixed(decimals));
