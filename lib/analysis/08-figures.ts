@@ -1,6 +1,7 @@
 /** Figures of notebook 08: losses against the entropy of the data, and position by position. */
 import type { PlotMarker } from 'plotly.js';
-import { SETTLED_PREDICTIONS, type PlateauRecord } from '../experiments/plateau-intervention';
+import type { PlateauRecord } from '../experiments/plateau-intervention';
+import { SETTLED_PREDICTIONS } from '../experiments/plateau-predictions';
 import { chart, type Figure, type Trace } from '../report/figure';
 import { axis, COLOURS, endLabels, referenceBand, referenceLine, title } from '../report/style';
 import { estimateText } from '../util/format';

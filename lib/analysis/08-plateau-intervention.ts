@@ -4,10 +4,10 @@ import {
   pilotRuns,
   plateauIntervention,
   settledRuns,
-  SETTLED_PREDICTIONS,
   type PlateauConfig,
   type PlateauRecord,
 } from '../experiments/plateau-intervention';
+import { SETTLED_PREDICTIONS } from '../experiments/plateau-predictions';
 import { finishedRecords } from '../experiments/run';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';

@@ -3,11 +3,11 @@ import {
   deeperRuns,
   modelRuns,
   settledRuns,
-  SETTLED_PREDICTIONS,
   SETTLING_SEEDS,
   type PlateauConfig,
   type PlateauRecord,
 } from '../experiments/plateau-intervention';
+import { SETTLED_PREDICTIONS } from '../experiments/plateau-predictions';
 import { prediction, predictionRows, type PredictionRow, type Predictions } from '../report/predictions';
 import { line, type Point } from '../util/statistics';
 import {

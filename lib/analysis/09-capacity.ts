@@ -3,12 +3,12 @@ import {
   bitsOf,
   capacity,
   capacityRuns,
-  EXPONENT_PREDICTIONS,
   longAssociationRuns,
   wideItemRuns,
   type CapacityConfig,
   type CapacityRecord,
 } from '../experiments/capacity';
+import { EXPONENT_PREDICTIONS } from '../experiments/capacity-predictions';
 import { gpt2Parameters } from '../model/config';
 import type { Row } from '../report/table';
 import type { OwnValue, Question } from '../report/verdict';

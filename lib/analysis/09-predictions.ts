@@ -1,12 +1,12 @@
 /** What was predicted before the runs of notebook 09, and what came of it. */
 import {
-  EXPONENT_PREDICTIONS,
   longAssociationRuns,
   MORRIS_BITS,
   wideItemRuns,
   type CapacityConfig,
   type CapacityRecord,
 } from '../experiments/capacity';
+import { EXPONENT_PREDICTIONS } from '../experiments/capacity-predictions';
 import { isWithin } from '../experiments/prediction';
 import { gpt2Parameters } from '../model/config';
 import { prediction, predictionRows, type PredictionRow, type Predictions } from '../report/predictions';

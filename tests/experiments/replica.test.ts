@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distanceEnergy } from '../../lib/energy/distance';
 import { EXPERIMENTS } from '../../lib/experiments';
-import { EXPONENT_PREDICTIONS } from '../../lib/experiments/capacity';
-import { SETTLED_PREDICTIONS } from '../../lib/experiments/plateau-intervention';
+import { EXPONENT_PREDICTIONS } from '../../lib/experiments/capacity-predictions';
+import { SETTLED_PREDICTIONS } from '../../lib/experiments/plateau-predictions';
 import { checkConfig } from '../../lib/experiments/experiment';
 import { judge, ruleText } from '../../lib/experiments/prediction';
 import {
