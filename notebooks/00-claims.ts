@@ -1,8 +1,9 @@
 // %% [markdown]
 // # 00 · What was claimed, and what was found
 //
-// This page has every claim that the notebooks of this collection put to the test, with the number that decides, fixed before the
-// runs, and what came of it. Nothing here is typed by hand: it reads the verdicts from the committed notebooks.
+// This page has every claim that the notebooks of this collection put to the test, with the number that decides and what came of
+// it. Numbers were fixed before the runs that decide; where one was changed afterwards, its notebook says so under *Verdicts*.
+// Nothing here is typed by hand: the page reads the verdicts from the committed notebooks.
 //
 // ## In short
 
@@ -25,7 +26,8 @@ await claims.showFigure('claims', claims.claimsFigure(all));
 // ## Method
 //
 // Four tables: what the paper observed on trained models (A), its theory (B), older results and claims of other authors (C), and our
-// own predictions, registered before their runs (D). One rule for all: a claim holds if every run that can decide is within the
+// own predictions, registered before their runs (D): of each question the last ones. Notebooks 08 and 09 list their first ones, P1 to
+// P10, of which more than half failed. One rule for all: a claim holds if every run that can decide is within the
 // tolerance; it does not if none is, or, for a claim on *all* models, if one is not; otherwise it is open. The words depend on the
 // kind of claim:
 //
@@ -37,9 +39,11 @@ await claims.showFigure('claims', claims.claimsFigure(all));
 // | a formula that we had to reconstruct | FOLLOWS | DOES NOT FOLLOW | OPEN |
 // | our prediction | HELD | FAILED | OPEN |
 //
-// TEST CANNOT TELL: a control gives the same result as the thing that is tested. Tiers: a *quick* run takes minutes and is a first
-// look; a *desk* run takes up to hours on two CPU cores, and its record is in the repository; *full* is the paper's size and needs
-// a GPU. A *nat* is the natural unit of information, 1.44 bits.
+// TEST CANNOT TELL: a control gives the same result as the thing that is tested, or the result depends on a choice that the theory
+// leaves open. Tiers: a *quick* run takes minutes and is a first look; a *desk* run takes up to hours on two CPU cores, and its record
+// is in the repository; *full* is the paper's size and needs a GPU. Notebook 01 trains nothing: what it computed at the quick tier is
+// in the repository and decides. *In miniature*: a smaller model on less text, at the paper's ratio of parameters to tokens. A *nat*
+// is the natural unit of information, 1.44 bits.
 
 // %%
 const { tier } = claims.openNotebook();

@@ -29,7 +29,7 @@ layers.showHeadlines(layers.stackQuestion(stacks));
 // %% [markdown]
 // ## Method
 //
-// The model is the one that learns its text by heart in [notebook 05](05-overfitting-9m.ipynb): a GPT-2 of 4 blocks of width 96
+// The model is the one that memorises its text in [notebook 05](05-overfitting-9m.ipynb): a GPT-2 of 4 blocks of width 96
 // which recites all of its training windows, three seeds. If any stack stores its training data, this one does. The patterns of
 // layer t are the activations of training tokens after block t (16 windows of 128 tokens), the states those of held-out tokens (8
 // windows of other books). Four controls say what the measure can see:
@@ -85,7 +85,7 @@ await layers.showFigure('layers-step', layers.stepFigure());
 // The rule for "cannot tell" was made after those runs and before these: training counts as seen if, for each seed, the trained
 // stack scores higher than the untrained one and its true order is among the best 5% of all orders. It was first asked of three
 // small models on question formation, whose activations have one length (trained 74% to 78%, untrained 80% to 88%), then of those
-// that learnt their text by heart; the verdict is the same.
+// that memorised their text; the verdict is the same.
 
 // %%
 layers.showVerdict(...layers.questions());

@@ -86,7 +86,7 @@ bound.showTable(bound.groupRows());
 // %% [markdown]
 // ## Verdicts
 //
-// **Changed after the runs**, none of them in favour of our reading:
+// **Changed after the runs:**
 //
 // | claim | before | now | why |
 // | --- | --- | --- | --- |

@@ -31,8 +31,8 @@ plateau.showHeadlines(...plateau.questions());
 //
 // The settings are the published ones. The lines are our own: 100,000 distinct ones for training, drawn from the published
 // grammar (McCoy et al. 2020, [arXiv 2001.03632](https://arxiv.org/abs/2001.03632)); the published lines have the same words and
-// rules with other weights, which are not known ([data/README](../data/README.md)). The committed runs stop after a hundredth
-// of the published schedule, when the loss is flat. Your run is a quick look, which carries no verdict.
+// rules with other weights, which are not known ([data/README](../data/README.md)). The committed runs stop after a tenth of
+// the published steps, when the loss of the models with 6 layers is flat. Your run is a quick look, which carries no verdict.
 
 // %%
 const { tier, seed } = plateau.openNotebook();

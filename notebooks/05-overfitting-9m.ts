@@ -34,8 +34,9 @@ overfitting.showHeadlines(...overfitting.questions());
 // %% [markdown]
 // ## Method
 //
-// The *replica*: parameters, text and vocabulary are divided by 190 together, so that the paper's 13.8 parameters a token stay,
-// and the share of the embeddings, the number of steps and the shape of the schedule of nanoGPT's recipe, which the paper names.
+// The *replica*: parameters, text and tokens a step are divided by about 190 together, so that the paper's 13.8 parameters a token
+// stay, and the vocabulary so far that the embeddings keep their share of the parameters. The shape of the schedule is that of nanoGPT's
+// recipe, which the paper names.
 // The paper does not say how many steps it made; the 4,000, here 216 passes over the text, are our choice. The text is English
 // books in the public domain, in a vocabulary of 2,048 ([data/README](../data/README.md)). Your run is a quick look at a smaller
 // model on made-up stories; it decides nothing.
@@ -60,6 +61,7 @@ overfitting.showRun(record);
 //
 // All losses of the replica are evaluated without an update, on 64 fixed windows of training text and on 64 windows of other
 // books. *Recited*: after 32 tokens of a training window the model's own next 32, each the likeliest, are those of the text.
+// *Lower energy in*: the share of pairs of a training window and one of other text in which the former has the lower energy (R8).
 // *Twice as wide*: parameters, text and windows a step grow together, so that the ratio and the passes stay, at half the learning rate. The last two rows are
 // earlier runs on larger models with far more parameters a token than the paper's; their training loss is the mean over the last
 // 100 or 200 steps.
@@ -85,7 +87,7 @@ overfitting.showTable(await overfitting.recitalRows());
 // Compared are 32 training windows and 32 windows of the text that follows in the same books, in the lower panel of the figure.
 // Does another layer or another sharpness β of the energy, $-\frac1\beta\log\sum_\rho e^{-\beta\lVert x-\rho\rVert}$, tell
 // them apart? The table has the shares at the end of the runs; it was made after them, and decides nothing. Towards the last block
-// text that is known by heart moves *away* from the stored patterns; after the final layer norm little of it is left at β = 1 and 10.
+// memorised text moves *away* from the stored patterns; after the final layer norm little of it is left at β = 1 and 10.
 
 // %%
 overfitting.showTable(await overfitting.energyRows());

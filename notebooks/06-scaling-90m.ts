@@ -30,7 +30,7 @@ scaling.showHeadlines(...scaling.articleQuestions());
 // %% [markdown]
 // ## Method
 //
-// The replica of notebook 05: everything is 190 times smaller, the ratios are the paper's. A *pass* is one reading of the whole
+// The replica of notebook 05: parameters, text and tokens a step are about 190 times smaller, their ratios are the paper's. A *pass* is one reading of the whole
 // training text. The paper does not say how many it made: the 4,000 steps, here 21.6 passes, are our choice, and the verdicts hold
 // for it; the first table of the details has them at fewer passes. The numbers were committed after a trial with seed 1, which
 // is not counted, and before the runs of seeds 2, 3 and 4, which decide.
@@ -66,7 +66,8 @@ scaling.showFolded('Every run', scaling.seedRows());
 // **Steps, passes, warm-up.** In one schedule a longer text has fewer passes after as many steps, and the learning rate of a step
 // is that of its place in the schedule. The left panel orders the runs by steps, the right one by passes; the dashed runs reach
 // the highest learning rate after a tenth of the usual steps, and the dotted ones are twice as wide, with text and windows a step in
-// proportion to their parameters and half the learning rate.
+// proportion to their parameters and half the learning rate. Runs at loads of 0.35 and 3 make as many passes as *C*, so that steps and
+// warm-up grow with the text: what they show is the effect of all three together.
 
 // %%
 await scaling.showFigure('scaling-gap', scaling.gapFigure());

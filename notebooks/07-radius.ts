@@ -60,7 +60,7 @@ radius.showTable(radius.distanceRows([...(await radius.ownDistances(tier)), ...r
 // ## Verdicts
 //
 // **Changed after the runs:** INCONCLUSIVE (4.9 r\*, one model before the final norm, not the paper's) is now TEST CANNOT TELL. The
-// value hangs on when one looks and on a scale that the model does not see, so that the paper's own model would not decide
+// value depends on when one looks and on a scale that the model does not see, so that the paper's own model would not decide
 // either. Distances are now those that runs recorded along their training, after the final layer norm, as means.
 
 // %%

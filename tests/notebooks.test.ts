@@ -5,11 +5,15 @@ import { join } from 'node:path';
 import test, { describe } from 'node:test';
 import { inTurn } from './in-turn';
 import { paths } from '../lib/util/paths';
+import type { Figure } from '../lib/report/figure';
 import { CLAIMS_PAGE } from '../lib/report/claims';
 import { execute } from '../lib/tools/jupyter/execute';
 import { notebookNames, readNotebook, textOf, verdictsOf, type Output } from '../lib/report/notebook-files';
 import { percentCells, sourceCells } from '../lib/tools/jupyter/pair';
-import { VERDICT_MIME } from '../lib/report/verdict';
+import { VERDICT_MIME, type Question } from '../lib/report/verdict';
+import { EXPONENT_PREDICTIONS } from '../lib/experiments/capacity-predictions';
+import { SETTLED_PREDICTIONS } from '../lib/experiments/plateau-predictions';
+import { REPLICA_PREDICTIONS } from '../lib/experiments/replica-predictions';
 import { rounded } from '../lib/util/format';
 
 /** Headings of a notebook, in their order; the last where there are some. */
@@ -25,6 +29,7 @@ const SECTIONS = [
 ];
 const MOST_COLUMNS = 8;
 const MOST_LETTERS = 74;
+const MOST_SUBTITLE = 116;
 const MOST_CELLS = 20;
 const MOST_LINES = 25;
 const MOST_BYTES = 1_000_000;
@@ -43,6 +48,33 @@ function numbersIn(value: unknown): number[] {
   return [...(dtype === 'f8' ? new Float64Array(bytes) : new Float32Array(bytes))];
 }
 
+/** All numbers in a text: 12%, 1,000 and 10^{-4} as well. */
+const numbersStated = (text: string): number[] =>
+  [...text.replaceAll('**', '').matchAll(/10\^\{(-\d+)\}|(\d[\d,]*(?:\.\d+)?)(%?)/g)].map(
+    ([, exponent, digits, percent]) =>
+      exponent ? 10 ** Number(exponent) : Number(digits!.replaceAll(',', '')) / (percent ? 100 : 1),
+  );
+
+const decisive = ({ paper, tolerance, relation }: Question): number[] =>
+  relation === 'at most'
+    ? [paper + tolerance]
+    : relation === 'at least'
+      ? [paper - tolerance]
+      : paper === 0
+        ? [tolerance]
+        : [paper, tolerance];
+
+/** A prediction's are printed from its rule; some claims state them as well, by its id. */
+const decisiveOf = (name: string, claim: string): Record<string, number[]> =>
+  Object.fromEntries([
+    ...verdictsOf(readNotebook(join(paths.notebooks, `${name}.ipynb`)))
+      .filter(({ kind }) => kind !== 'prediction')
+      .map((question) => [question.claim, decisive(question)]),
+    ...[...REPLICA_PREDICTIONS, ...SETTLED_PREDICTIONS, ...EXPONENT_PREDICTIONS]
+      .filter(({ id }) => claim.includes(id))
+      .map(({ id, rule: { atLeast, atMost } }) => [id, [atLeast, atMost].filter((x) => x !== undefined)]),
+  ]);
+
 test('there are notebooks', () => assert.ok(notebookNames().length > 0));
 
 for (const name of notebookNames()) {
@@ -59,6 +91,18 @@ for (const name of notebookNames()) {
       const found = headings(markdown);
       assert.deepEqual(found, SECTIONS.slice(0, Math.max(found.length, SECTIONS.length - 1)));
     });
+
+    if (name !== CLAIMS_PAGE)
+      test('the numbers that its claim states are those that decide', () => {
+        const claim = sourceCells(notebook).find(({ source }) => source.startsWith('## Claim'))!.source;
+        const stated = numbersStated(claim);
+        for (const [what, numbers] of Object.entries(decisiveOf(name, claim)))
+          for (const number of numbers)
+            assert.ok(
+              stated.some((x) => Math.abs(x - number) <= 1e-9 * Math.abs(number)),
+              `${what} ${number} decides; stated are ${stated.join(', ')}`,
+            );
+      });
 
     test('the answer and its figure come first', () => {
       const [title, first] = sourceCells(notebook);
@@ -114,6 +158,12 @@ for (const name of notebookNames()) {
       for (const { data } of figures) {
         const text = textOf(data!['text/plain'] as string).replace('Figure: ', '');
         assert.ok(text.length <= MOST_LETTERS, `a title as wide as the figure is cut: ${text}`);
+        const { layout } = data!['application/vnd.plotly.v1+json'] as unknown as Figure;
+        const { subtitle } = layout?.title as { subtitle?: { text: string } };
+        assert.ok(
+          (subtitle?.text ?? '').length <= MOST_SUBTITLE,
+          `a subtitle as wide as the figure is cut: ${subtitle?.text}`,
+        );
       }
       for (const { data } of figures) {
         const png = Buffer.from(textOf(data!['image/png'] as string), 'base64');

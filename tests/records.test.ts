@@ -6,7 +6,7 @@ import type { Tier } from '../lib/train/config';
 import { allCommitted } from '../lib/train/record';
 
 /** Lists whose predictions are registered and whose runs are not all committed yet. */
-const UNDER_WAY = ['plateau-few-lines-continued', 'capacity-associations'];
+const UNDER_WAY = ['plateau-few-lines-continued'];
 
 const listed = (tier: Tier) =>
   Object.entries(sweeps()).flatMap(([name, list]) => (UNDER_WAY.includes(name) ? [] : list(tier)));

@@ -181,7 +181,9 @@ export function answer(list: readonly Claim[]): string {
   return [
     `**The paper's observations on trained models: ${text(observations!)}.**`,
     `Its theory, checked numerically: ${text(theory!)}.`,
-    ...(predictions!.length ? [`Our own predictions: ${text(predictions!)}.`] : []),
+    ...(predictions!.length
+      ? [`Our own predictions, the last ones for each question: ${text(predictions!)}.`]
+      : []),
   ]
     .join(' ')
     .concat(`\n${findings()}`);

@@ -117,7 +117,7 @@ export function capacityFigure({ capacities }: Pick<Memories, 'capacities'>): Fi
   });
   return chart({
     title: "The paper's memory grows faster than a power, slower than an exponential",
-    subtitle: `patterns stored: started on or next to one, at most ${percent(MOST_WRONG)} of entries go wrong; ${SEEDS} seeds; dashed: published or derived`,
+    subtitle: `started on or next to a pattern, at most ${percent(MOST_WRONG)} of entries go wrong; ${SEEDS} seeds; dashed: theory`,
     x: logAxis('width n', 'units', [5, 600]),
     y: logAxis('patterns held', undefined, [span.low, span.high]),
     data,

@@ -67,7 +67,7 @@ export function stackFigure(all: readonly Stacks[]): Figure {
     title: blindness(all)
       ? 'In GPT-2 the energy rises for most tokens, trained or not'
       : 'Share of tokens whose energy falls',
-    subtitle: `share of held-out tokens whose global energy falls; lines: mean of ${all.length} seeds, bars: their range; band: ours, at least ${percent(DESCENDS)}`,
+    subtitle: `share of held-out tokens whose global energy falls; mean and range of ${all.length} seeds; band: ours, at least ${percent(DESCENDS)}`,
     x: axis('from block to block', undefined, {
       tickvals: pairs,
       ticktext: pairs.map((t) => `${t} → ${t + 1}`),

@@ -68,7 +68,7 @@ export function stepFigure(patterns = [-2, 0.2, 1.5], at = -0.75): Figure {
   return chart({
     title: 'One step of majorisation-minimisation',
     subtitle:
-      'the bowl lies above the energy and touches it at the start; the step goes to its lowest point, where the energy is lower',
+      'the bowl lies above the energy and touches it at the start; a step goes to its lowest point, with less energy',
     x: axis('state', 'one dimension', { range: [-4, 4] }),
     y: axis('energy', 'units of distance', { range: [span.low, span.high] }),
     data: [

@@ -105,7 +105,7 @@ export function phaseFigure(records = runs()): Figure {
     layout: {
       title: title(
         'The losses separate as passes over the text accumulate',
-        `colour: held-out less training loss; black: it reaches ${PARTED} nats; load: bits of the text ÷ bits that the model can store`,
+        `colour: held-out less training loss; black: it reaches ${PARTED} nats; load: bits of text ÷ bits that a model stores`,
       ),
       height: 530,
       margin: { b: 110 },
@@ -189,7 +189,7 @@ export function gapFigure(records = runs()): Figure {
     layout: {
       title: title(
         'Neither steps nor passes alone decide when the losses part',
-        `held-out less training loss, a line a seed; dashed: warm-up of ${WARMUP_TEXT}; dotted: ${TIMES} times the size`,
+        `held-out less training loss by seed; dashed: warm-up of ${WARMUP_TEXT}; dotted: ${TIMES} times the size`,
       ),
       height: 420,
       xaxis: axis('step', undefined, { domain: [0, 0.46] }),

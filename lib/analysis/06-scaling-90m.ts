@@ -101,10 +101,10 @@ function sizeSentence(records: readonly ReplicaRecord[]): string[] {
     { what: `${TIMES} times the parameters and the text`, one: WIDER[1]! },
   ].flatMap(({ what, one }) => {
     const [at] = wholeCurves(records, one).map(crossingOf).filter(Number.isFinite);
-    return at === undefined ? [] : [`with ${what} after ${oneDecimal(at)}`];
+    return at === undefined ? [] : [`in one run with ${what} after ${oneDecimal(at)}`];
   });
   return [
-    `The size of the text and the schedule decide too: with ${listed(({ times }) => times)} times the text they part after ${listed(({ passes }) => oneDecimal(passes))} passes${variants.length ? `, ${variants.join(', ')} (one seed each)` : ''}.`,
+    `The size of the text and the schedule decide too: with ${listed(({ times }) => times)} times the text they part after ${listed(({ passes }) => oneDecimal(passes))} passes${variants.map((text) => `, ${text}`).join('')}.`,
   ];
 }
 
@@ -211,8 +211,11 @@ export const seedRows = (records = runs()): Row[] =>
 
 /** What matters of the paper's run, of the committed ones and of the run to be made. */
 export const methodRows = (config: ReplicaConfig): Row[] =>
-  methodColumns({
-    'GPT-2 small on 90M tokens': FULL,
-    'committed runs (C)': arm('desk', 'C', DECIDING_SEEDS[0]),
-    [`your run (${config.tier})`]: config,
-  });
+  methodColumns(
+    {
+      'GPT-2 small on 90M tokens': FULL,
+      'committed runs (C)': arm('desk', 'C', DECIDING_SEEDS[0]),
+      [`your run (${config.tier})`]: config,
+    },
+    { 'committed runs (C)': deciding() },
+  );

@@ -129,8 +129,8 @@ export const runRows = (records = runs()): Row[] =>
       'distance at the end': end.distance.toPrecision(3),
       'over r*': overRadius(record, end.distance, 'r').toPrecision(2),
       'half of it over r*': overRadius(record, end.distance, '2r').toPrecision(2),
-      'passes r* at': passed(1),
-      'passes 2r* at': passed(2),
+      'beyond r* by': passed(1),
+      'beyond 2r* by': passed(2),
     };
   });
 

@@ -64,8 +64,8 @@ export function sizeFigure(all: readonly PlateauRecord[]): Figure {
     ],
     layout: {
       title: title(
-        'On few lines the loss falls to that of memorised lines, far below 1',
-        'no dropout; filled: settled, hollow: still falling; held-out losses of 500 and 2,000 lines are above the frame',
+        'On few lines the loss falls far below 1, towards that of memorised lines',
+        'no dropout; filled: settled; hollow: still falling; held-out losses on fewer lines are above the frame',
       ),
       showlegend: false,
       xaxis: logAxis('training lines', undefined, [400, 120_000], { domain: [0, 0.42], ...ticks }),

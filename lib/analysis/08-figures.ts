@@ -109,7 +109,7 @@ export function floorFigure(all = runs()): Figure {
       annotations: [
         note('loss = entropy', 1.27, 1.22, { textangle: -45 }),
         note('does not copy', 1.05, 1.62, { font: { size: 13, color: COLOURS.outside } }),
-        note(`slope ${estimateText(slopeOf(copying), 3)}`, 0.53, 1.88, {}),
+        note(`slope of all dots<br>${estimateText(slopeOf(copying), 3)}`, 0.53, 1.88, {}),
         note(`margin ${MARGIN}`, WIDTH.high, MARGIN, {
           ...right,
           xshift: 6,

@@ -84,7 +84,7 @@ export function answer(all = runs()): string {
     ? `Without dropout (random zeros among the activations while training), started on few lines and with a learning rate that falls to 0, ${ofKind(none, 'copies').length} of ${none.length} runs copy.`
     : 'Runs without dropout, which decide whether all of them can, are not run yet.';
   return [
-    `**The plateau follows the data, from 0.60 to 1.50 nats per token: of ${copying.length + stuck.length} settled runs ${copying.length} end within ${(Math.ceil(1e3 * Math.max(...copying.map(excessPerToken))) / 1e3).toFixed(3)} nats of the entropy of their data.**`,
+    `**The plateau, the level at which the loss stays, follows the data, from 0.60 to 1.50 nats per token: of ${copying.length + stuck.length} settled runs ${copying.length} end within ${(Math.ceil(1e3 * Math.max(...copying.map(excessPerToken))) / 1e3).toFixed(3)} nats of the entropy of their data.**`,
     `If about 1 bounded every Transformer, none could end below it: all ${low.length} settled runs on data of lower entropy do, at ${range(
       low.map((r) => lastOf(r).trainLinesLossNats),
       2,
@@ -203,15 +203,38 @@ export const runRows = (all: Interventions): Row[] =>
 export function methodRows(config: PlateauConfig): Row[] {
   const [dropout] = grammarRuns('desk');
   const [none] = settledRuns('desk');
-  const columns = ({ model, trainLines, batchLines, steps, schedule, dataSeed }: PlateauConfig): string[] => [
-    `${layersByWidth(model)}, ${model.heads} heads, dropout ${model.dropout}`,
-    `${count(trainLines)} lines, ${dataSeed === undefined ? 'one draw for all seeds' : 'each seed draws its own'}`,
-    `${batchLines} lines, ${count(steps)} steps`,
-    ((steps * batchLines) / trainLines).toPrecision(2),
-    `${schedule.peak} after ${schedule.warmupSteps} steps, to 0 at ${count(schedule.decaySteps)}`,
+  const { dropout: withDropout, none: without } = onAllLines(runs());
+  const minutes = (records: readonly PlateauRecord[]) =>
+    range(
+      records.map((record) => record.minutes),
+      0,
+    );
+  const tokensOf = (one: PlateauConfig) => Math.round((trainTokens(one) * one.batchLines) / one.trainLines);
+  const columns = (one: PlateauConfig): string[] => {
+    const { model, trainLines, batchLines, steps, schedule, dataSeed } = one;
+    return [
+      `${layersByWidth(model)}, ${model.heads} heads, dropout ${model.dropout}`,
+      `${count(trainLines)} lines, ${dataSeed === undefined ? 'one draw for all seeds' : 'each seed draws its own'}`,
+      `${batchLines} lines, about ${count(tokensOf(one))} tokens`,
+      count(steps),
+      ((steps * batchLines) / trainLines).toPrecision(2),
+      `${schedule.peak} after ${schedule.warmupSteps} steps, to 0 at ${count(schedule.decaySteps)}`,
+    ];
+  };
+  const all = [
+    [...columns(dropout!), minutes(withDropout)],
+    [...columns(none!), minutes(without)],
+    [...columns(config), '–'],
   ];
-  const all = [dropout!, none!, config].map(columns);
-  return ['model', 'training data', 'training', 'passes over the data', 'learning rate'].map((what, i) => ({
+  return [
+    'model',
+    'training data',
+    'a step',
+    'steps',
+    'passes over the data',
+    'learning rate',
+    'minutes a run',
+  ].map((what, i) => ({
     '': what,
     'seeds 1 to 5': all[0]![i]!,
     'seeds 31 to 35, which decide': all[1]![i]!,

@@ -38,6 +38,7 @@ import {
   type Saturation,
 } from './09-runs';
 import { valueQuestion } from './shared/registered-value';
+import { ofList } from './shared/runs';
 import { summaries } from './shared/summary';
 
 export * from './shared/notebook';
@@ -74,15 +75,22 @@ export function answer(all = runs()): string {
 }
 
 /** The exponents of the figure's lines. */
-export const exponentRows = (all: CapacityRuns): Row[] =>
-  (Object.entries(memoriesOf(all)) as [Memory, Kept[]][]).map(([memory, kept]) => ({
+export function exponentRows(all: CapacityRuns): Row[] {
+  const settled = memoriesOf(
+    Object.fromEntries(
+      Object.entries(all).map(([name, records]) => [name, records.filter(keepsSettled)]),
+    ) as CapacityRuns,
+  );
+  return (Object.entries(memoriesOf(all)) as [Memory, Kept[]][]).map(([memory, kept]) => ({
     memory: LOOKS[memory].name,
     'an item': LOOKS[memory].item,
     sizes: kept.length || '–',
     parameters: kept.length ? `${count(kept[0]!.parameters)} to ${count(kept.at(-1)!.parameters)}` : '–',
     'exponent in items': exponentText('items', memory, kept, 'long'),
     'exponent in bits': exponentText('bits', memory, kept, 'long'),
+    'of settled runs alone': exponentText('bits', memory, settled[memory], 'long'),
   }));
+}
 
 /** Bits per parameter of each model, and their mean over models with its interval: seeds of one model are not models. */
 export function saturationRows(all: readonly Saturation[]): Row[] {
@@ -151,6 +159,7 @@ const range = (values: readonly number[]): string => rangeText(values, count);
 
 /** What matters of the committed lists of runs, and of the runs to be made. */
 export function methodRows(own: readonly CapacityConfig[]): Row[] {
+  const committed = Object.values(runs()).flat();
   const ladder = capacityRuns('desk');
   const lists = {
     sequences: ladder.filter(({ what }) => what === 'sequences'),
@@ -170,9 +179,18 @@ export function methodRows(own: readonly CapacityConfig[]): Row[] {
     row('parameters', (configs) => range(configs.map(({ model }) => gpt2Parameters(model).all))),
     row('items', (configs) => range(configs.map(({ items }) => items))),
     row('tokens of an item', (configs) => range(configs.map(({ itemTokens }) => itemTokens))),
+    row('tokens a step', (configs) =>
+      range(configs.map(({ batchItems, itemTokens }) => batchItems * itemTokens)),
+    ),
     row('steps', (configs) => range(configs.map(({ steps }) => steps))),
-    row('exposures', (configs) =>
+    row('exposures, at most', (configs) =>
       range(configs.map((config) => Math.round(exposuresAt(config, config.steps)))),
+    ),
+    row('minutes a run', (configs) =>
+      rangeText(
+        ofList(capacity, committed, configs).map(({ minutes }) => minutes),
+        (x) => x.toFixed(0),
+      ),
     ),
     row('runs', (configs) => String(configs.length)),
   ];

@@ -42,7 +42,7 @@ export interface SeededPrediction<R> extends RegisteredPrediction {
 /** What it is called when all seeds, none, or some are within the rule. */
 const WORDS = {
   'the article': { all: 'REPRODUCED', none: 'NOT REPRODUCED', some: 'INCONCLUSIVE' },
-  ours: { all: 'held', none: 'failed', some: 'undecided' },
+  ours: { all: 'held', none: 'failed', some: 'open' },
 } as const;
 type Words = (typeof WORDS)[keyof typeof WORDS];
 

@@ -91,9 +91,12 @@ export const tableOf = ({ table, kind = 'measurement' }: Question): TableName =>
       ? 'theory'
       : 'observations');
 
+/** Who claims what we had to rebuild from the text around it. */
+export const RECONSTRUCTED = 'Niu et al., as we reconstruct it';
+
 /** Who claims it, for tables. */
 export const claimantOf = ({ claimedBy, kind }: Question): string =>
-  claimedBy ?? (kind === 'prediction' ? 'us' : 'Niu et al.');
+  claimedBy ?? (kind === 'prediction' ? 'us' : kind === 'reconstruction' ? RECONSTRUCTED : 'Niu et al.');
 
 /** Whether a claim with this verdict holds: null if that is open. */
 export function answerOf({
@@ -177,15 +180,17 @@ export const keptVerdict = (question: Question): Verdict =>
 const claimed = (x: number): string =>
   isSmall(x) || Math.abs(Number(x.toFixed(2)) - x) > 0.005 * Math.abs(x) ? significant(x, 3) : fixed(x, 2);
 
-/** `1.00 ± 0.05 nats`, `at most 0.10 nats`: the number that decides. */
-export function expectedText({ paper, tolerance, relation, unit }: Question): string {
+/** `1.00 ± 0.05 nats`, `at most 0.10 nats`, for a prediction `12.00 to 18.00 passes`: the number that decides. */
+export function expectedText({ paper, tolerance, relation, unit, kind }: Question): string {
   const whole = relation && tolerance === 0 && Number.isInteger(paper) && paper > 1;
   const numbers =
     relation === 'at most'
       ? `at most ${whole ? count(paper) : claimed(paper + tolerance)}`
       : relation === 'at least'
         ? `at least ${whole ? count(paper) : claimed(paper - tolerance)}`
-        : `${claimed(paper)} ± ${claimed(tolerance)}`;
+        : kind === 'prediction'
+          ? `${claimed(paper - tolerance)} to ${claimed(paper + tolerance)}`
+          : `${claimed(paper)} ± ${claimed(tolerance)}`;
   return unit ? `${numbers} ${unit}` : numbers;
 }
 
@@ -203,9 +208,12 @@ export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>)
   const shown = fit.length ? fit : ours;
   if (!shown.length) return 'no run';
   const number = (x: number) => valueText(Number.isFinite(x) && Math.abs(x) < 1e-12 ? 0 : x);
-  const range = rangeText(
-    shown.map(({ value }) => value),
-    number,
+  // JSON keeps what is not finite as null.
+  const values = shown.map(({ value }) => (Number.isFinite(value) ? value : Infinity));
+  const decimals = Math.max(...values.map((x) => /\.(\d+)$/.exec(number(x))?.[1]!.length ?? 0));
+  // Zeros at the end that significant digits leave out: 0.448 to 0.470.
+  const range = rangeText(values, (x) =>
+    /^-?[\d.]+$/.test(number(x)) ? Number(number(x)).toFixed(decimals) : number(x),
   );
   const [{ interval }] = shown as [OwnValue];
   const spread = shown.length === 1 && interval ? `, 95% ${interval.map(number).join(' to ')}` : '';

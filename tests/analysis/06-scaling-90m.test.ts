@@ -97,11 +97,11 @@ test('the answer gives the passes of other sizes of text, of a shorter warm-up a
   assert.match(of(...sizes), /with 0\.32 and 2\.7 times the text they part after 8\.0 and 8\.0 passes\.$/);
   assert.match(
     of(...sizes, warm!),
-    /passes, with a warm-up of 200 steps in place of 2,000 after 10\.0 \(one seed each\)\.$/,
+    /passes, in one run with a warm-up of 200 steps in place of 2,000 after 10\.0\.$/,
   );
   assert.match(
     of(...sizes, wide!),
-    /passes, with 3\.3 times the parameters and the text after 10\.0 \(one seed each\)\.$/,
+    /passes, in one run with 3\.3 times the parameters and the text after 10\.0\.$/,
   );
   const never = made(
     widerRuns('desk')[1]!,

@@ -53,7 +53,7 @@ test('every run passes r* on its way, and a scale that the model does not see ch
   const rows = runRows();
   assert.equal(rows.length, runs().length);
   for (const row of rows) {
-    assert.match(String(row['passes r* at']), /^pass /);
+    assert.match(String(row['beyond r* by']), /^pass /);
     assert.ok(Math.abs(Number(row['over r*']) - 2 * Number(row['half of it over r*'])) < 0.2);
   }
   const [small, own, large] = scaleRows().map((row) => Number(String(row['distance over r*']).split(' ')[0]));

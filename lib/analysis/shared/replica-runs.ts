@@ -111,7 +111,7 @@ export const replicaRunRows = (
       gap: nats(gapOf(end)),
       'lowest held-out (at pass)': `${nats(lowest.heldOutLossNats)} (${Math.round(lowest.epoch)})`,
       recited: end.memorisedShare === null ? null : percent(end.memorisedShare),
-      AUC: end.energyAuc === null ? null : end.energyAuc.toFixed(2),
+      'lower energy in': end.energyAuc === null ? null : percent(end.energyAuc),
       minutes:
         record.config.steps === config.steps
           ? record.minutes.toFixed(1)
@@ -152,7 +152,10 @@ export const replicaPredictionRows = (
   ids.map((id) => registeredRow(replicaPrediction(id), records, REGISTERED[id] ?? REGISTERED_FIRST));
 
 /** What matters of some runs, a column each. */
-export function methodColumns(configs: Record<string, ReplicaConfig>): Row[] {
+export function methodColumns(
+  configs: Record<string, ReplicaConfig>,
+  made: Record<string, readonly ReplicaRun[]>,
+): Row[] {
   const rows: Record<string, (config: ReplicaConfig) => string> = {
     model: ({ model }) =>
       `${layersByWidth(model)}, context ${model.context}, ${count(gpt2Parameters(model).all)} parameters`,
@@ -165,8 +168,20 @@ export function methodColumns(configs: Record<string, ReplicaConfig>): Row[] {
     'learning rate': ({ schedule }) =>
       `${schedule.peak} after ${count(schedule.warmupSteps)} steps, then by a cosine to a tenth`,
   };
-  return Object.entries(rows).map(([what, text]) => ({
-    '': what,
-    ...Object.fromEntries(Object.entries(configs).map(([name, config]) => [name, text(config)])),
-  }));
+  const minutes = ({ record, config }: ReplicaRun) => (record.minutes * config.steps) / record.config.steps;
+  return [
+    ...Object.entries(rows).map(([what, text]) => ({
+      '': what,
+      ...Object.fromEntries(Object.entries(configs).map(([name, config]) => [name, text(config)])),
+    })),
+    {
+      '': 'minutes a run',
+      ...Object.fromEntries(
+        Object.keys(configs).map((name) => [
+          name,
+          rangeText((made[name] ?? []).map(minutes), (x) => x.toFixed(0)),
+        ]),
+      ),
+    },
+  ];
 }
