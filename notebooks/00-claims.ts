@@ -1,7 +1,8 @@
 // %% [markdown]
 // # 00 · What was claimed, and what was found
 //
-// This page has every claim that the notebooks of this collection put to the test, with the number that decides and what came of
+// A paper (Niu et al. 2024, below) describes Transformers as associative memories. This page has every claim, of that paper and of
+// others, that the notebooks of this collection put to the test, with the number that decides and what came of
 // it. Numbers were fixed before the runs that decide; where one was changed afterwards, its notebook says so under *Verdicts*.
 // Nothing here is typed by hand: the page reads the verdicts from the committed notebooks.
 //

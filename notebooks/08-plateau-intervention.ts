@@ -81,8 +81,8 @@ intervention.showTable(intervention.pilotRows(runs.pilot));
 // %% [markdown]
 // **Few lines.** A model that has memorised D lines and takes each as equally likely pays ln D for a line. So on few lines the loss
 // can go below any constant, and does where the steps suffice. The paper excepts over-parameterised models: on 500 and 2,000
-// lines these are that, on 5,000 and 10,000 they are not. After 24,000 steps these are far below 1 and still falling, so by the rule
-// they do not count either.
+// lines these are that, on 5,000 and 10,000 they are not. After 24,000 steps both are far below 1 and still falling. So the runs on
+// 5,000 lines went on to 96,000 steps, where they have settled, and decide; those on 10,000 lines do not count.
 
 // %%
 const few = [...runs.fewerLines, ...runs.fewLinesLonger];
@@ -104,7 +104,8 @@ intervention.showTable(intervention.modelRows(runs));
 // "The slope is 1" was ours and is not a claim of the paper: it failed as P1 below, on training losses with dropout and over
 // runs that do not copy. Held-out losses against the exact cost of the same lines were chosen after these runs; G1 to G3 ask
 // them of new runs. (3) "Bounded also on few lines", REPRODUCED before, counted a run that was still falling and runs on so
-// many lines that their entropy is 1 anyway. Now unsettled runs never count and few means at most 10,000. (4) A loss that rises has
+// many lines that their entropy is 1 anyway. Now unsettled runs never count and few means at most 10,000; INCONCLUSIVE until
+// two runs had been continued for so long that they settled. (4) A loss that rises has
 // not settled either.
 
 // %%

@@ -3,7 +3,7 @@
 //
 // A paper derives from a theory of memory that a Transformer which memorises its data needs a number of parameters N that grows
 // as the square of the size D of the data. If so, ten times the data would take a hundred times the model. We count what
-// models of several sizes memorise of random data, of which there is nothing to learn but the items themselves.
+// models of several sizes memorise of random data, which has no structure to learn but the items themselves.
 //
 // ## In short
 

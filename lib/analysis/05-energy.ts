@@ -85,6 +85,6 @@ export function reversedSentence(most: number): string[] {
   return Math.min(...higher) < most
     ? []
     : [
-        `Before the final layer norm it tells them apart the wrong way round: the training window has the higher energy in ${rangeText(higher, percent)} of pairs.`,
+        `Taken before the final layer norm it tells them apart in the wrong direction: the training window has the higher energy in ${rangeText(higher, percent)} of pairs.`,
       ];
 }

@@ -78,7 +78,7 @@ export function answer(records = runs()): string {
       ({ lowest }) => lowest.epoch,
       (x) => String(Math.round(x)),
     )} passes and ends at ${range(({ end }) => end.heldOutLossNats)}.`,
-    `Of a window of training text and one of other text, the former has the lower energy in ${range(({ end }) => end.energyAuc!, percent)} of pairs; a coin toss gives 50%${others.length ? ` (in ${overRuns(others, ({ end }) => end.energyAuc!, percent)} on 2M tokens or at twice the width: nowhere the ${percent(replicaPrediction('R8').rule.atLeast!)} asked for)` : ''}.`,
+    `Of a window of training text and one of other text, the former has the lower energy in ${range(({ end }) => end.energyAuc!, percent)} of pairs; a coin toss gives 50%.${others.length ? ` On 2M tokens, or at twice the width, it is ${overRuns(others, ({ end }) => end.energyAuc!, percent)}, below the ${percent(replicaPrediction('R8').rule.atLeast!)} fixed before the runs.` : ''}`,
     ...reversedSentence(replicaPrediction('R8').rule.atLeast!),
   ].join(' ');
 }
@@ -132,7 +132,7 @@ export function overfittingFigure(records = runs()): Figure {
     layout: {
       title: title(
         'The model memorises its text, but that text has no lower energy',
-        `GPT-2, 656,448 parameters on 47,488 tokens, a ratio as of GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
+        `GPT-2, 656,448 parameters on 47,488 tokens, the ratio of GPT-2 small on 9M; ${own.length} seeds; dotted: held out`,
       ),
       height: 460,
       xaxis: axis('passes over the training text', undefined, { range: [0, last], anchor: 'y2' }),

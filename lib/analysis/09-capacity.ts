@@ -50,7 +50,7 @@ export { capacity, capacityRuns };
 /** What the runs on items as long as the model is wide say, in bold and in detail, where all of them are in. */
 function wideSentences(all: CapacityRuns): [bold: string, detail: string] {
   const { wideItems, classical } = memoriesOf(all);
-  const hopfield = `The Hopfield network has ${exponentText('items', 'classical', classical, 'long')} in items and ${exponentText('bits', 'classical', classical, 'long')} in bits, because its patterns are as long as it is wide.`;
+  const hopfield = `A classical Hopfield network has the exponents ${exponentText('items', 'classical', classical, 'long')} in items and ${exponentText('bits', 'classical', classical, 'long')} in bits, because its patterns are as long as it is wide.`;
   const { M2 } = decidedBy(all);
   if ('missing' in M2!)
     return [
@@ -59,7 +59,7 @@ function wideSentences(all: CapacityRuns): [bold: string, detail: string] {
     ];
   return [
     `Counted in items whose length grows with the width of the model, the power is ${exponentText('items', 'wideItems', wideItems, 'long')}${isSquare(M2!.value) ? ', the square' : ''}.`,
-    `In bits it is ${exponentText('bits', 'wideItems', wideItems, 'long')} for these too: wider models get longer items, which come back whole less often. ${hopfield}`,
+    `In bits it is ${exponentText('bits', 'wideItems', wideItems, 'long')} for these items too: wider models get longer ones, which are recalled whole less often. ${hopfield}`,
   ];
 }
 
@@ -70,7 +70,7 @@ export function answer(all = runs()): string {
   return [
     `**Not if data is counted in bits: the parameters of a GPT-2 grow with the power ${exponentText('bits', 'sequences', sequences, 'long')} of the bits that it memorises, not 2. ${bold}**`,
     detail,
-    `The bits are those of random sequences; for random associations the power is ${exponentText('bits', 'associations', associations, 'long')}.`,
+    `This is for random sequences; for random associations the power is ${exponentText('bits', 'associations', associations, 'long')}. In brackets: 95% intervals.`,
   ].join(' ');
 }
 
