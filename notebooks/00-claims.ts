@@ -27,8 +27,8 @@ await claims.showFigure('claims', claims.claimsFigure(all));
 // ## Method
 //
 // Four tables: what the paper observed on trained models (A), its theory (B), older results and claims of other authors (C), and our
-// own predictions, registered before their runs (D): of each question the last ones. Notebooks 08 and 09 list their first ones, P1 to
-// P10, of which more than half failed. One rule for all: a claim holds if every run that can decide is within the
+// own predictions, registered before their runs (D): of each question the last ones. Notebooks 08 and 09 list ten earlier ones each, P1
+// to P10; of these 20, 11 failed. One rule for all: a claim holds if every run that can decide is within the
 // tolerance; it does not if none is, or, for a claim on *all* models, if one is not; otherwise it is open. The words depend on the
 // kind of claim:
 //

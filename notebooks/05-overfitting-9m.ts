@@ -108,7 +108,7 @@ overfitting.showVerdict(...overfitting.questions());
 // ## Best objection, and what would change it
 //
 // A model of 0.66M parameters on books is not GPT-2 small on web pages: the ratio is the paper's, the size is not, and at another
-// size the losses may part at other passes. One model twice as wide, on as much more text, memorised it too (first table); the
+// size the losses may part at other passes. One model twice as wide, with 3.3 times the parameters and the text, memorised it too (first table); the
 // paper's is far larger still. *Vanishes* needs many passes, and the paper's number of passes is not known. The
 // energy is taken on 32 windows; in none of the five layers and at none of the three β is it lower for the training text in 75% of pairs
 // (table), but another measure of distance could see what this one does not. The paper speaks of single training points, and leaving out a window's own patterns leaves out just

@@ -55,7 +55,7 @@ scaling.showRun(record);
 //
 // *C* is the run on 90M tokens, *F* the one that reads every token once, for the paper's 9B. All losses are evaluated without an
 // update, on 64 fixed windows of training text and 64 windows of other books. The gap is that of the training text's own windows;
-// F has read only part of its text when it is evaluated.
+// F has read only part of its text when it is evaluated. *Lower energy in* is the share of pairs of notebook 05's test of the energy.
 
 // %%
 scaling.showTable(scaling.passRows());
@@ -67,7 +67,7 @@ scaling.showFolded('Every run', scaling.seedRows());
 // is that of its place in the schedule. The left panel orders the runs by steps, the right one by passes; the dashed runs reach
 // the highest learning rate after a tenth of the usual steps, and the dotted ones are twice as wide, with text and windows a step in
 // proportion to their parameters and half the learning rate. Runs at loads of 0.35 and 3 make as many passes as *C*, so that steps and
-// warm-up grow with the text: what they show is the effect of all three together.
+// warm-up are in proportion to the text: what they show is the effect of all three together.
 
 // %%
 await scaling.showFigure('scaling-gap', scaling.gapFigure());

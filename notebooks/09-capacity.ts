@@ -81,8 +81,9 @@ await capacity.showFigure('capacity-exposures', capacity.exposureFigure(runs));
 
 // %% [markdown]
 // **Is it memory that ends there, or training?** Runs with 2 to 16 times the steps, everything else the same.
-// The runs on long sequences were to count as settled if twice the exposures add at most 2% of the bits; they add a little more than
-// that. With runs that have settled by the rule above alone, the exponent in bits of long sequences is that of the last column above.
+// Long sequences were to count as settled if twice the exposures add at most 2% of the bits; at the three sizes tried they add
+// 2.04% to 2.7%. With only the runs that have settled by the rule of 5%, their exponent in bits is that of the last column of the
+// first table.
 
 // %%
 capacity.showTable(capacity.longerRows(runs));
@@ -93,8 +94,8 @@ capacity.showTable(capacity.longerRows(runs));
 // **Changed after the runs.** (1) "3.6 bits a parameter", NOT REPRODUCED before, is INCONCLUSIVE: our models are smaller than any
 // of Morris et al., its interval took seeds of one model for models, and the number for this precision is 3.83. (2) Exponents are taken in memorised bits, of each
 // model the most of any run, and their intervals vary the models; before, they came from the number of items at 99% recall.
-// Associations were INCONCLUSIVE: the largest model memorised nearly all that it was given, which bounds the exponent from above,
-// NOT REPRODUCED. Sequences: NOT REPRODUCED before and now. (3) Both are verdicts on items of one length. If the length of an item
+// Associations were INCONCLUSIVE: the largest model recalls 99.9% of 31,584, so that what it can hold is bounded from below, and the
+// exponent from above: NOT REPRODUCED. Sequences: NOT REPRODUCED before and now. (3) Both are verdicts on items of one length. If the length of an item
 // grows with the width, linear in bits is a square in items that fit: M2 and M3 ask that of new runs.
 
 // %%
@@ -109,8 +110,8 @@ capacity.showVerdict(...capacity.questions(runs));
 //
 // An exponent taken at one number of steps is also one of training: larger models were stopped after fewer exposures of an item
 // (second figure), which bends the slopes upwards, towards 2, and they are below it all the same. What the best weights
-// could hold is bounded from below only; one layer became two on the way from the smallest model to the next; and more associations
-// than it can learn in its steps leave a model with fewer of them (M4 below).
+// could hold is bounded from below only; one layer became two on the way from the smallest model to the next, and a model
+// that is given more associations than it can learn in its steps keeps fewer of them (M4).
 //
 // Models over two more decades of N, each trained until nothing changes, with a slope in bits whose interval holds 2 and not 1,
 // would change the verdict.
@@ -120,8 +121,8 @@ capacity.showVerdict(...capacity.questions(runs));
 //
 // P1 to P10 are judged by the statistics that they were made for, on items at 99% recall. M1 cannot hold: 37,568 associations of
 // 6 bits are 2.14 bits per parameter. M4 was added for that reason, before any of these runs. Both failed, and what they show is
-// training, not memory: of 31,584 associations the model recalls all but a few, of 37,568 and 44,672 it keeps no more bits, or fewer,
-// though it reads each of the latter as often as 2 × 32 reads those of which it keeps the most per parameter.
+// training, not memory. Of 31,584 associations the model recalls 99.9%; of 37,568 it keeps as many bits (and has not settled), of
+// 44,672 fewer, though it reads each of these as often as 2 × 32 reads the 16,832 of which it keeps 2.83 bits per parameter.
 //
 // M2 expected the square. By its rule, which asks for the slope alone, it failed; but the interval of the slope holds 2 and 3, for four
 // sizes cannot tell these apart, and on two of them a model recalled all that it was given. An item counts if all of its tokens come

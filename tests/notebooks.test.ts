@@ -11,8 +11,6 @@ import { execute } from '../lib/tools/jupyter/execute';
 import { notebookNames, readNotebook, textOf, verdictsOf, type Output } from '../lib/report/notebook-files';
 import { percentCells, sourceCells } from '../lib/tools/jupyter/pair';
 import { VERDICT_MIME, type Question } from '../lib/report/verdict';
-import { EXPONENT_PREDICTIONS } from '../lib/experiments/capacity-predictions';
-import { SETTLED_PREDICTIONS } from '../lib/experiments/plateau-predictions';
 import { REPLICA_PREDICTIONS } from '../lib/experiments/replica-predictions';
 import { rounded } from '../lib/util/format';
 
@@ -48,11 +46,14 @@ function numbersIn(value: unknown): number[] {
   return [...(dtype === 'f8' ? new Float64Array(bytes) : new Float32Array(bytes))];
 }
 
-/** All numbers in a text: 12%, 1,000 and 10^{-4} as well. */
+/** All numbers in a text but those of references and units: 12%, 1,000 and 10^{-4} as well. */
 const numbersStated = (text: string): number[] =>
-  [...text.replaceAll('**', '').matchAll(/10\^\{(-\d+)\}|(\d[\d,]*(?:\.\d+)?)(%?)/g)].map(
-    ([, exponent, digits, percent]) =>
-      exponent ? 10 ** Number(exponent) : Number(digits!.replaceAll(',', '')) / (percent ? 100 : 1),
+  [
+    ...text
+      .replaceAll(/\*\*|arXiv [\d.]+|arxiv\.org\/abs\/[\d.]+|1 nat is 1\.44 bits|version 1/g, '')
+      .matchAll(/10\^\{(-\d+)\}|(\d[\d,]*(?:\.\d+)?)(%?)/g),
+  ].map(([, exponent, digits, percent]) =>
+    exponent ? 10 ** Number(exponent) : Number(digits!.replaceAll(',', '')) / (percent ? 100 : 1),
   );
 
 const decisive = ({ paper, tolerance, relation }: Question): number[] =>
@@ -70,10 +71,22 @@ const decisiveOf = (name: string, claim: string): Record<string, number[]> =>
     ...verdictsOf(readNotebook(join(paths.notebooks, `${name}.ipynb`)))
       .filter(({ kind }) => kind !== 'prediction')
       .map((question) => [question.claim, decisive(question)]),
-    ...[...REPLICA_PREDICTIONS, ...SETTLED_PREDICTIONS, ...EXPONENT_PREDICTIONS]
-      .filter(({ id }) => claim.includes(id))
-      .map(({ id, rule: { atLeast, atMost } }) => [id, [atLeast, atMost].filter((x) => x !== undefined)]),
+    ...REPLICA_PREDICTIONS.filter(({ id }) => claim.includes(id)).map(({ id, rule: { atLeast, atMost } }) => [
+      id,
+      [atLeast, atMost].filter((x) => x !== undefined),
+    ]),
   ]);
+
+test('the claims of 05 and 06 state the numbers of all predictions on the replica', () => {
+  const claims = notebookNames()
+    .filter((name) => /^0[56]/.test(name))
+    .map((name) => readFileSync(join(paths.notebooks, `${name}.ts`), 'utf8'));
+  for (const { id } of REPLICA_PREDICTIONS)
+    assert.ok(
+      claims.some((text) => text.includes(`(${id})`) || text.includes(`${id}:`)),
+      id,
+    );
+});
 
 test('there are notebooks', () => assert.ok(notebookNames().length > 0));
 

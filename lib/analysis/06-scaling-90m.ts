@@ -101,10 +101,10 @@ function sizeSentence(records: readonly ReplicaRecord[]): string[] {
     { what: `${TIMES} times the parameters and the text`, one: WIDER[1]! },
   ].flatMap(({ what, one }) => {
     const [at] = wholeCurves(records, one).map(crossingOf).filter(Number.isFinite);
-    return at === undefined ? [] : [`in one run with ${what} after ${oneDecimal(at)}`];
+    return at === undefined ? [] : [`${what} after ${oneDecimal(at)}`];
   });
   return [
-    `The size of the text and the schedule decide too: with ${listed(({ times }) => times)} times the text they part after ${listed(({ passes }) => oneDecimal(passes))} passes${variants.map((text) => `, ${text}`).join('')}.`,
+    `Text and schedule decide too: with ${listed(({ times }) => times)} times the text, the steps and the warm-up they part after ${listed(({ passes }) => oneDecimal(passes))} passes${variants.map((text, i) => `, in ${i ? 'another' : 'one run'} with ${text}`).join('')}.`,
   ];
 }
 

@@ -65,7 +65,7 @@ export function sizeFigure(all: readonly PlateauRecord[]): Figure {
     layout: {
       title: title(
         'On few lines the loss falls far below 1, towards that of memorised lines',
-        'no dropout; filled: settled; hollow: still falling; held-out losses on fewer lines are above the frame',
+        'no dropout; filled: settled; hollow: still falling; held-out losses on up to 10,000 lines are above the frame',
       ),
       showlegend: false,
       xaxis: logAxis('training lines', undefined, [400, 120_000], { domain: [0, 0.42], ...ticks }),

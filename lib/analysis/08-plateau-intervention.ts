@@ -12,7 +12,7 @@ import { finishedRecords } from '../experiments/run';
 import type { Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
-import { count, estimateText, layersByWidth } from '../util/format';
+import { count, estimateText, layersByWidth, rangeText } from '../util/format';
 import { grouped } from '../util/groups';
 import { mean } from '../util/statistics';
 import { MARGIN } from './08-figures';
@@ -201,8 +201,6 @@ export const runRows = (all: Interventions): Row[] =>
 
 /** What matters of the committed runs and of the run to be made. */
 export function methodRows(config: PlateauConfig): Row[] {
-  const [dropout] = grammarRuns('desk');
-  const [none] = settledRuns('desk');
   const { dropout: withDropout, none: without } = onAllLines(runs());
   const minutes = (records: readonly PlateauRecord[]) =>
     range(
@@ -210,21 +208,22 @@ export function methodRows(config: PlateauConfig): Row[] {
       0,
     );
   const tokensOf = (one: PlateauConfig) => Math.round((trainTokens(one) * one.batchLines) / one.trainLines);
-  const columns = (one: PlateauConfig): string[] => {
+  const columns = (configs: readonly PlateauConfig[]): string[] => {
+    const [one] = configs as [PlateauConfig];
     const { model, trainLines, batchLines, steps, schedule, dataSeed } = one;
     return [
       `${layersByWidth(model)}, ${model.heads} heads, dropout ${model.dropout}`,
       `${count(trainLines)} lines, ${dataSeed === undefined ? 'one draw for all seeds' : 'each seed draws its own'}`,
-      `${batchLines} lines, about ${count(tokensOf(one))} tokens`,
+      `${batchLines} lines, about ${rangeText(configs.map(tokensOf), count)} tokens`,
       count(steps),
       ((steps * batchLines) / trainLines).toPrecision(2),
       `${schedule.peak} after ${schedule.warmupSteps} steps, to 0 at ${count(schedule.decaySteps)}`,
     ];
   };
   const all = [
-    [...columns(dropout!), minutes(withDropout)],
-    [...columns(none!), minutes(without)],
-    [...columns(config), '–'],
+    [...columns(grammarRuns('desk')), minutes(withDropout)],
+    [...columns(settledRuns('desk')), minutes(without)],
+    [...columns([config]), '–'],
   ];
   return [
     'model',

@@ -143,17 +143,25 @@ export const runRows = (records: readonly CapacityRecord[]): Row[] =>
 export const allRunRows = (all: CapacityRuns): Row[] => runRows(Object.values(all).flat());
 
 /** What more steps add. */
-export const longerRows = ({ ladder, longer, wideItems, twiceExposed }: CapacityRuns): Row[] =>
-  [...gains(ladder, longer), ...gains(wideItems, twiceExposed)].map(({ record, base, factor, gain }) => ({
-    run: runName(record.config),
-    D: record.config.items,
-    'times the steps': Number(factor.toPrecision(3)),
-    exposures: `${count(Math.round(exposures(base)))} → ${count(Math.round(exposures(record)))}`,
-    'bits per parameter': `${bitsPerParameter(base).toFixed(2)} → ${bitsPerParameter(record).toFixed(2)}`,
-    'more bits': percent(gain, 1),
-    recalled: `${percent(recalledShare(base), 1)} → ${percent(recalledShare(record), 1)}`,
-    settled: keepsSettled(record) ? 'yes' : 'no',
-  }));
+export const longerRows = ({
+  ladder,
+  longer,
+  longAssociations,
+  wideItems,
+  twiceExposed,
+}: CapacityRuns): Row[] =>
+  [...gains(ladder, [...longer, ...longAssociations]), ...gains(wideItems, twiceExposed)].map(
+    ({ record, base, factor, gain }) => ({
+      run: runName(record.config),
+      D: record.config.items,
+      'times the steps': Number(factor.toPrecision(3)),
+      exposures: `${count(Math.round(exposures(base)))} → ${count(Math.round(exposures(record)))}`,
+      'bits per parameter': `${bitsPerParameter(base).toFixed(2)} → ${bitsPerParameter(record).toFixed(2)}`,
+      'more bits': percent(gain, 1),
+      recalled: `${percent(recalledShare(base), 1)} → ${percent(recalledShare(record), 1)}`,
+      settled: keepsSettled(record) ? 'yes' : 'no',
+    }),
+  );
 
 const range = (values: readonly number[]): string => rangeText(values, count);
 
@@ -189,7 +197,7 @@ export function methodRows(own: readonly CapacityConfig[]): Row[] {
     row('minutes a run', (configs) =>
       rangeText(
         ofList(capacity, committed, configs).map(({ minutes }) => minutes),
-        (x) => x.toFixed(0),
+        (x) => x.toFixed(1),
       ),
     ),
     row('runs', (configs) => String(configs.length)),

@@ -210,11 +210,10 @@ export function ownText(question: Pick<Question, 'ours' | 'leastTier' | 'kind'>)
   const number = (x: number) => valueText(Number.isFinite(x) && Math.abs(x) < 1e-12 ? 0 : x);
   // JSON keeps what is not finite as null.
   const values = shown.map(({ value }) => (Number.isFinite(value) ? value : Infinity));
-  const decimals = Math.max(...values.map((x) => /\.(\d+)$/.exec(number(x))?.[1]!.length ?? 0));
-  // Zeros at the end that significant digits leave out: 0.448 to 0.470.
-  const range = rangeText(values, (x) =>
-    /^-?[\d.]+$/.test(number(x)) ? Number(number(x)).toFixed(decimals) : number(x),
-  );
+  const ends = [Math.min(...values), Math.max(...values)];
+  // As many decimals at both ends: 0.448 to 0.470.
+  const decimals = Math.max(...ends.map((x) => /\.(\d+)$/.exec(number(x))?.[1]!.length ?? 0));
+  const range = rangeText(ends, (x) => (/^-?[\d.]+$/.test(number(x)) ? x.toFixed(decimals) : number(x)));
   const [{ interval }] = shown as [OwnValue];
   const spread = shown.length === 1 && interval ? `, 95% ${interval.map(number).join(' to ')}` : '';
   // A computation has no tier.

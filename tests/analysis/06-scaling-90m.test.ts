@@ -94,7 +94,10 @@ test('the answer gives the passes of other sizes of text, of a shorter warm-up a
   const [warm, wide] = [shorterWarmupRuns('desk'), widerRuns('desk')].map((runs) => parts(10)(runs[1]!));
   const of = (...records: ReplicaRecord[]) => answer([...C, ...F, ...records]);
   assert.doesNotMatch(of(), /decide too/);
-  assert.match(of(...sizes), /with 0\.32 and 2\.7 times the text they part after 8\.0 and 8\.0 passes\.$/);
+  assert.match(
+    of(...sizes),
+    /with 0\.32 and 2\.7 times the text, the steps and the warm-up they part after 8\.0 and 8\.0 passes\.$/,
+  );
   assert.match(
     of(...sizes, warm!),
     /passes, in one run with a warm-up of 200 steps in place of 2,000 after 10\.0\.$/,

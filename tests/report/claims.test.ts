@@ -35,6 +35,7 @@ test('our values: one, a range over seeds, and those that cannot decide in brack
     '0.98 to 1.02 (desk, 2 seeds)',
   );
   assert.equal(ownText({ ours: [run(1, 0.448), run(2, 0.47)] }), '0.448 to 0.470 (desk, 2 seeds)');
+  assert.equal(ownText({ ours: [run(1, 917.132), run(2, 1000.18)] }), '917.1 to 1000.2 (desk, 2 seeds)');
   assert.equal(ownText({ ours: [run(1, 8e-7), run(2, Infinity)] }), '8.0e-7 to none (desk, 2 seeds)');
   assert.equal(
     ownText({ ours: [run(1, 2, { tier: 'quick', unfit: 'short' })] }),

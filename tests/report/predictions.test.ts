@@ -3,7 +3,7 @@ import test from 'node:test';
 import { prediction, showPredictions } from '../../lib/report/predictions';
 import { refusal } from '../refusal';
 
-test('a prediction holds, fails or is undecided', () => {
+test('a prediction holds, fails or is open', () => {
   const all = [
     prediction('a', '1', 1, (v) => v === 1),
     prediction('b', '1', 0, (v) => v === 1),

@@ -24,30 +24,34 @@ interface Compiler {
   env: NodeJS.ProcessEnv;
 }
 
-/** Runs a step with a log of its own. Returns null, or why it failed in one line. */
-export async function attempt(
-  name: string,
-  [program, ...args]: [string, ...string[]],
-  env = childEnvironment(),
-): Promise<string | null> {
+/** Runs a step with a log of its own: its exit code, what it printed, and why it failed in one line, or null. */
+async function step(name: string, [program, ...args]: [string, ...string[]], env = childEnvironment()) {
   const log = cache('setup', `${name}.log`);
   const { code, output } = await logged(program, args, { cwd: paths.root, env, log, limitSeconds: 600 });
-  if (code === 0) return null;
   const lines = output.trim().split('\n');
-  const reason = lines.find((line) => /error|No space left/i.test(line)) ?? lines.pop()!;
-  return `${reason.trim().slice(0, 200) || `it ended with code ${code}`} (details: ${relative(paths.root, log)})`;
+  const reason = (lines.find((line) => /error|No space left/i.test(line)) ?? lines.pop()!)
+    .trim()
+    .slice(0, 200);
+  const details = `(details: ${relative(paths.root, log)})`;
+  return {
+    code,
+    output,
+    failure: code === 0 ? null : `${reason || `it ended with code ${code}`} ${details}`,
+  };
 }
 
-/** Compiles, as attempt. A compiler that was killed could have compiled it: nothing is done without it, and no other is tried. */
-export async function compile(
-  name: string,
-  command: [string, ...string[]],
-  env?: NodeJS.ProcessEnv,
-): Promise<string | null> {
-  const failure = await attempt(name, command, env);
-  if (failure && /signal terminated program|ended with code 1(37|43)/.test(failure))
+/** Returns null, or why a step failed in one line. */
+export const attempt = async (...args: Parameters<typeof step>): Promise<string | null> =>
+  (await step(...args)).failure;
+
+/** As attempt. A compiler that was killed could have compiled it: nothing is done without it, and no other is tried. */
+export async function compile(...args: Parameters<typeof step>): Promise<string | null> {
+  const { code, output, failure } = await step(...args);
+  // g++ says so of its own children. One that passed the limit of time would pass it again.
+  const ended = [137, 143].includes(code) && !output.startsWith('stopped after');
+  if (ended || /signal terminated program/.test(output))
     throw new UserError(
-      `${name}: expected the compiler to end by itself; it was killed, perhaps for want of memory: ${failure}; run the same command again`,
+      `${args[0]}: expected the compiler to end by itself; it was killed, perhaps for want of memory: ${failure}; run the same command again`,
     );
   return failure;
 }

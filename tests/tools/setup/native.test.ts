@@ -14,6 +14,8 @@ test('a compiler that fails without a word: its exit code is the reason', async 
 test('a compiler that was killed ends set-up, for it could have compiled; one that fails gives its reason', async () => {
   const killed = [
     'kill -9 $$',
+    'echo warning; kill -9 $$',
+    'echo "errors.h: warning"; echo "g++: fatal error: Killed signal terminated program cc1plus"; exit 1',
     'echo "g++: fatal error: Killed signal terminated program cc1plus"; exit 1',
     'echo "g++: fatal error: Terminated signal terminated program cc1plus"; exit 1',
   ];
