@@ -70,7 +70,7 @@ export function answer(all = runs()): string {
   return [
     `**Not if data is counted in bits: the parameters of a GPT-2 grow with the power ${exponentText('bits', 'sequences', sequences, 'long')} of the bits that it memorises, not 2. ${bold}**`,
     detail,
-    `This is for random sequences; for random associations the power is ${exponentText('bits', 'associations', associations, 'long')}. In brackets: 95% intervals.`,
+    `The first power is that of random sequences; for random associations it is ${exponentText('bits', 'associations', associations, 'long')}. In brackets: 95% intervals.`,
   ].join(' ');
 }
 
