@@ -4,7 +4,7 @@
  * The Jupyter kernel: tslab 1.0.22 in the project root, with what it lacks.
  * - object shorthand for variables of earlier cells; strict type checks as in tsconfig.json, each with its file's name;
  * - `execute_input` messages, from which nbclient takes the execution counts;
- * - no message is answered before all sockets are bound, and none is lost while another is being sent;
+ * - no message is read before all sockets are bound, and none is lost while another is being sent;
  * - real `error` messages with name, message and a stack without the kernel's own lines;
  * - an error in a timer or in a promise that nobody awaits fails the cell;
  * - an interrupt that code can ask for (`tick` in display.ts), per cell.
@@ -26,6 +26,25 @@ const PATCHES = [
     file: 'jupyter.js',
     find: 'sock.send(heads.concat(bodies));',
     replace: `require(${JSON.stringify(path.join(__dirname, 'in-turn.cjs'))})(sock, heads.concat(bodies));`,
+  },
+  {
+    file: 'jupyter.js',
+    // A message that comes while its socket is being bound wakes no reader that waits by then: sockets are bound before any is read.
+    find: 'this.hb = new zmq.Reply();',
+    replace: `this.hb = new zmq.Reply();
+        await Promise.all(
+            ["iopub", "shell", "control", "stdin", "hb"].map((name) => this.bindSocket(this[name], cinfo[name + "_port"])));`,
+  },
+  {
+    file: 'jupyter.js',
+    find: `await Promise.all([
+            this.bindSocket(this.iopub, cinfo.iopub_port),
+            this.bindSocket(this.shell, cinfo.shell_port),
+            this.bindSocket(this.control, cinfo.control_port),
+            this.bindSocket(this.stdin, cinfo.stdin_port),
+            this.bindSocket(this.hb, cinfo.hb_port),
+        ]);`,
+    replace: '',
   },
   {
     file: 'converter.js',
@@ -191,35 +210,11 @@ function collectError(...args) {
   running?.errors.push(error);
 }
 
-/**
- * A message can come while another socket is still being bound; an answer on that one would throw EBUSY.
- * @type {Promise<void>[]}
- */
-const binding = [];
 // What is replaced below is private to tslab's classes.
 /** @type {any} */
 const server = ZmqServer.prototype;
 /** @type {any} */
 const handler = JupyterHandlerImpl.prototype;
-
-const { bindSocket, handleShellMessage } = server;
-/**
- * @this {any}
- * @param {any[]} args
- */
-server.bindSocket = function (...args) {
-  const bound = bindSocket.apply(this, args);
-  binding.push(bound);
-  return bound;
-};
-/**
- * @this {any}
- * @param {any[]} args
- */
-server.handleShellMessage = async function (...args) {
-  await Promise.all(binding);
-  return handleShellMessage.apply(this, args);
-};
 
 const executeMessage = server.handleExecute;
 /**
