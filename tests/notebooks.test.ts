@@ -66,9 +66,9 @@ const decisive = ({ paper, tolerance, relation }: Question): number[] =>
         : [paper, tolerance];
 
 /** A prediction's are printed from its rule; some claims state them as well, by its id. */
-const decisiveOf = (name: string, claim: string): Record<string, number[]> =>
+const decisiveOf = (questions: readonly Question[], claim: string): Record<string, number[]> =>
   Object.fromEntries([
-    ...verdictsOf(readNotebook(join(paths.notebooks, `${name}.ipynb`)))
+    ...questions
       .filter(({ kind }) => kind !== 'prediction')
       .map((question) => [question.claim, decisive(question)]),
     ...REPLICA_PREDICTIONS.filter(({ id }) => claim.includes(id)).map(({ id, rule: { atLeast, atMost } }) => [
@@ -109,7 +109,7 @@ for (const name of notebookNames()) {
       test('the numbers that its claim states are those that decide', () => {
         const claim = sourceCells(notebook).find(({ source }) => source.startsWith('## Claim'))!.source;
         const stated = numbersStated(claim);
-        for (const [what, numbers] of Object.entries(decisiveOf(name, claim)))
+        for (const [what, numbers] of Object.entries(decisiveOf(verdictsOf(notebook), claim)))
           for (const number of numbers)
             assert.ok(
               stated.some((x) => Math.abs(x - number) <= 1e-9 * Math.abs(number)),

@@ -8,7 +8,7 @@ import {
 import { committedRecords } from '../experiments/run';
 import { chart, type Figure, type Trace } from '../report/figure';
 import { axis, COLOURS, endLabels, logAxis, referenceBand, referenceLine, title } from '../report/style';
-import type { Row } from '../report/table';
+import { rowsOf, type Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import { count, fixed, rangeText } from '../util/format';
 import { grouped } from '../util/groups';
@@ -182,32 +182,29 @@ export function methodRows(config: QuestionFormationConfig): Row[] {
   const committed = runs();
   const tokens = trainTokens(LINES);
   const { full, desk } = questionFormation.tiers;
-  const passes = (c: QuestionFormationConfig) => ((c.steps * c.batchLines) / c.trainLines).toPrecision(2);
   const minutes = committed.map((record) => Math.round(record.minutes));
-  const columns = (c: QuestionFormationConfig): string[] => [
-    `${c.model.layers} layers × ${c.model.width}, dropout ${c.model.dropout}`,
-    `${count(c.trainLines)} lines`,
-    `${c.batchLines} lines, about ${Math.round((c.batchLines * tokens) / LINES.trainLines)} tokens`,
-    count(c.steps),
-    passes(c),
-    `${c.schedule.peak} after ${count(c.schedule.warmupSteps)} steps, to 0 at ${count(c.schedule.decaySteps)}`,
-  ];
-  const [published, ours, own] = [full, desk, config].map(columns) as [string[], string[], string[]];
-  const labels = ['model', 'training data', 'a step', 'steps', 'passes over the data', 'learning rate'];
-  return [
-    ...labels.map((what, i) => ({
-      '': what,
-      'Murty et al. 2023': published[i]!.replace('6 layers', '6 and 10 layers'),
-      'committed runs': ours[i]!.replace('6 layers', '6 and 10 layers'),
-      [`your run (${config.tier})`]: own[i]!,
-    })),
-    {
-      '': 'time',
-      'Murty et al. 2023': 'not stated',
-      'committed runs': `${Math.min(...minutes)} to ${Math.max(...minutes)} minutes a run on 2 CPU cores`,
-      [`your run (${config.tier})`]: config.tier === 'quick' ? 'about 2 minutes' : '–',
-    },
-  ];
+  const column = (
+    { model, trainLines, batchLines, steps, schedule }: QuestionFormationConfig,
+    layers: string,
+    time: string,
+  ) => ({
+    model: `${layers} layers × ${model.width}, dropout ${model.dropout}`,
+    'training data': `${count(trainLines)} lines`,
+    'a step': `${batchLines} lines, about ${Math.round((batchLines * tokens) / LINES.trainLines)} tokens`,
+    steps: count(steps),
+    'passes over the data': ((steps * batchLines) / trainLines).toPrecision(2),
+    'learning rate': `${schedule.peak} after ${count(schedule.warmupSteps)} steps, to 0 at ${count(schedule.decaySteps)}`,
+    time,
+  });
+  return rowsOf({
+    'Murty et al. 2023': column(full, '6 and 10', 'not stated'),
+    'committed runs': column(desk, '6 and 10', `${rangeText(minutes, String)} minutes a run on 2 CPU cores`),
+    [`your run (${config.tier})`]: column(
+      config,
+      String(config.model.layers),
+      config.tier === 'quick' ? 'about 2 minutes' : '–',
+    ),
+  });
 }
 
 export const floorRows = ({ independent, unique, memorised }: Floors): Row[] =>

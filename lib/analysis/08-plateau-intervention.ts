@@ -9,7 +9,7 @@ import {
 } from '../experiments/plateau-intervention';
 import { SETTLED_PREDICTIONS } from '../experiments/plateau-predictions';
 import { finishedRecords } from '../experiments/run';
-import type { Row } from '../report/table';
+import { rowsOf, type Row } from '../report/table';
 import type { Question } from '../report/verdict';
 import type { Tier } from '../train/config';
 import { count, estimateText, layersByWidth, rangeText } from '../util/format';
@@ -201,44 +201,28 @@ export const runRows = (all: Interventions): Row[] =>
 
 /** What matters of the committed runs and of the run to be made. */
 export function methodRows(config: PlateauConfig): Row[] {
-  const { dropout: withDropout, none: without } = onAllLines(runs());
-  const minutes = (records: readonly PlateauRecord[]) =>
-    range(
-      records.map((record) => record.minutes),
-      0,
-    );
+  const { dropout, none } = onAllLines(runs());
   const tokensOf = (one: PlateauConfig) => Math.round((trainTokens(one) * one.batchLines) / one.trainLines);
-  const columns = (configs: readonly PlateauConfig[]): string[] => {
-    const [one] = configs as [PlateauConfig];
-    const { model, trainLines, batchLines, steps, schedule, dataSeed } = one;
-    return [
-      `${layersByWidth(model)}, ${model.heads} heads, dropout ${model.dropout}`,
-      `${count(trainLines)} lines, ${dataSeed === undefined ? 'one draw for all seeds' : 'each seed draws its own'}`,
-      `${batchLines} lines, about ${rangeText(configs.map(tokensOf), count)} tokens`,
-      count(steps),
-      ((steps * batchLines) / trainLines).toPrecision(2),
-      `${schedule.peak} after ${schedule.warmupSteps} steps, to 0 at ${count(schedule.decaySteps)}`,
-    ];
+  const column = (configs: readonly PlateauConfig[], made: readonly PlateauRecord[]) => {
+    const [{ model, trainLines, batchLines, steps, schedule, dataSeed }] = configs as [PlateauConfig];
+    return {
+      model: `${layersByWidth(model)}, ${model.heads} heads, dropout ${model.dropout}`,
+      'training data': `${count(trainLines)} lines, ${dataSeed === undefined ? 'one draw for all seeds' : 'each seed draws its own'}`,
+      'a step': `${batchLines} lines, about ${rangeText(configs.map(tokensOf), count)} tokens`,
+      steps: count(steps),
+      'passes over the data': ((steps * batchLines) / trainLines).toPrecision(2),
+      'learning rate': `${schedule.peak} after ${schedule.warmupSteps} steps, to 0 at ${count(schedule.decaySteps)}`,
+      'minutes a run': range(
+        made.map(({ minutes }) => minutes),
+        0,
+      ),
+    };
   };
-  const all = [
-    [...columns(grammarRuns('desk')), minutes(withDropout)],
-    [...columns(settledRuns('desk')), minutes(without)],
-    [...columns([config]), '–'],
-  ];
-  return [
-    'model',
-    'training data',
-    'a step',
-    'steps',
-    'passes over the data',
-    'learning rate',
-    'minutes a run',
-  ].map((what, i) => ({
-    '': what,
-    'seeds 1 to 5': all[0]![i]!,
-    'seeds 31 to 35, which decide': all[1]![i]!,
-    [`your run (${config.tier})`]: all[2]![i]!,
-  }));
+  return rowsOf({
+    'seeds 1 to 5': column(grammarRuns('desk'), dropout),
+    'seeds 31 to 35, which decide': column(settledRuns('desk'), none),
+    [`your run (${config.tier})`]: column([config], []),
+  });
 }
 
 /** One run below the bound refutes it; runs that have not settled, and over-parameterised ones, do not count. */

@@ -74,6 +74,8 @@ export function answer(all = runs()): string {
   ].join(' ');
 }
 
+const range = (values: readonly number[]): string => rangeText(values, count);
+
 /** The exponents of the figure's lines. */
 export function exponentRows(all: CapacityRuns): Row[] {
   const settled = memoriesOf(
@@ -85,7 +87,7 @@ export function exponentRows(all: CapacityRuns): Row[] {
     memory: LOOKS[memory].name,
     'an item': LOOKS[memory].item,
     sizes: kept.length || '–',
-    parameters: kept.length ? `${count(kept[0]!.parameters)} to ${count(kept.at(-1)!.parameters)}` : '–',
+    parameters: range(kept.map(({ parameters }) => parameters)),
     'exponent in items': exponentText('items', memory, kept, 'long'),
     'exponent in bits': exponentText('bits', memory, kept, 'long'),
     'of settled runs alone': exponentText('bits', memory, settled[memory], 'long'),
@@ -162,8 +164,6 @@ export const longerRows = ({
       settled: keepsSettled(record) ? 'yes' : 'no',
     }),
   );
-
-const range = (values: readonly number[]): string => rangeText(values, count);
 
 /** What matters of the committed lists of runs, and of the runs to be made. */
 export function methodRows(own: readonly CapacityConfig[]): Row[] {

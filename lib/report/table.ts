@@ -7,6 +7,13 @@ type CellValue = string | number | boolean | null | undefined;
 /** One line of a table: a value for each heading, which carries the unit, as in `{ 'loss (nats)': 1.02 }`. */
 export type Row = Record<string, CellValue>;
 
+/** The rows of a table that is written column by column; all columns have the labels of the first. */
+export const rowsOf = (columns: Readonly<Record<string, Row>>): Row[] =>
+  Object.keys(Object.values(columns)[0] ?? {}).map((label) => ({
+    '': label,
+    ...Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, column[label]!])),
+  }));
+
 /** A number as in `util/format`; "–" where there is no value; other values as they are. */
 export function cellText(value: CellValue): string {
   if (value === null || value === undefined) return '–';

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cellText, htmlTable, textTable, varying } from '../../lib/report/table';
+import { cellText, htmlTable, rowsOf, textTable, varying } from '../../lib/report/table';
 
 test('numbers: thousands apart, digits that matter, small ones with an exponent', () => {
   assert.deepEqual(
     [1.02345678, 12.3456, 1234.5, 5120000, 0.00012345, 0, NaN, null, 'a', true].map(cellText),
     ['1.0235', '12.35', '1,235', '5,120,000', '1.23e-4', '0', 'NaN', '–', 'a', 'true'],
   );
+});
+
+test('columns become rows, in the order of their labels', () => {
+  assert.deepEqual(rowsOf({ paper: { steps: 10, rate: 1 }, ours: { rate: 2, steps: 5 } }), [
+    { '': 'steps', paper: 10, ours: 5 },
+    { '': 'rate', paper: 1, ours: 2 },
+  ]);
+  assert.deepEqual(rowsOf({}), []);
 });
 
 test('columns of numbers stand to the right', () => {

@@ -35,7 +35,7 @@ const AT_A_TIME = 32;
 
 /**
  * Windows that a model writes after one token each, always the likeliest next one, and is sure of. Training windows begin at
- * fixed places, so that one that is known by heart can be recalled from its first token.
+ * fixed places, so that one that is memorised can be recalled from its first token.
  * @returns windows of one token more than the model's context, as training windows are
  */
 export function recited(model: LanguageModel, config: ReplicaConfig, tier: Tier = 'desk'): number[][] {

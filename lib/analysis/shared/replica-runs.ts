@@ -18,7 +18,7 @@ import { judge, type SeededPrediction } from '../../experiments/prediction';
 import { tokensPerStep } from '../../experiments/text-task';
 import { gpt2Parameters } from '../../model/config';
 import type { PredictionRow } from '../../report/predictions';
-import type { Row } from '../../report/table';
+import { rowsOf, type Row } from '../../report/table';
 import type { Question } from '../../report/verdict';
 import { configHash } from '../../train/record';
 import { count, layersByWidth, percent, rangeText } from '../../util/format';
@@ -156,32 +156,22 @@ export function methodColumns(
   configs: Record<string, ReplicaConfig>,
   made: Record<string, readonly ReplicaRun[]>,
 ): Row[] {
-  const rows: Record<string, (config: ReplicaConfig) => string> = {
-    model: ({ model }) =>
-      `${layersByWidth(model)}, context ${model.context}, ${count(gpt2Parameters(model).all)} parameters`,
-    text: ({ dataset, model }) => `${dataset}, vocabulary ${count(model.vocabulary)}`,
-    'training tokens': ({ trainTokens }) => count(trainTokens),
-    'parameters a token': (config) => parametersPerToken(config).toPrecision(3),
-    'a step': (config) => `${count(tokensPerStep(config))} tokens`,
-    steps: ({ steps }) => count(steps),
-    passes: (config) => passes(config).toPrecision(3),
-    'learning rate': ({ schedule }) =>
-      `${schedule.peak} after ${count(schedule.warmupSteps)} steps, then by a cosine to a tenth`,
-  };
   const minutes = ({ record, config }: ReplicaRun) => (record.minutes * config.steps) / record.config.steps;
-  return [
-    ...Object.entries(rows).map(([what, text]) => ({
-      '': what,
-      ...Object.fromEntries(Object.entries(configs).map(([name, config]) => [name, text(config)])),
-    })),
-    {
-      '': 'minutes a run',
-      ...Object.fromEntries(
-        Object.keys(configs).map((name) => [
-          name,
-          rangeText((made[name] ?? []).map(minutes), (x) => x.toFixed(0)),
-        ]),
-      ),
-    },
-  ];
+  const column = (config: ReplicaConfig, runs: readonly ReplicaRun[] = []) => {
+    const { model, dataset, trainTokens, steps, schedule } = config;
+    return {
+      model: `${layersByWidth(model)}, context ${model.context}, ${count(gpt2Parameters(model).all)} parameters`,
+      text: `${dataset}, vocabulary ${count(model.vocabulary)}`,
+      'training tokens': count(trainTokens),
+      'parameters a token': parametersPerToken(config).toPrecision(3),
+      'a step': `${count(tokensPerStep(config))} tokens`,
+      steps: count(steps),
+      passes: passes(config).toPrecision(3),
+      'learning rate': `${schedule.peak} after ${count(schedule.warmupSteps)} steps, then by a cosine to a tenth`,
+      'minutes a run': rangeText(runs.map(minutes), (x) => x.toFixed(0)),
+    };
+  };
+  return rowsOf(
+    Object.fromEntries(Object.entries(configs).map(([name, config]) => [name, column(config, made[name])])),
+  );
 }
